@@ -1,0 +1,1 @@
+"""The rules. Pure values and functions: no input or output, no clock, no framework."""

@@ -1,0 +1,1 @@
+"""The memory: tables and the queries on them; no decisions."""

@@ -1,0 +1,108 @@
+"""People and what is held of them. Names and addresses stand in contacts only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from incident_app.domain.vocabulary import BuildStatus, Channel, Language, PersonKind, Relation
+from incident_app.persistence.database import Base, BigInt, Digest, Json, Key, LongText
+from incident_app.persistence.triggers import append_only, sealed_child, sealed_parent, set_once
+
+
+class Customer(Base):
+    __tablename__ = "customers"
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    customer_number: Mapped[str] = mapped_column(sa.String(60), unique=True)
+    kind: Mapped[PersonKind]
+    relation: Mapped[Relation]
+    language: Mapped[Language]
+    jurisdiction: Mapped[str] = mapped_column(sa.String(2))
+    erased_at: Mapped[datetime | None]
+
+
+class CustomerContact(Base):
+    """One way to reach a person. A correction is a new row; erasing drops name and address."""
+
+    __tablename__ = "customer_contacts"
+    __table_args__ = (
+        sa.UniqueConstraint(
+            "customer_id", "channel", "address_digest", "valid_from", name="one_contact_per_address_and_start"
+        ),
+        sa.Index("ix_customer_contacts_address_digest", "address_digest"),
+        {"info": set_once("valid_until", erasable=("name", "address"))},
+    )
+
+    id: Mapped[Key]
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey("customers.id"))
+    channel: Mapped[Channel]
+    name: Mapped[str | None]
+    address: Mapped[str | None] = mapped_column(sa.String(500))
+    address_digest: Mapped[Digest]
+    valid_from: Mapped[datetime]
+    valid_until: Mapped[datetime | None]
+    import_id: Mapped[int | None] = mapped_column(sa.ForeignKey("imports.id"))
+
+
+class ItemSet(Base):
+    """A distinct set of data items; few exist, holdings, lists and impact share them."""
+
+    __tablename__ = "item_sets"
+    __table_args__ = ({"info": append_only()},)
+
+    id: Mapped[Key]
+    digest: Mapped[Digest] = mapped_column(unique=True)
+    item_codes: Mapped[Json]
+
+
+class Holding(Base):
+    """What one store holds of one person: true in the world from/until, known to us from/until."""
+
+    __tablename__ = "holdings"
+    __table_args__ = (
+        sa.PrimaryKeyConstraint("store_id", "customer_id", "item_set_id", "recorded_at"),
+        sa.Index("ix_holdings_customer_id", "customer_id"),
+        {"info": set_once("held_until", "retracted_at"), "sqlite_with_rowid": False},
+    )
+
+    store_id: Mapped[int] = mapped_column(sa.ForeignKey("data_stores.id"))
+    customer_id: Mapped[BigInt] = mapped_column(sa.ForeignKey("customers.id"))
+    item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    recorded_at: Mapped[datetime]
+    held_from: Mapped[datetime | None]
+    held_until: Mapped[datetime | None]
+    retracted_at: Mapped[datetime | None]
+    import_id: Mapped[int | None] = mapped_column(sa.ForeignKey("imports.id"))
+
+
+class Import(Base):
+    __tablename__ = "imports"
+    __table_args__ = (
+        sa.UniqueConstraint("kind", "file_digest", name="same_file_twice_changes_nothing"),
+        {"info": sealed_parent()},
+    )
+
+    id: Mapped[Key]
+    kind: Mapped[str] = mapped_column(sa.String(40))
+    file_digest: Mapped[Digest]
+    status: Mapped[BuildStatus]
+    rows_read: Mapped[int]
+    rows_kept: Mapped[int]
+    rows_refused: Mapped[int]
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(sa.String(60))
+
+
+class ImportRefusal(Base):
+    """A row of a file that was not taken: line and reason, never its content."""
+
+    __tablename__ = "import_refusals"
+    __table_args__ = ({"info": sealed_child("imports", "import_id")},)
+
+    import_id: Mapped[int] = mapped_column(sa.ForeignKey("imports.id"), primary_key=True)
+    line_number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    reason: Mapped[LongText]

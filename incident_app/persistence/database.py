@@ -1,0 +1,116 @@
+"""The database: engines, column types, naming of constraints."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from incident_app.domain.digests import canonical_text
+
+Json: TypeAlias = Mapping[str, Any] | list[Any]  # content nobody filters on; its shape belongs to its writer
+
+
+class UtcMoment(sa.types.TypeDecorator[datetime]):
+    """An aware time, kept in UTC. A naive time is refused: read as local it would move a deadline by hours."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime: {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class CanonicalJson(sa.types.TypeDecorator[Json]):
+    """JSON content stored as canonical text, so that what is read back has the digest that was written."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Json | None, _dialect: sa.Dialect) -> str | None:
+        return None if value is None else canonical_text(value)
+
+    def process_result_value(self, value: str | None, _dialect: sa.Dialect) -> Json | None:
+        return None if value is None else json.loads(value)
+
+
+BigKey = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Key = Annotated[int, mapped_column(BigKey, primary_key=True)]
+BigInt = Annotated[int, mapped_column(BigKey)]
+Code = Annotated[str, mapped_column(sa.String(80))]
+Digest = Annotated[str, mapped_column(sa.String(64))]
+LongText = Annotated[str, mapped_column(sa.Text)]
+
+
+class Base(DeclarativeBase):
+    # Flask-SQLAlchemy 3.1.1 on SQLAlchemy 2.1 keeps these only when they stand on the registry.
+    registry = registry(
+        metadata=sa.MetaData(naming_convention=NAMING),
+        type_annotation_map={
+            datetime: UtcMoment(),
+            int: sa.Integer(),
+            str: sa.String(300),
+            Json: CanonicalJson(),
+            enum.Enum: sa.Enum(
+                enum.Enum,
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+                values_callable=lambda members: [member.value for member in members],
+            ),
+        },
+    )
+
+
+def make_engine(url: str, *, for_writing: bool) -> Engine:
+    """Open the database. The write engine takes the write lock at the start of each transaction.
+
+    SQLite loses appends to "database is locked" when a transaction reads first and then writes.
+    """
+    engine = sa.create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=not url.startswith("sqlite"))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        begin = "BEGIN IMMEDIATE" if for_writing else "BEGIN"
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+SQLITE_PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": "full",
+    "foreign_keys": "on",
+    "recursive_triggers": "on",  # without it INSERT OR REPLACE overwrites an append-only row unseen
+    "busy_timeout": "30000",
+}
+
+
+def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401 - a driver's own class
+    connection.isolation_level = None  # transactions are begun by the listener above, not by the driver
+    for name, value in SQLITE_PRAGMAS.items():
+        connection.execute(f"PRAGMA {name}={value}")

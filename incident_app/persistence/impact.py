@@ -1,0 +1,100 @@
+"""Impact: stored determinations, by patterns; and counts of natural persons."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from incident_app.domain.vocabulary import BuildStatus, Certainty, CountKind, PartyRole
+from incident_app.persistence.database import Base, Digest, Json, Key
+from incident_app.persistence.triggers import append_only, sealed_child, sealed_parent
+
+
+class ImpactDetermination(Base):
+    __tablename__ = "impact_determinations"
+    __table_args__ = (
+        sa.UniqueConstraint("incident_id", "inputs_digest", "rules_version", name="same_question_same_row"),
+        sa.UniqueConstraint("incident_id", "version", name="one_determination_per_version"),
+        {"info": sealed_parent()},
+    )
+
+    id: Mapped[Key]
+    incident_id: Mapped[int] = mapped_column(sa.ForeignKey("incidents.id"))
+    version: Mapped[int]
+    scope_id: Mapped[int] = mapped_column(sa.ForeignKey("incident_scopes.id"))
+    inventory_digest: Mapped[Digest] = mapped_column(sa.ForeignKey("inventory_snapshots.digest"))
+    known_at: Mapped[datetime]
+    rules_version: Mapped[int]
+    inputs_digest: Mapped[Digest]
+    status: Mapped[BuildStatus]
+    result_digest: Mapped[Digest | None]
+    summary: Mapped[Json | None]
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(sa.String(60))
+
+
+class ImpactPattern(Base):
+    __tablename__ = "impact_patterns"
+    __table_args__ = ({"info": sealed_child("impact_determinations", "determination_id")},)
+
+    id: Mapped[Key]
+    determination_id: Mapped[int] = mapped_column(sa.ForeignKey("impact_determinations.id"))
+    pairs: Mapped[Json]
+    """What was touched for these people: [{store, item_set, list}]."""
+    item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    certainty: Mapped[Certainty]
+    mitigated: Mapped[Json]
+    """Items that lay protected: {item: protection}."""
+    because: Mapped[Json]
+    """The reasons in words: {"ja": [...], "en": [...]} (B4)."""
+
+
+class AffectedCustomer(Base):
+    __tablename__ = "affected_customers"
+    __table_args__ = (
+        sa.PrimaryKeyConstraint("determination_id", "customer_id"),
+        sa.Index("ix_affected_customers_pattern_id", "pattern_id"),
+        {"info": sealed_child("impact_determinations", "determination_id"), "sqlite_with_rowid": False},
+    )
+
+    determination_id: Mapped[int] = mapped_column(sa.ForeignKey("impact_determinations.id"))
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey("customers.id"))
+    pattern_id: Mapped[int] = mapped_column(sa.ForeignKey("impact_patterns.id"))
+
+
+class AffectedParty(Base):
+    __tablename__ = "affected_parties"
+    __table_args__ = (
+        sa.PrimaryKeyConstraint("determination_id", "party_id", "role"),
+        {"info": sealed_child("impact_determinations", "determination_id")},
+    )
+
+    determination_id: Mapped[int] = mapped_column(sa.ForeignKey("impact_determinations.id"))
+    party_id: Mapped[int] = mapped_column(sa.ForeignKey("third_parties.id"))
+    role: Mapped[PartyRole]
+    reason_ja: Mapped[str]
+    reason_en: Mapped[str]
+
+
+class PersonCount(Base):
+    """A number of natural persons, with how sure it is and on what basis. Every paper quotes such a row (B8)."""
+
+    __tablename__ = "person_counts"
+    __table_args__ = (
+        sa.CheckConstraint("value >= 0", name="value_not_negative"),
+        sa.Index("ix_person_counts_incident_id", "incident_id", "subject"),
+        {"info": append_only()},
+    )
+
+    id: Mapped[Key]
+    incident_id: Mapped[int] = mapped_column(sa.ForeignKey("incidents.id"))
+    determination_id: Mapped[int | None] = mapped_column(sa.ForeignKey("impact_determinations.id"))
+    subject: Mapped[str] = mapped_column(sa.String(80))
+    kind: Mapped[CountKind]
+    value: Mapped[int]
+    basis_ja: Mapped[str]
+    basis_en: Mapped[str]
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(sa.String(60))

@@ -1,0 +1,66 @@
+"""Notices and their versions: text with placeholders, never one person's copy."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from incident_app.domain.vocabulary import Language, Purpose
+from incident_app.persistence.database import Base, Code, Digest, Json, Key, LongText
+from incident_app.persistence.triggers import append_only
+
+
+class Notice(Base):
+    __tablename__ = "notices"
+
+    id: Mapped[Key]
+    incident_id: Mapped[int] = mapped_column(sa.ForeignKey("incidents.id"))
+    kind: Mapped[Code]
+    purpose: Mapped[Purpose]
+    title: Mapped[str]
+    current_version: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class NoticeVersion(Base):
+    """One language of one version. All languages of a version share its number."""
+
+    __tablename__ = "notice_versions"
+    __table_args__ = (
+        sa.UniqueConstraint("notice_id", "version", "language", name="one_text_per_version_and_language"),
+        {"info": append_only()},
+    )
+
+    id: Mapped[Key]
+    notice_id: Mapped[int] = mapped_column(sa.ForeignKey("notices.id"))
+    version: Mapped[int]
+    language: Mapped[Language]
+    template_version_id: Mapped[int] = mapped_column(sa.ForeignKey("template_versions.id"))
+    facts: Mapped[Json]
+    subject: Mapped[str] = mapped_column(sa.String(500))
+    text: Mapped[LongText]
+    html: Mapped[LongText]
+    content_digest: Mapped[Digest]
+    written_by: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    at: Mapped[datetime]
+
+
+class TemplateVersion(Base):
+    """The text of a template as it was when it was used: a sent notice names its version (E1)."""
+
+    __tablename__ = "template_versions"
+    __table_args__ = (
+        sa.UniqueConstraint("kind", "language", "version", name="one_template_per_version"),
+        {"info": append_only()},
+    )
+
+    id: Mapped[Key]
+    kind: Mapped[Code]
+    language: Mapped[Language]
+    version: Mapped[int]
+    texts: Mapped[Json]
+    digest: Mapped[Digest] = mapped_column(unique=True)
+    written_by: Mapped[str] = mapped_column(sa.String(60))
+    at: Mapped[datetime]

@@ -1,0 +1,175 @@
+"""Who was told: people to inform, waves, the outbox and its attempts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from incident_app.domain.delivery import AudienceRule, CampaignStatus, DeliveryState, Standing, WhenUncertain
+from incident_app.domain.vocabulary import Channel, Language, Purpose
+from incident_app.persistence.database import Base, BigInt, BigKey, Digest, Json, Key
+from incident_app.persistence.triggers import append_only
+
+
+class PersonToInform(Base):
+    """Has this person been told, and of which items? Moved only by an outcome; duties are computed from these rows."""
+
+    __tablename__ = "people_to_inform"
+    __table_args__ = (
+        sa.UniqueConstraint("incident_id", "purpose", "customer_id", name="one_standing_per_customer"),
+        sa.UniqueConstraint("incident_id", "purpose", "involved_person_id", name="one_standing_per_involved_person"),
+        sa.CheckConstraint("(customer_id IS NULL) <> (involved_person_id IS NULL)", name="one_person"),
+        sa.Index("ix_people_to_inform_standing", "incident_id", "purpose", "standing"),
+    )
+
+    id: Mapped[Key]
+    incident_id: Mapped[int] = mapped_column(sa.ForeignKey("incidents.id"))
+    purpose: Mapped[Purpose]
+    customer_id: Mapped[int | None] = mapped_column(sa.ForeignKey("customers.id"))
+    involved_person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("involved_people.id"))
+    language: Mapped[Language]
+    item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    """What the newest determination says was touched."""
+    told_item_set_id: Mapped[int | None] = mapped_column(sa.ForeignKey("item_sets.id"))
+    """What the person was told of."""
+    determination_id: Mapped[int] = mapped_column(sa.ForeignKey("impact_determinations.id"))
+    standing: Mapped[Standing]
+    standing_since: Mapped[datetime]
+    how: Mapped[str | None] = mapped_column(sa.String(60))
+    reason_text_id: Mapped[int | None] = mapped_column(sa.ForeignKey("texts.id"))
+
+
+class Campaign(Base):
+    __tablename__ = "campaigns"
+    __table_args__ = (
+        sa.UniqueConstraint("incident_id", "purpose", "wave_number", name="one_campaign_per_wave"),
+        sa.CheckConstraint(
+            "status NOT IN ('approved', 'running') OR approved_digest IS NOT NULL", name="sending_needs_approval"
+        ),
+    )
+
+    id: Mapped[Key]
+    public_id: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    incident_id: Mapped[int] = mapped_column(sa.ForeignKey("incidents.id"))
+    notice_id: Mapped[int] = mapped_column(sa.ForeignKey("notices.id"))
+    notice_version: Mapped[int]
+    determination_id: Mapped[int] = mapped_column(sa.ForeignKey("impact_determinations.id"))
+    purpose: Mapped[Purpose]
+    wave_number: Mapped[int]
+    audience_rule: Mapped[AudienceRule]
+    channel: Mapped[Channel]
+    priority: Mapped[int]
+    hours_from: Mapped[int | None]
+    hours_until: Mapped[int | None]
+    per_hour_ceiling: Mapped[int | None]
+    contacts_as_of: Mapped[datetime]
+    canary_size: Mapped[int | None]
+    when_uncertain: Mapped[WhenUncertain]
+    sender_name: Mapped[Json]
+    sender_address: Mapped[str] = mapped_column(sa.String(254))
+    status: Mapped[CampaignStatus]
+    planned: Mapped[int]
+    people: Mapped[int]
+    approved_digest: Mapped[Digest | None]
+    audience_digest: Mapped[Digest | None]
+    pause_reason_text_id: Mapped[int | None] = mapped_column(sa.ForeignKey("texts.id"))
+    created_at: Mapped[datetime]
+    created_by: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    reported_through: Mapped[BigInt]
+    """The attempt up to which outcomes were put on the timeline."""
+
+
+class MailDomain(Base):
+    __tablename__ = "mail_domains"
+
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(sa.String(254), unique=True)
+    per_minute: Mapped[int | None]
+    connections: Mapped[int | None]
+    paused_until: Mapped[datetime | None]
+
+
+class DeliveryRow(Base):
+    """One message of one wave. Queue times are integers: UTC microseconds since 1970."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        sa.CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="lease_while_sending"),
+        sa.CheckConstraint("(state = 'sending') = (lease_owner IS NOT NULL)", name="owner_while_sending"),
+        sa.UniqueConstraint("campaign_id", "address_digest", "customer_digest", name="one_message_per_address"),
+        sa.Index(
+            "ix_deliveries_queued",
+            "campaign_id",
+            "next_attempt_at",
+            "id",
+            sqlite_where=sa.text("state = 'queued'"),
+            postgresql_where=sa.text("state = 'queued'"),
+        ),
+        sa.Index(
+            "ix_deliveries_sending",
+            "lease_until",
+            sqlite_where=sa.text("state = 'sending'"),
+            postgresql_where=sa.text("state = 'sending'"),
+        ),
+        sa.Index("ix_deliveries_campaign_state", "campaign_id", "state"),
+    )
+
+    id: Mapped[Key]
+    campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"))
+    contact_id: Mapped[int] = mapped_column(sa.ForeignKey("customer_contacts.id"))
+    address_digest: Mapped[Digest]
+    customer_digest: Mapped[str] = mapped_column(sa.String(64))
+    domain_id: Mapped[int] = mapped_column(sa.ForeignKey("mail_domains.id"))
+    notice_version_id: Mapped[int] = mapped_column(sa.ForeignKey("notice_versions.id"))
+    token: Mapped[str] = mapped_column(sa.String(24), unique=True)
+    state: Mapped[DeliveryState]
+    attempt_count: Mapped[int]
+    first_attempt_at: Mapped[int | None] = mapped_column(BigKey)
+    next_attempt_at: Mapped[BigInt]
+    lease_until: Mapped[int | None] = mapped_column(BigKey)
+    lease_owner: Mapped[str | None] = mapped_column(sa.String(60))
+
+
+class DeliveryPerson(Base):
+    """Who is in one message. While the delivery is open the person is in no other of the same purpose."""
+
+    __tablename__ = "delivery_people"
+    __table_args__ = (
+        sa.PrimaryKeyConstraint("delivery_id", "person_id"),
+        sa.Index(
+            "uq_delivery_people_open",
+            "person_id",
+            unique=True,
+            sqlite_where=sa.text("open"),
+            postgresql_where=sa.text("open"),
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    delivery_id: Mapped[int] = mapped_column(sa.ForeignKey("deliveries.id"))
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people_to_inform.id"))
+    item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    certainty: Mapped[str] = mapped_column(sa.String(20))
+    open: Mapped[bool]
+
+
+class DeliveryAttempt(Base):
+    __tablename__ = "delivery_attempts"
+    __table_args__ = (
+        sa.UniqueConstraint("delivery_id", "number", name="one_row_per_attempt"),
+        {"info": append_only()},
+    )
+
+    id: Mapped[Key]
+    delivery_id: Mapped[int] = mapped_column(sa.ForeignKey("deliveries.id"))
+    number: Mapped[int]
+    finished_at: Mapped[datetime]
+    outcome: Mapped[str] = mapped_column(sa.String(40))
+    reply_code: Mapped[int | None]
+    enhanced_code: Mapped[str | None] = mapped_column(sa.String(12))
+    reply_text: Mapped[str] = mapped_column(sa.String(500))
+    content_digest: Mapped[Digest | None]

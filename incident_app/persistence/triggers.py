@@ -1,0 +1,209 @@
+"""Append-only, set-once and sealed tables: the triggers that make the database refuse what must not change.
+
+Whoever owns the database file can still drop a trigger or a table: triggers prevent mistakes and ordinary misuse,
+the chain and its anchors detect the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Table
+
+from incident_app.persistence.database import Base
+
+PREFIX = "guard_"
+
+
+def append_only() -> dict[str, Any]:
+    """Mark a table whose rows are never changed or removed."""
+    return {"guard": "append_only"}
+
+
+def set_once(*settable: str, erasable: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Mark a table whose `settable` columns go from NULL to a value once, and `erasable` ones to NULL."""
+    return {"guard": "set_once", "settable": settable, "erasable": erasable}
+
+
+def sealed_parent(*settable: str) -> dict[str, Any]:
+    """Mark a table whose rows are free while their status is building and fixed afterwards.
+
+    Columns in `settable` may still go from NULL to a value after sealing.
+    """
+    return {"guard": "sealed_parent", "settable": settable}
+
+
+def sealed_child(parent: str, key: str) -> dict[str, Any]:
+    """Mark a table whose rows may come and go only while their parent is building."""
+    return {"guard": "sealed_child", "parent": parent, "key": key}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """One trigger: refuse `action` on `table` when `condition` holds."""
+
+    name: str
+    table: str
+    action: str
+    condition: str
+    reason: str
+
+    def create(self, dialect: str) -> list[str]:
+        """Return the statements that create this trigger."""
+        if dialect == "sqlite":
+            return [self.sqlite_text()]
+        timing = "STATEMENT" if self.action == "TRUNCATE" else "ROW"
+        return [
+            f"CREATE OR REPLACE FUNCTION {self.name}() RETURNS trigger LANGUAGE plpgsql AS $${self.function_body()}$$",
+            (
+                f"CREATE TRIGGER {self.name} BEFORE {self.action} ON {self.table} "
+                f"FOR EACH {timing} EXECUTE FUNCTION {self.name}()"
+            ),
+        ]
+
+    def sqlite_text(self) -> str:
+        """Return the CREATE TRIGGER statement as SQLite keeps it."""
+        return (
+            f"CREATE TRIGGER {self.name} BEFORE {self.action} ON {self.table} WHEN {self.condition} "
+            f"BEGIN SELECT RAISE(ABORT, '{self.reason}'); END"
+        )
+
+    def function_body(self) -> str:
+        """Return the body of the PostgreSQL function behind this trigger."""
+        result = {"DELETE": "OLD", "TRUNCATE": "NULL"}.get(self.action, "NEW")
+        return (
+            f" BEGIN IF {self.condition} THEN RAISE EXCEPTION '{self.reason}' USING ERRCODE = 'restrict_violation'; "
+            f"END IF; RETURN {result}; END "
+        )
+
+
+def expected_guards(dialect: str) -> dict[str, Guard]:
+    """Return every trigger that the tables of this program must have, by name."""
+    guards = {
+        guard.name: guard
+        for table in Base.metadata.sorted_tables
+        if "guard" in table.info
+        for guard in _guards_of(table, dialect)
+    }
+    return {name: guard for name, guard in guards.items() if dialect != "sqlite" or guard.action != "TRUNCATE"}
+
+
+def refresh_guards(connection: Connection) -> None:
+    """Create anew the triggers of all tables that exist. Call it after every migration: a batch one drops them."""
+    dialect = connection.dialect.name
+    existing_tables = set(sa.inspect(connection).get_table_names())
+    for name, (table, _) in existing_guards(connection).items():
+        suffix = f" ON {table}" if dialect == "postgresql" else ""
+        connection.exec_driver_sql(f"DROP TRIGGER {name}{suffix}")
+    for guard in expected_guards(dialect).values():
+        if guard.table in existing_tables:
+            for statement in guard.create(dialect):
+                connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def existing_guards(connection: Connection) -> Mapping[str, tuple[str, str]]:
+    """Return the triggers in the database: name -> (table, definition)."""
+    if connection.dialect.name == "sqlite":
+        query = (
+            "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'guard!_%' ESCAPE '!'"
+        )
+    else:
+        query = (
+            "SELECT t.tgname, c.relname, CASE WHEN t.tgenabled = 'O' THEN p.prosrc ELSE 'disabled' END "
+            "FROM pg_trigger t "
+            "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid "
+            "WHERE NOT t.tgisinternal AND t.tgname LIKE 'guard!_%' ESCAPE '!'"
+        )
+    rows = connection.execute(sa.text(query)).all()
+    return {name: (table, definition) for name, table, definition in rows}
+
+
+def guard_faults(connection: Connection) -> list[str]:
+    """Name each trigger that is missing, switched off or different from what this program needs."""
+    dialect = connection.dialect.name
+    existing = existing_guards(connection)
+    faults = []
+    for name, guard in expected_guards(dialect).items():
+        wanted = guard.sqlite_text() if dialect == "sqlite" else guard.function_body()
+        if name not in existing:
+            faults.append(f"{guard.table}: trigger {name} is missing")
+        elif existing[name][1] != wanted:
+            faults.append(f"{guard.table}: trigger {name} was changed or switched off")
+    return faults
+
+
+def _guards_of(table: Table, dialect: str) -> Iterator[Guard]:
+    kind = table.info["guard"]
+    refusals = {
+        "append_only": lambda: _append_only(table),
+        "set_once": lambda: _set_once(table, dialect),
+        "sealed_parent": lambda: _sealed_parent(table, dialect),
+        "sealed_child": lambda: _sealed_child(table, dialect),
+    }[kind]()
+    for action, (condition, reason) in refusals.items():
+        yield Guard(
+            name=f"{PREFIX}{table.name}_{action.lower()}",
+            table=table.name,
+            action=action,
+            condition=condition,
+            reason=f"{table.name}: {reason}",
+        )
+    yield Guard(
+        name=f"{PREFIX}{table.name}_truncate",
+        table=table.name,
+        action="TRUNCATE",
+        condition="TRUE",
+        reason=f"{table.name}: rows are never removed",
+    )
+
+
+def _append_only(_table: Table) -> dict[str, tuple[str, str]]:
+    return {"UPDATE": ("1 = 1", "rows are never changed"), "DELETE": ("1 = 1", "rows are never removed")}
+
+
+def _set_once(table: Table, dialect: str) -> dict[str, tuple[str, str]]:
+    settable, erasable = set(table.info["settable"]), set(table.info["erasable"])
+    return {
+        "UPDATE": (_changed(table, dialect, settable, erasable), "only named columns may be set, once"),
+        "DELETE": ("1 = 1", "rows are never removed"),
+    }
+
+
+def _sealed_parent(table: Table, dialect: str) -> dict[str, tuple[str, str]]:
+    changed = _changed(table, dialect, set(table.info["settable"]), set())
+    return {
+        "UPDATE": (f"OLD.status <> 'building' AND ({changed})", "sealed rows are never changed"),
+        "DELETE": ("OLD.status <> 'building'", "sealed rows are never removed"),
+    }
+
+
+def _sealed_child(table: Table, _dialect: str) -> dict[str, tuple[str, str]]:
+    parent, key = table.info["parent"], table.info["key"]
+
+    def not_building(row: str) -> str:
+        return f"NOT EXISTS (SELECT 1 FROM {parent} WHERE {parent}.id = {row}.{key} AND {parent}.status = 'building')"
+
+    return {
+        "INSERT": (not_building("NEW"), "the parent is sealed"),
+        "UPDATE": ("1 = 1", "rows are never changed"),
+        "DELETE": (not_building("OLD"), "the parent is sealed"),
+    }
+
+
+def _changed(table: Table, dialect: str, settable: set[str], erasable: set[str]) -> str:
+    differs = "IS NOT" if dialect == "sqlite" else "IS DISTINCT FROM"
+    conditions = []
+    for name in table.columns.keys():  # noqa: SIM118 - a ColumnCollection iterates columns, not names
+        differing = f"OLD.{name} {differs} NEW.{name}"
+        if name in settable and name in erasable:
+            conditions.append(f"(OLD.{name} IS NOT NULL AND NEW.{name} IS NOT NULL AND {differing})")
+        elif name in settable:
+            conditions.append(f"(OLD.{name} IS NOT NULL AND {differing})")
+        elif name in erasable:
+            conditions.append(f"(NEW.{name} IS NOT NULL AND {differing})")
+        else:
+            conditions.append(differing)
+    return " OR ".join(conditions)

@@ -1,0 +1,125 @@
+"""The only place that commits: the changes of one act and their events, or neither."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from incident_app.domain.digests import digest_of
+from incident_app.domain.errors import IncidentAppError
+from incident_app.domain.events import EventFacts
+from incident_app.domain.ids import Actor, IncidentId
+from incident_app.domain.timeline import event_body, event_hash
+from incident_app.persistence.timeline import MOVE_CHAIN_HEAD, TAKE_CHAIN_HEAD, EventRow, TextRow
+
+CHUNK_PAUSE_SECONDS = 0.01
+"""Between two chunks of customer-sized work other writers get their turn."""
+
+
+class NothingRecorded(IncidentAppError):
+    """A change was made without an event. This is a fault of the program; nothing was saved."""
+
+    ja = "記録を伴わない変更でした。プログラムの誤りです。何も保存していません。"
+
+
+class Transaction:
+    """One act of one person: a session, and the growing end of the event chain."""
+
+    def __init__(self, session: Session, *, actor: Actor, now: datetime, sequence: int, head_hash: str) -> None:
+        self.session = session
+        self.actor = actor
+        self.now = now
+        self.sequence = sequence
+        self.head_hash = head_hash
+
+    def record(
+        self, facts: EventFacts, *, incident: IncidentId | None = None, occurred_at: datetime | None = None
+    ) -> int:
+        """Append one event to the chain; return its sequence number."""
+        self.sequence += 1
+        happened = occurred_at or self.now
+        body = event_body(
+            sequence=self.sequence,
+            incident_id=incident,
+            kind=facts.kind,
+            actor=self.actor,
+            occurred_at=happened,
+            recorded_at=self.now,
+            facts=facts.as_mapping(),
+        )
+        previous, self.head_hash = self.head_hash, event_hash(self.head_hash, body)
+        self.session.add(
+            EventRow(
+                sequence=self.sequence,
+                incident_id=incident,
+                kind=facts.kind,
+                actor=self.actor,
+                occurred_at=happened,
+                recorded_at=self.now,
+                body=body,
+                previous_hash=previous,
+                hash=self.head_hash,
+            ),
+        )
+        self.session.flush()
+        return self.sequence
+
+    def keep_text(self, body: str) -> TextRow:
+        """Store free text apart from the events that refer to it by digest, so that it can be erased."""
+        salt = secrets.token_hex(16)
+        row = TextRow(salt=salt, body=body, digest=digest_of([salt, body]))
+        self.session.add(row)
+        self.session.flush()
+        return row
+
+
+@contextmanager
+def transaction(engine: Engine, *, actor: Actor, now: datetime) -> Iterator[Transaction]:
+    """Open one act: its changes and its timeline events are saved together, or neither."""
+    with Session(engine) as session, session.begin():
+        # A write comes first: it queues the writers, so no two events can claim one place in the chain.
+        sequence, head_hash = session.execute(TAKE_CHAIN_HEAD).one()
+        act = Transaction(session, actor=actor, now=now, sequence=sequence, head_hash=head_hash)
+        yield act
+        if act.sequence == sequence:
+            raise NothingRecorded
+        session.flush()
+        session.execute(MOVE_CHAIN_HEAD, {"to_sequence": act.sequence, "to_hash": act.head_hash})
+
+
+@contextmanager
+def building(engine: Engine) -> Iterator[Session]:
+    """Save one chunk below a parent in status building: no reader sees it and it writes no event."""
+    with Session(engine) as session, session.begin():
+        yield session
+    time.sleep(CHUNK_PAUSE_SECONDS)
+
+
+@contextmanager
+def recording(engine: Engine) -> Iterator[Session]:
+    """Save what a timer or the worker does to queue rows: leases, results of deliveries, sign-in counters.
+
+    This is the one named exception to "nothing is saved without its event": a million mails are not a million
+    chained events. Campaign milestones put counts and a digest over the attempts on the chain.
+    """
+    with Session(engine) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """Read in one consistent view; whatever is changed in it is not saved."""
+    with Session(engine, autoflush=False) as session:
+        yield session
+
+
+def is_ready(engine: Engine) -> bool:
+    """Tell whether the database has its tables."""
+    return bool(sa.inspect(engine).has_table("chain_head"))

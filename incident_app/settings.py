@@ -1,0 +1,205 @@
+"""Settings: read once from the environment, every problem named at once, no unsafe default."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+PREFIX = "INCIDENT_APP_"
+SECURITY_WORDS = ("tls", "starttls", "plaintext_loopback_only")
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; lists every problem."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("The settings cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that can be set, with the embedded defaults. Field names are the variables in lower case."""
+
+    home: Path
+    database_url: str
+    listen_host: str
+    listen_port: int
+    proxy_hops: int
+    smtp_host: str
+    smtp_port: int
+    smtp_security: str
+    smtp_username: str | None
+    smtp_password: str | None
+    smtp_ca_file: Path | None
+    smtp_connections: int
+    smtp_per_second: int
+    sender_address: str
+    bounce_domain: str
+    policy: str
+    designated_operator: bool
+    session_hours: int
+
+    @property
+    def is_embedded(self) -> bool:
+        """True when the database is the SQLite file in the home folder."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def is_reached_from_outside(self) -> bool:
+        """True when the web server listens beyond this machine."""
+        return not is_loopback(self.listen_host)
+
+    def __repr__(self) -> str:
+        """Leave secrets out of logs."""
+        shown = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name not in {"smtp_password", "database_url"}
+        }
+        return f"Settings({shown})"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read the settings; raise SettingsError listing every missing, malformed or unsafe value."""
+        reader = _Reader(environment)
+        home = reader.path("HOME", default_home(environment))
+        settings = cls(
+            home=home,
+            database_url=reader.database_url(home),
+            listen_host=reader.text("LISTEN_HOST", "127.0.0.1"),
+            listen_port=reader.number("LISTEN_PORT", 8000, low=0, high=65535),
+            proxy_hops=reader.number("PROXY_HOPS", 0, low=0, high=5),
+            smtp_host=reader.text("SMTP_HOST", "localhost"),
+            smtp_port=reader.number("SMTP_PORT", 587, low=1, high=65535),
+            smtp_security=reader.word("SMTP_SECURITY", "starttls", SECURITY_WORDS),
+            smtp_username=reader.optional("SMTP_USERNAME"),
+            smtp_password=reader.secret("SMTP_PASSWORD"),
+            smtp_ca_file=reader.existing_file("SMTP_CA_FILE"),
+            smtp_connections=reader.number("SMTP_CONNECTIONS", 5, low=1, high=100),
+            smtp_per_second=reader.number("SMTP_PER_SECOND", 100, low=1, high=100_000),
+            sender_address=reader.text("SENDER_ADDRESS", "notice@incident-app.example"),
+            bounce_domain=reader.text("BOUNCE_DOMAIN", "incident-app.example"),
+            policy=reader.text("POLICY", "gpu-cloud-bygmo"),
+            designated_operator=reader.yes_or_no("DESIGNATED_OPERATOR", default=False),
+            session_hours=reader.number("SESSION_HOURS", 12, low=1, high=72),
+        )
+        reader.problems += _unsafe(settings)
+        reader.refuse_unknown(cls)
+        if reader.problems:
+            raise SettingsError(reader.problems)
+        return settings
+
+
+def default_home(environment: Mapping[str, str]) -> Path:
+    """Return the user's data directory for this program: never inside the package or a virtual environment."""
+    if sys.platform == "win32":
+        return Path(environment.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "incident-app"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "incident-app"
+    return Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "incident-app"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _unsafe(settings: Settings) -> list[str]:
+    problems = []
+    if settings.is_reached_from_outside and settings.proxy_hops == 0:
+        problems.append(
+            f"{PREFIX}LISTEN_HOST: {settings.listen_host} is reached from outside, but no TLS proxy is declared. "
+            f"Put a proxy that speaks HTTPS in front and set {PREFIX}PROXY_HOPS=1, or listen on 127.0.0.1.",
+        )
+    if settings.smtp_security == "plaintext_loopback_only" and not is_loopback(settings.smtp_host):
+        problems.append(
+            f"{PREFIX}SMTP_SECURITY: plaintext_loopback_only is for a mail server on this machine, "
+            f"but {PREFIX}SMTP_HOST is {settings.smtp_host}. Use starttls or tls.",
+        )
+    if (settings.smtp_username is None) != (settings.smtp_password is None):
+        problems.append(f"{PREFIX}SMTP_USERNAME and {PREFIX}SMTP_PASSWORD: set both or neither.")
+    return problems
+
+
+class _Reader:
+    """Takes values out of the environment and collects what is wrong with them."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self.problems: list[str] = []
+
+    def optional(self, name: str) -> str | None:
+        return self.environment.get(PREFIX + name) or None
+
+    def text(self, name: str, default: str) -> str:
+        return self.optional(name) or default
+
+    def path(self, name: str, default: Path) -> Path:
+        return Path(self.optional(name) or default).expanduser().absolute()
+
+    def number(self, name: str, default: int, *, low: int, high: int) -> int:
+        found = self.optional(name)
+        if found is None:
+            return default
+        if not found.isascii() or not found.isdigit() or not low <= int(found) <= high:
+            self.problems.append(f"{PREFIX}{name}: {found!r} is not a whole number from {low} to {high}.")
+            return default
+        return int(found)
+
+    def word(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        found = self.text(name, default)
+        if found not in allowed:
+            self.problems.append(f"{PREFIX}{name}: {found!r} is not one of {', '.join(allowed)}.")
+            return default
+        return found
+
+    def yes_or_no(self, name: str, *, default: bool) -> bool:
+        return self.word(name, "yes" if default else "no", ("yes", "no")) == "yes"
+
+    def existing_file(self, name: str) -> Path | None:
+        found = self.optional(name)
+        if found is not None and not Path(found).is_file():
+            self.problems.append(f"{PREFIX}{name}: there is no file {found}.")
+        return Path(found) if found else None
+
+    def secret(self, name: str) -> str | None:
+        """A secret stands in the variable itself or, better, in a file named by NAME_FILE."""
+        file = self.existing_file(f"{name}_FILE")
+        if file is not None and file.is_file():
+            return file.read_text(encoding="utf-8").strip()
+        return self.optional(name)
+
+    def database_url(self, home: Path) -> str:
+        found = self.environment.get("DATABASE_URL")
+        if not found:
+            return f"sqlite:///{home / 'incident-app.db'}"
+        for scheme in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+            if found.startswith(scheme):
+                return "postgresql+psycopg://" + found.removeprefix(scheme)
+        if not found.startswith("sqlite:///"):
+            self.problems.append("DATABASE_URL: must start with postgresql:// or sqlite:///.")
+        return found
+
+    def refuse_unknown(self, settings_class: Callable[..., Any]) -> None:
+        """Name misspelt variables: a setting that is silently ignored is an unsafe one."""
+        known = {PREFIX + field.name.upper() for field in fields(settings_class)}  # type: ignore[arg-type]
+        known |= {PREFIX + "SMTP_PASSWORD_FILE"}
+        for name in sorted(set(self.environment) - known):
+            if name.startswith(PREFIX):
+                self.problems.append(f"{name}: there is no such setting.")
+
+
+def read_settings() -> Settings:
+    """Read the settings of this process."""
+    return Settings.from_environment(os.environ)

@@ -1,0 +1,1 @@
+"""The mailer. Knows mail, not incidents."""
