@@ -106,3 +106,4 @@ class ImportRefusal(Base):
     import_id: Mapped[int] = mapped_column(sa.ForeignKey("imports.id"), primary_key=True)
     line_number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     reason: Mapped[LongText]
+    person_kept: Mapped[bool]

@@ -100,7 +100,7 @@ class DeliveryRow(Base):
     __table_args__ = (
         sa.CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="lease_while_sending"),
         sa.CheckConstraint("(state = 'sending') = (lease_owner IS NOT NULL)", name="owner_while_sending"),
-        sa.UniqueConstraint("campaign_id", "address_digest", "customer_digest", name="one_message_per_address"),
+        sa.UniqueConstraint("campaign_id", "address_digest", "told_apart_by", name="one_message_per_address"),
         sa.Index(
             "ix_deliveries_queued",
             "campaign_id",
@@ -122,9 +122,12 @@ class DeliveryRow(Base):
     campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"))
     contact_id: Mapped[int] = mapped_column(sa.ForeignKey("customer_contacts.id"))
     address_digest: Mapped[Digest]
-    customer_digest: Mapped[str] = mapped_column(sa.String(64))
+    told_apart_by: Mapped[str] = mapped_column(sa.String(24))
+    """Empty, or the key of a person whose message must not be joined with others at the same address."""
     domain_id: Mapped[int] = mapped_column(sa.ForeignKey("mail_domains.id"))
-    notice_version_id: Mapped[int] = mapped_column(sa.ForeignKey("notice_versions.id"))
+    language: Mapped[Language]
+    notice_version_id: Mapped[int | None] = mapped_column(sa.ForeignKey("notice_versions.id"))
+    """Set when the message is claimed: a sent notice names its version."""
     token: Mapped[str] = mapped_column(sa.String(24), unique=True)
     state: Mapped[DeliveryState]
     attempt_count: Mapped[int]

@@ -1,0 +1,80 @@
+"""The audience of a wave: what an approver binds, and how people behind one address are put into messages."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from incident_app.domain.digests import ContentDigest, digest_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One person who may be written to, with the contact valid for this wave."""
+
+    person_id: int
+    customer_id: int
+    contact_id: int
+    address_digest: str
+    name: str
+    language: str
+    item_set_id: int
+    certainty: str
+
+    def __repr__(self) -> str:
+        """Leave the person out of logs."""
+        return f"Candidate(person_id={self.person_id})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedMessage:
+    """One message: whom it is for. Several people only if they share address, name and language."""
+
+    people: tuple[Candidate, ...]
+    told_apart_by: str
+    """Empty, or the customer's key when others at the same address get a message of their own."""
+
+    @property
+    def first(self) -> Candidate:
+        """Return the person whose contact is used."""
+        return self.people[0]
+
+
+def plan_messages(candidates: Iterable[Candidate]) -> tuple[PlannedMessage, ...]:
+    """Put people who share an address into messages.
+
+    The same person under several customer numbers (same address, name and language) gets one message with all their
+    items; different people behind one address get one message each, so that nobody reads what was held of another.
+    """
+    by_address: dict[str, dict[tuple[str, str], list[Candidate]]] = {}
+    for candidate in sorted(candidates, key=lambda candidate: candidate.person_id):
+        people = by_address.setdefault(candidate.address_digest, {})
+        people.setdefault((candidate.name, candidate.language), []).append(candidate)
+    return tuple(
+        PlannedMessage(people=tuple(group), told_apart_by=str(group[0].customer_id) if len(groups) > 1 else "")
+        for groups in by_address.values()
+        for group in groups.values()
+    )
+
+
+class AudienceDigest:
+    """The digest of everybody in a wave, fed in order of the person's key."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, person_id: int, item_set_id: int, address_digest: str) -> None:
+        """Add one person, the items they will be told of, and the address by its keyed digest."""
+        self._hash.update(f"{person_id}:{item_set_id}:{address_digest}\n".encode())
+
+    def finish(self) -> ContentDigest:
+        """Return the digest."""
+        return ContentDigest(self._hash.hexdigest())
+
+
+def campaign_digest(
+    *, audience: str, texts: Mapping[str, str], sender: Mapping[str, object], when_uncertain: str
+) -> ContentDigest:
+    """Return what the approver of a wave signs: texts by language, audience, sender, and what happens in doubt."""
+    return digest_of({"audience": audience, "texts": texts, "sender": sender, "when_uncertain": when_uncertain})

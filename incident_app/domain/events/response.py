@@ -1,0 +1,169 @@
+"""Events of an incident: clocks, scope, impact, duties, steps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from incident_app.domain.events.base import EventFacts, event
+
+
+@event("incident.opened", ja="事案 {reference} を開きました", en="Incident {reference} opened")
+class IncidentOpened(EventFacts):
+    reference: str
+    incident_kind: str
+    exercise: bool
+    title_digest: str
+
+
+@event("member.added", ja="関係者に利用者 {user_id} を加えました", en="Account {user_id} joined the incident")
+class MemberAdded(EventFacts):
+    user_id: int
+    role: str
+
+
+@event("clock.started", ja="時計を記録しました：{subject}（{source}）", en="Clock recorded: {subject} ({source})")
+class ClockStarted(EventFacts):
+    subject: str
+    at: datetime
+    source: str
+    corrects: int | None
+    reason_digest: str | None
+
+
+@event(
+    "playbook.pinned",
+    ja="この事案に手順書 {code}（{version}）を固定しました",
+    en="Playbook {code} ({version}) pinned to the incident",
+)
+class PlaybookPinned(EventFacts):
+    code: str
+    version: str
+    digest: str
+
+
+@event("steps.planned", ja="対応手順を {added}件加えました（{code}）", en="{added} response steps added ({code})")
+class StepsPlanned(EventFacts):
+    code: str
+    added: int
+
+
+@event("step.started", ja="手順 {code} に着手しました", en="Step {code} started")
+class StepStarted(EventFacts):
+    code: str
+
+
+@event("step.finished", ja="手順 {code} を終えました", en="Step {code} finished")
+class StepFinished(EventFacts):
+    code: str
+    result_digest: str | None
+
+
+@event("step.skipped", ja="手順 {code} を見送りました", en="Step {code} skipped")
+class StepSkipped(EventFacts):
+    code: str
+    reason_digest: str
+
+
+@event(
+    "list.loaded",
+    ja="顧客の一覧を読み込みました（一致 {matched}行、不一致 {unmatched}行）",
+    en="List of customers loaded ({matched} matched, {unmatched} unmatched)",
+)
+class ListLoaded(EventFacts):
+    list_id: int
+    digest: str
+    matched: int
+    unmatched: int
+
+
+@event("evidence.added", ja="証拠 {evidence_id} を保管しました", en="Evidence {evidence_id} stored")
+class EvidenceAdded(EventFacts):
+    evidence_id: int
+    sha256: str
+    size: int
+
+
+@event(
+    "scope.set",
+    ja="範囲 第{version}版を定めました（保管先 {stores}件、一覧 {lists}件）",
+    en="Scope version {version} set ({stores} stores, {lists} lists)",
+)
+class ScopeSet(EventFacts):
+    version: int
+    stores: int
+    lists: int
+    cause: str
+    digest: str
+
+
+@event(
+    "impact.determined",
+    ja="影響 第{version}版を判定しました（確定 {confirmed}、推定 {assumed}、除外 {ruled_out}）",
+    en="Impact version {version} determined ({confirmed} confirmed, {assumed} assumed, {ruled_out} ruled out)",
+)
+class ImpactDetermined(EventFacts):
+    version: int
+    confirmed: int
+    assumed: int
+    ruled_out: int
+    inputs_digest: str
+    result_digest: str
+
+
+@event(
+    "people.counted",
+    ja="人数を記録しました：{subject} {value}人（{count_kind}）",
+    en="People counted: {subject} {value} ({count_kind})",
+)
+class PeopleCounted(EventFacts):
+    count_id: int
+    subject: str
+    count_kind: str
+    value: int
+
+
+@event("threshold.passed", ja="人数が {threshold}人を超えました", en="The number of people passed {threshold}")
+class ThresholdPassed(EventFacts):
+    threshold: int
+    value: int
+
+
+@event(
+    "obligations.derived",
+    ja="義務を導き直しました（新規 {added}、置換 {superseded}、継続 {kept}）",
+    en="Obligations derived ({added} new, {superseded} superseded, {kept} kept)",
+)
+class ObligationsDerived(EventFacts):
+    added: int
+    superseded: int
+    kept: int
+    digest: str
+
+
+@event(
+    "obligation.fulfilled",
+    ja="義務 {obligation_id} を果たしました（遅れ：{was_late}）",
+    en="Obligation {obligation_id} fulfilled (late: {was_late})",
+)
+class ObligationFulfilled(EventFacts):
+    obligation_id: int
+    rule: str
+    by: str
+    was_late: bool
+
+
+@event(
+    "obligation.waived",
+    ja="義務 {obligation_id} を不要と判断しました",
+    en="Obligation {obligation_id} judged not required",
+)
+class ObligationWaived(EventFacts):
+    obligation_id: int
+    rule: str
+    reason_digest: str
+    decision_id: int
+
+
+@event("incident.closed", ja="事案を閉じました", en="Incident closed")
+class IncidentClosed(EventFacts):
+    reference: str

@@ -1,0 +1,58 @@
+"""Events of setting up: policy, playbooks, inventory, customers, accounts."""
+
+from __future__ import annotations
+
+from incident_app.domain.events.base import EventFacts, event
+
+
+@event("policy.loaded", ja="ポリシー {code} 第{version}版を読み込みました", en="Policy {code} version {version} loaded")
+class PolicyLoaded(EventFacts):
+    code: str
+    version: str
+    digest: str
+
+
+@event("playbook.loaded", ja="手順書 {code}（{version}）を読み込みました", en="Playbook {code} ({version}) loaded")
+class PlaybookLoaded(EventFacts):
+    playbook_kind: str
+    code: str
+    version: str
+    digest: str
+
+
+@event("inventory.loaded", ja="データ台帳を更新しました（保管先 {stores}件）", en="Inventory updated ({stores} stores)")
+class InventoryLoaded(EventFacts):
+    stores: int
+    digest: str
+
+
+@event(
+    "customers.imported",
+    ja="顧客データを取り込みました（採用 {rows_kept}行、除外 {rows_refused}行）",
+    en="Customers imported ({rows_kept} rows kept, {rows_refused} refused)",
+)
+class CustomersImported(EventFacts):
+    import_id: int
+    file_digest: str
+    rows_read: int
+    rows_kept: int
+    rows_refused: int
+
+
+@event("user.added", ja="利用者 {user_id} を追加しました", en="Account {user_id} added")
+class UserAdded(EventFacts):
+    user_id: int
+
+
+@event("role.granted", ja="利用者 {user_id} に役割 {role} を付けました", en="Role {role} granted to account {user_id}")
+class RoleGranted(EventFacts):
+    user_id: int
+    role: str
+
+
+@event(
+    "role.revoked", ja="利用者 {user_id} の役割 {role} を外しました", en="Role {role} revoked from account {user_id}"
+)
+class RoleRevoked(EventFacts):
+    user_id: int
+    role: str

@@ -1,0 +1,199 @@
+"""Impact: who is affected, with which data, how sure, and why. The rule judges patterns, never single holdings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from incident_app.domain.digests import ContentDigest, canonical_text, digest_of
+from incident_app.domain.inventory import Inventory
+from incident_app.domain.scopes import Scope, TouchedStore
+from incident_app.domain.vocabulary import Certainty, ListRelation, Protection
+
+RULES_VERSION = 1
+"""Raised whenever `judge` would answer an old question differently."""
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class TouchedPair:
+    """One thing that the scope touches for a person: an entry of the scope, and the items held there."""
+
+    entry: int
+    items: tuple[str, ...]
+    upper_bound: bool = False
+    """True when a third party's own list is missing, so that what we hold stands in for what it may hold."""
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Listing:
+    """A person's place on a list of the scope; no items named means those of the stores touched."""
+
+    entry: int
+    items: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pattern:
+    """Everything the scope touches for one person. Ten million people fall into a few dozen patterns."""
+
+    pairs: frozenset[TouchedPair] = field(default_factory=frozenset)
+    listings: frozenset[Listing] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The answer for one pattern."""
+
+    items: frozenset[str]
+    certainty: Certainty
+    mitigated: Mapping[str, Protection]
+    because_ja: tuple[str, ...]
+    because_en: tuple[str, ...]
+
+
+def judge(pattern: Pattern, scope: Scope, inventory: Inventory) -> Judgement | None:
+    """Say which items of these people are affected, how sure that is, and why; None when nothing of theirs is.
+
+    A person on a list that rules out is ruled out unless something confirms them: contradictory evidence is shown,
+    never resolved in silence. Where the scope has lists with relation `only`, others are not affected by stores.
+    """
+    confined = any(entry.relation is ListRelation.ONLY for entry in scope.lists)
+    listed = {
+        entry: listing for entry in ListRelation for listing in pattern.listings if _relation(scope, listing) is entry
+    }
+    if confined and ListRelation.ONLY not in listed and ListRelation.ADDS not in listed:
+        return None
+    findings = _Findings(inventory)
+    if not confined or ListRelation.ONLY in listed:
+        for pair in sorted(pattern.pairs):
+            findings.take_pair(scope.stores[pair.entry], pair)
+    for listing in sorted(pattern.listings, key=lambda listing: listing.entry):
+        findings.take_listing(scope, listing)
+    return findings.judgement(ruled_out=ListRelation.RULES_OUT in listed)
+
+
+def _relation(scope: Scope, listing: Listing) -> ListRelation:
+    return scope.lists[listing.entry].relation
+
+
+class _Findings:
+    """Collects what each source says about one pattern."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.inventory = inventory
+        self.items: dict[str, bool] = {}
+        """Item -> touched somewhere without protection."""
+        self.protections: dict[str, Protection] = {}
+        self.confirmed = False
+        self.because_ja: list[str] = []
+        self.because_en: list[str] = []
+
+    def take_pair(self, entry: TouchedStore, pair: TouchedPair) -> None:
+        """Take one touched store: the items held there that the scope entry names."""
+        touched = set(pair.items) if entry.items is None else set(pair.items) & entry.items
+        if entry.certainty is Certainty.RULED_OUT or not touched:
+            return
+        store = self.inventory.store(entry.store)
+        protection = {item.item: item.protection for item in store.items}
+        for code in touched:
+            self._touch(code, protection.get(code, Protection.NONE))
+        confirmed = entry.certainty is Certainty.CONFIRMED and not pair.upper_bound
+        self.confirmed |= confirmed
+        names_ja, names_en = self._names(touched, "ja"), self._names(touched, "en")
+        if pair.upper_bound:
+            self.because_ja.append(
+                f"「{store.name_ja}」の一覧がまだないため、渡した可能性のある項目（{names_ja}）を上限として数えています。"
+            )
+            self.because_en.append(f"No list from {store.name_en} yet: counted as an upper bound ({names_en}).")
+            return
+        sure_ja, sure_en = (
+            ("確認されています", "is confirmed") if confirmed else ("否定できません", "cannot be excluded")
+        )
+        self.because_ja.append(f"「{store.name_ja}」に保管（{names_ja}）。ここからの流出は{sure_ja}。")
+        self.because_en.append(f"Held in {store.name_en} ({names_en}); a leak from it {sure_en}.")
+
+    def take_listing(self, scope: Scope, listing: Listing) -> None:
+        """Take one place on a list."""
+        entry = scope.lists[listing.entry]
+        if entry.relation is ListRelation.RULES_OUT:
+            self.because_ja.append("調査により、影響を受けていない人の一覧に載っています。")
+            self.because_en.append("On a list of people whom the investigation ruled out.")
+            return
+        for code in listing.items or ():
+            self._touch(code, Protection.NONE)
+        self.confirmed |= entry.certainty is Certainty.CONFIRMED
+        named_ja = f"（{self._names(listing.items, 'ja')}）" if listing.items else ""
+        named_en = f" ({self._names(listing.items, 'en')})" if listing.items else ""
+        sure_ja = "確定" if entry.certainty is Certainty.CONFIRMED else "推定"
+        self.because_ja.append(f"調査で得た一覧（{sure_ja}）に載っています{named_ja}。")
+        self.because_en.append(f"On a list from the investigation ({entry.certainty}){named_en}.")
+
+    def judgement(self, *, ruled_out: bool) -> Judgement | None:
+        """Return the answer, or None when nothing is affected."""
+        if not self.items and not ruled_out:
+            return None
+        certainty = Certainty.CONFIRMED if self.confirmed else Certainty.ASSUMED
+        if ruled_out and not self.confirmed:
+            certainty = Certainty.RULED_OUT
+        elif ruled_out:
+            self.because_ja.append("除外の一覧と確定の根拠が食い違っています。確定として扱います。")
+            self.because_en.append("The list that rules out contradicts what confirms; treated as confirmed.")
+        return Judgement(
+            items=frozenset(self.items),
+            certainty=certainty,
+            mitigated={code: self.protections[code] for code, bare in sorted(self.items.items()) if not bare},
+            because_ja=tuple(self.because_ja),
+            because_en=tuple(self.because_en),
+        )
+
+    def _touch(self, code: str, protection: Protection) -> None:
+        bare = protection is Protection.NONE
+        self.items[code] = self.items.get(code, False) or bare
+        if not bare:
+            self.protections[code] = protection
+
+    def _names(self, codes: Iterable[str], language: str) -> str:
+        items = [self.inventory.item(code) for code in sorted(codes)]
+        return ("・" if language == "ja" else ", ").join(
+            item.name_ja if language == "ja" else item.name_en for item in items
+        )
+
+
+def inputs_digest(scope: Scope, inventory_digest: str, known_at: object) -> ContentDigest:
+    """Return the digest of the question: the same question is stored once."""
+    return digest_of({"scope": scope.content(), "inventory": inventory_digest, "known_at": known_at})
+
+
+def pattern_key(pattern: Pattern) -> ContentDigest:
+    """Return what tells one pattern from another, the same in every run."""
+    return digest_of(
+        {
+            "pairs": [[pair.entry, pair.items, pair.upper_bound] for pair in sorted(pattern.pairs)],
+            "listings": [[listing.entry, listing.items] for listing in sorted(pattern.listings, key=_listing_order)],
+        },
+    )
+
+
+def _listing_order(listing: Listing) -> tuple[int, tuple[str, ...]]:
+    return (listing.entry, listing.items or ())
+
+
+class ResultDigest:
+    """The digest of a whole answer, fed customer by customer in order of their key."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, customer_id: int, key: ContentDigest) -> None:
+        """Add one affected customer."""
+        self._hash.update(f"{customer_id}:{key}\n".encode())
+
+    def finish(self, judgements: Mapping[ContentDigest, Judgement]) -> ContentDigest:
+        """Add the judgements and return the digest."""
+        answers = {
+            key: [judgement.items, judgement.certainty, judgement.mitigated, judgement.because_en]
+            for key, judgement in judgements.items()
+        }
+        self._hash.update(canonical_text(answers).encode())
+        return ContentDigest(self._hash.hexdigest())

@@ -1,0 +1,381 @@
+"""Importing customers and holdings: checked first, loaded in chunks, sealed in one short act."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from incident_app.domain.customers import (
+    CustomerRow,
+    FileKind,
+    HoldingRow,
+    Refusal,
+    RowFault,
+    RowsRefused,
+    UnreadableFile,
+    customer_row,
+    holding_row,
+    read_rows,
+)
+from incident_app.domain.digests import digest_of_bytes, keyed_digest
+from incident_app.domain.events import CustomersImported
+from incident_app.domain.ids import Actor
+from incident_app.domain.vocabulary import BuildStatus, Channel
+from incident_app.persistence.bulk import chunks, insert_new
+from incident_app.persistence.customers import Customer, CustomerContact, Holding, Import, ImportRefusal
+from incident_app.persistence.inventory import DataStore, StoreItem
+from incident_app.persistence.item_sets import item_set_id
+from incident_app.services.transaction import building, reading, transaction
+from notifications.addresses import AddressRefused, normalised, parse_address
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportResult:
+    """What became of a file."""
+
+    import_id: int
+    kind: FileKind
+    rows_read: int
+    rows_kept: int
+    refusals: tuple[Refusal, ...]
+    unchanged: bool
+
+
+def import_file(
+    engine: Engine,
+    content: bytes,
+    *,
+    address_key: bytes,
+    keep_good: bool,
+    actor: Actor,
+    now: datetime,
+    progress: Progress | None = None,
+) -> ImportResult:
+    """Import a CSV file of customers or of holdings.
+
+    With `keep_good` false, one refused row refuses the whole file (RowsRefused) and nothing is stored. The same file
+    twice changes nothing. An import that a crash cut off is taken up again by importing the same file.
+    """
+    text = _text_of(content)
+    with reading(engine) as session:
+        kind, rows = read_rows(text)
+        known = sa.select(Import).where(Import.kind == kind, Import.file_digest == digest_of_bytes(content))
+        earlier = session.scalars(known).one_or_none()
+        if earlier is not None and earlier.status is BuildStatus.SEALED:
+            return _earlier_result(session, earlier, kind)
+        checked = _Checked(session, kind)
+        for line, values in rows:
+            checked.take(line, values)
+    if checked.refused and not keep_good:
+        first = checked.refused[0]
+        raise RowsRefused(refused=len(checked.refused), read=checked.read, line=first.line, reason=first.reason)
+    batch = _open_import(engine, kind, content, earlier.id if earlier else None, actor, now)
+    loader = _Loader(address_key=address_key, import_id=batch.id, at=batch.at)
+    load = loader.load_customers if kind is FileKind.CUSTOMERS else loader.load_holdings
+    done = 0
+    for chunk in chunks(checked.good):
+        with building(engine) as session:
+            load(session, chunk)
+        done += len(chunk)
+        if progress:
+            progress(done, len(checked.good))
+    return _seal(engine, batch.id, kind, checked, loader, actor=actor, now=now)
+
+
+def _text_of(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        raise UnreadableFile(byte=fault.start + 1) from None
+
+
+class _Checked:
+    """The rows of a file, good and refused."""
+
+    def __init__(self, session: Session, kind: FileKind) -> None:
+        self.kind = kind
+        self.read = 0
+        self.good: list[CustomerRow | HoldingRow] = []
+        self.refused: list[Refusal] = []
+        self._lines: dict[object, int] = {}
+        holdings = kind is FileKind.HOLDINGS
+        self._stores = stores_and_items(session) if holdings else {}
+        self._numbers = set(session.scalars(sa.select(Customer.customer_number))) if holdings else set()
+
+    def take(self, line: int, values: dict[str, str]) -> None:
+        self.read += 1
+        try:
+            row = self._checked(line, values)
+        except RowFault as fault:
+            self.refused.append(Refusal(line=line, reason=str(fault)))
+        else:
+            self.good.append(row)
+
+    def _checked(self, line: int, values: dict[str, str]) -> CustomerRow | HoldingRow:
+        row: CustomerRow | HoldingRow
+        if self.kind is FileKind.CUSTOMERS:
+            row = customer_row(line, values)
+            key: object = row.customer_number
+        else:
+            row = holding_row(line, values, self._stores)
+            if row.customer_number not in self._numbers:
+                raise RowFault("customer_number is not known; import the customers first")
+            key = (row.customer_number, row.store, row.held_from)
+        if key in self._lines:
+            raise RowFault(f"duplicate of line {self._lines[key]}")
+        self._lines[key] = line
+        return row
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    id: int
+    at: datetime
+
+
+def _open_import(
+    engine: Engine, kind: FileKind, content: bytes, resumed: int | None, actor: Actor, now: datetime
+) -> _Batch:
+    with building(engine) as session:
+        if resumed is not None:
+            earlier = session.get_one(Import, resumed)
+            return _Batch(id=earlier.id, at=earlier.at)
+        batch = Import(
+            kind=kind,
+            file_digest=digest_of_bytes(content),
+            status=BuildStatus.BUILDING,
+            rows_read=0,
+            rows_kept=0,
+            rows_refused=0,
+            at=now,
+            actor=actor,
+        )
+        session.add(batch)
+        session.flush()
+        return _Batch(id=batch.id, at=batch.at)
+
+
+class _Loader:
+    """Puts checked rows into the tables, chunk by chunk. Loading a chunk twice changes nothing."""
+
+    def __init__(self, *, address_key: bytes, import_id: int, at: datetime) -> None:
+        self.address_key = address_key
+        self.import_id = import_id
+        self.at = at
+        self.warnings: list[Refusal] = []
+
+    def load_customers(self, session: Session, rows: Sequence[CustomerRow]) -> None:
+        numbers = [row.customer_number for row in rows]
+        insert_new(
+            session,
+            Customer,
+            [
+                {
+                    "public_id": secrets.token_hex(12),
+                    "customer_number": row.customer_number,
+                    "kind": row.kind,
+                    "relation": row.relation,
+                    "language": row.language,
+                    "jurisdiction": row.jurisdiction,
+                }
+                for row in rows
+            ],
+        )
+        ids = _ids_by_number(session, numbers)
+        self._update_changed(session, rows)
+        wanted = [contact for row in rows for contact in self._contacts(ids[row.customer_number], row)]
+        self._close_replaced(session, list(ids.values()), wanted)
+        insert_new(session, CustomerContact, wanted)
+
+    def _update_changed(self, session: Session, rows: Sequence[CustomerRow]) -> None:
+        stored = {
+            customer.customer_number: customer
+            for customer in session.scalars(
+                sa.select(Customer).where(Customer.customer_number.in_([row.customer_number for row in rows])),
+            )
+        }
+        for row in rows:
+            customer = stored[row.customer_number]
+            customer.kind, customer.relation = row.kind, row.relation
+            customer.language, customer.jurisdiction = row.language, row.jurisdiction
+
+    def _contacts(self, customer_id: int, row: CustomerRow) -> list[dict[str, object]]:
+        contacts = []
+        for channel, address, key in self._addresses(row):
+            contacts.append(
+                {
+                    "customer_id": customer_id,
+                    "channel": channel,
+                    "name": row.name,
+                    "address": address,
+                    "address_digest": keyed_digest(self.address_key, key),
+                    "valid_from": self.at,
+                    "import_id": self.import_id,
+                },
+            )
+        return contacts
+
+    def _addresses(self, row: CustomerRow) -> list[tuple[Channel, str, str]]:
+        found = []
+        if row.email:
+            try:
+                address = parse_address(row.email)
+            except AddressRefused as refusal:
+                # The person stays: without mail they go to the next channel, never into silence.
+                self.warnings.append(Refusal(line=row.line, reason=f"email: {refusal}", person_kept=True))
+            else:
+                found.append((Channel.EMAIL, str(address), normalised(address)))
+        if row.postal_address:
+            found.append((Channel.POST, row.postal_address, row.postal_address))
+        if row.phone:
+            found.append((Channel.PHONE, row.phone, row.phone))
+        return found or [(Channel.POST, "", "")]
+
+    def _close_replaced(self, session: Session, ids: Sequence[int], wanted: list[dict[str, object]]) -> None:
+        """End the contacts that the file no longer names; drop from `wanted` those that are already there."""
+        named = {(entry["customer_id"], entry["channel"], entry["address_digest"]): entry for entry in wanted}
+        live = sa.select(CustomerContact).where(
+            CustomerContact.customer_id.in_(ids), CustomerContact.valid_until.is_(None)
+        )
+        for contact in session.scalars(live):
+            entry = named.get((contact.customer_id, contact.channel, contact.address_digest))
+            if entry is not None and entry["name"] == contact.name:
+                wanted.remove(entry)
+            elif contact.valid_from != self.at:
+                contact.valid_until = self.at
+
+    def load_holdings(self, session: Session, rows: Sequence[HoldingRow]) -> None:
+        ids = _ids_by_number(session, [row.customer_number for row in rows])
+        stores = dict(session.execute(sa.select(DataStore.code, DataStore.id)).tuples())
+        sets = {items: item_set_id(session, items) for items in {row.items for row in rows}}
+        wanted = {
+            (stores[row.store], ids[row.customer_number], sets[row.items], row.held_from, row.held_until)
+            for row in rows
+        }
+        replaced = {(store_id, customer_id) for store_id, customer_id, *_ in wanted}
+        live = sa.select(Holding).where(
+            Holding.customer_id.in_(sorted(set(ids.values()))),
+            Holding.retracted_at.is_(None),
+            Holding.recorded_at != self.at,
+        )
+        for holding in session.scalars(live):
+            key = (holding.store_id, holding.customer_id, holding.item_set_id, holding.held_from, holding.held_until)
+            if key in wanted:
+                wanted.discard(key)
+            elif key[:2] in replaced and holding.held_until is None:
+                self._end(session, holding, wanted)
+        session.flush()
+        insert_new(session, Holding, [self._holding(*key) for key in sorted(wanted, key=lambda key: key[:3])])
+
+    def _end(
+        self, session: Session, holding: Holding, wanted: set[tuple[int, int, int, datetime | None, datetime | None]]
+    ) -> None:
+        """Say that a holding ended when the new one began: the old row is retracted, what it said is kept."""
+        starts = [key[3] for key in wanted if key[:2] == (holding.store_id, holding.customer_id) and key[3]]
+        holding.retracted_at = self.at
+        until = min(starts, default=self.at)
+        insert_new(
+            session,
+            Holding,
+            [self._holding(holding.store_id, holding.customer_id, holding.item_set_id, holding.held_from, until)],
+        )
+
+    def _holding(
+        self, store_id: int, customer_id: int, set_id: int, held_from: datetime | None, held_until: datetime | None
+    ) -> dict[str, object]:
+        return {
+            "store_id": store_id,
+            "customer_id": customer_id,
+            "item_set_id": set_id,
+            "recorded_at": self.at,
+            "held_from": held_from,
+            "held_until": held_until,
+            "import_id": self.import_id,
+        }
+
+
+def _ids_by_number(session: Session, numbers: Sequence[str]) -> dict[str, int]:
+    wanted = sa.select(Customer.customer_number, Customer.id).where(Customer.customer_number.in_(numbers))
+    return dict(session.execute(wanted).tuples())
+
+
+def stores_and_items(session: Session) -> dict[str, set[str]]:
+    """Return the items that each store of the inventory may hold."""
+    stores: dict[str, set[str]] = {code: set() for code in session.scalars(sa.select(DataStore.code))}
+    held = (
+        sa.select(DataStore.code, StoreItem.item_code)
+        .join(StoreItem, StoreItem.store_id == DataStore.id)
+        .where(StoreItem.retracted_at.is_(None))
+    )
+    for store, item in session.execute(held):
+        stores[store].add(item)
+    return stores
+
+
+def _seal(
+    engine: Engine, import_id: int, kind: FileKind, checked: _Checked, loader: _Loader, *, actor: Actor, now: datetime
+) -> ImportResult:
+    notes = sorted([*checked.refused, *loader.warnings], key=lambda refusal: refusal.line)
+    by_line: dict[int, Refusal] = {}
+    for note in notes:
+        by_line.setdefault(note.line, note)
+    for chunk in chunks(list(by_line.values())):
+        with building(engine) as session:
+            insert_new(
+                session,
+                ImportRefusal,
+                [
+                    {
+                        "import_id": import_id,
+                        "line_number": note.line,
+                        "reason": note.reason,
+                        "person_kept": note.person_kept,
+                    }
+                    for note in chunk
+                ],
+            )
+    with transaction(engine, actor=actor, now=now) as act:
+        batch = act.session.get_one(Import, import_id)
+        batch.rows_read, batch.rows_kept = checked.read, len(checked.good)
+        batch.rows_refused, batch.status = len(checked.refused), BuildStatus.SEALED
+        act.record(
+            CustomersImported(
+                import_id=import_id,
+                file_digest=batch.file_digest,
+                rows_read=batch.rows_read,
+                rows_kept=batch.rows_kept,
+                rows_refused=batch.rows_refused,
+            ),
+        )
+    return ImportResult(
+        import_id=import_id,
+        kind=kind,
+        rows_read=checked.read,
+        rows_kept=len(checked.good),
+        refusals=tuple(by_line.values()),
+        unchanged=False,
+    )
+
+
+def _earlier_result(session: Session, earlier: Import, kind: FileKind) -> ImportResult:
+    refusals = session.scalars(
+        sa.select(ImportRefusal).where(ImportRefusal.import_id == earlier.id).order_by(ImportRefusal.line_number),
+    )
+    return ImportResult(
+        import_id=earlier.id,
+        kind=kind,
+        rows_read=earlier.rows_read,
+        rows_kept=earlier.rows_kept,
+        refusals=tuple(
+            Refusal(line=row.line_number, reason=row.reason, person_kept=row.person_kept) for row in refusals
+        ),
+        unchanged=True,
+    )

@@ -1,0 +1,209 @@
+"""People to inform: kept in step with the newest determination; their standing belongs to the incident."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from incident_app.domain.delivery import Standing
+from incident_app.domain.errors import BadInput, NotFound
+from incident_app.domain.events import PeopleInformed, PeopleListed
+from incident_app.domain.ids import Actor, IncidentId
+from incident_app.domain.vocabulary import BuildStatus, Certainty, Language, Purpose
+from incident_app.persistence.bulk import insert_new
+from incident_app.persistence.customers import Customer
+from incident_app.persistence.impact import AffectedCustomer, ImpactDetermination, ImpactPattern
+from incident_app.persistence.outbox import PersonToInform
+from incident_app.persistence.touched import customer_ranges
+from incident_app.services.transaction import building, reading, transaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """What bringing the list up to date changed."""
+
+    added: int
+    changed: int
+    exempted: int
+
+
+def newest_determination(session: Session, incident_id: IncidentId) -> ImpactDetermination:
+    """Return the newest sealed determination; NotFound when there is none."""
+    row = session.scalars(
+        sa.select(ImpactDetermination)
+        .where(ImpactDetermination.incident_id == incident_id, ImpactDetermination.status == BuildStatus.SEALED)
+        .order_by(ImpactDetermination.version.desc())
+        .limit(1),
+    ).one_or_none()
+    if row is None:
+        raise NotFound(what="determination of impact", name="of this incident")
+    return row
+
+
+def list_people(
+    engine: Engine, incident_id: IncidentId, *, purpose: Purpose = Purpose.LEAK_NOTICE, actor: Actor, now: datetime
+) -> Listed:
+    """Bring the people to inform in step with the newest determination.
+
+    New people are added, other items noted, those no longer affected exempted unless they were told already. Doing it
+    twice changes nothing, so an interrupted run is simply repeated.
+    """
+    with reading(engine) as session:
+        determination = newest_determination(session, incident_id)
+        ranges = list(customer_ranges(session))
+    totals = [0, 0, 0]
+    for low, high in ranges:
+        with building(engine) as session:
+            counts = _list_range(session, incident_id, determination.id, purpose, low, high, now)
+        totals = [total + count for total, count in zip(totals, counts, strict=True)]
+    listed = Listed(added=totals[0], changed=totals[1], exempted=totals[2])
+    with transaction(engine, actor=actor, now=now) as act:
+        act.record(
+            PeopleListed(
+                purpose=purpose,
+                determination_version=determination.version,
+                added=listed.added,
+                changed=listed.changed,
+                exempted=listed.exempted,
+            ),
+            incident=incident_id,
+        )
+    return listed
+
+
+def _list_range(
+    session: Session,
+    incident_id: IncidentId,
+    determination_id: int,
+    purpose: Purpose,
+    low: int,
+    high: int,
+    now: datetime,
+) -> tuple[int, int, int]:
+    affected = {row.customer_id: row for row in session.execute(_affected(determination_id, low, high))}
+    present = {
+        person.customer_id: person
+        for person in session.scalars(
+            sa.select(PersonToInform).where(
+                PersonToInform.incident_id == incident_id,
+                PersonToInform.purpose == purpose,
+                PersonToInform.customer_id.between(low, high),
+            ),
+        )
+    }
+    new = [
+        {
+            "incident_id": incident_id,
+            "purpose": purpose,
+            "customer_id": customer_id,
+            "language": row.language,
+            "item_set_id": row.item_set_id,
+            "determination_id": determination_id,
+            "standing": Standing.TO_INFORM,
+            "standing_since": now,
+        }
+        for customer_id, row in affected.items()
+        if customer_id not in present
+    ]
+    insert_new(session, PersonToInform, new)
+    changed = exempted = 0
+    for customer_id, person in present.items():
+        row = affected.get(customer_id)
+        if row is None:
+            exempted += _exempt(person, now)
+            continue
+        changed += person.item_set_id != row.item_set_id
+        person.item_set_id, person.determination_id = row.item_set_id, determination_id
+        if person.standing is Standing.EXEMPT and person.how == NO_LONGER_AFFECTED:
+            person.standing, person.standing_since, person.how = Standing.TO_INFORM, now, None
+    return len(new), changed, exempted
+
+
+NO_LONGER_AFFECTED = "no_longer_affected"
+
+
+def _exempt(person: PersonToInform, now: datetime) -> int:
+    if person.standing not in {Standing.TO_INFORM, Standing.NOT_REACHED}:
+        return 0
+    person.standing, person.standing_since, person.how = Standing.EXEMPT, now, NO_LONGER_AFFECTED
+    return 1
+
+
+def _affected(determination_id: int, low: int, high: int) -> sa.Select[int, int, Language]:
+    return (
+        sa.select(AffectedCustomer.customer_id, ImpactPattern.item_set_id, Customer.language)
+        .join(ImpactPattern, ImpactPattern.id == AffectedCustomer.pattern_id)
+        .join(Customer, Customer.id == AffectedCustomer.customer_id)
+        .where(
+            AffectedCustomer.determination_id == determination_id,
+            AffectedCustomer.customer_id.between(low, high),
+            ImpactPattern.certainty != Certainty.RULED_OUT,
+        )
+    )
+
+
+def standings(
+    engine: Engine, incident_id: IncidentId, *, purpose: Purpose = Purpose.LEAK_NOTICE
+) -> Mapping[Standing, int]:
+    """Count the people of an incident by standing."""
+    with reading(engine) as session:
+        return standings_in(session, incident_id, purpose)
+
+
+def standings_in(session: Session, incident_id: IncidentId, purpose: Purpose) -> Mapping[Standing, int]:
+    """Count the people of an incident by standing, within an open session."""
+    rows = session.execute(
+        sa.select(PersonToInform.standing, sa.func.count())
+        .where(PersonToInform.incident_id == incident_id, PersonToInform.purpose == purpose)
+        .group_by(PersonToInform.standing),
+    )
+    return dict(rows.tuples().all())
+
+
+def record_told(
+    engine: Engine,
+    incident_id: IncidentId,
+    customer_numbers: list[str],
+    *,
+    standing: Standing,
+    how: str,
+    reason: str,
+    purpose: Purpose = Purpose.LEAK_NOTICE,
+    actor: Actor,
+    now: datetime,
+) -> int:
+    """Record that people were told by phone, by letter or by public notice, or are exempt, with the reason."""
+    if standing in {Standing.TO_INFORM, Standing.INFORMED}:
+        raise BadInput(field="standing", problem="a delivered mail sets this by itself; record another way of telling")
+    if not reason.strip():
+        raise BadInput(field="reason", problem="say how and by whom the person was told, or why nobody has to")
+    with transaction(engine, actor=actor, now=now) as act:
+        people = act.session.scalars(
+            sa.select(PersonToInform)
+            .join(Customer, Customer.id == PersonToInform.customer_id)
+            .where(
+                PersonToInform.incident_id == incident_id,
+                PersonToInform.purpose == purpose,
+                Customer.customer_number.in_(customer_numbers),
+            ),
+        ).all()
+        if len(people) != len(set(customer_numbers)):
+            raise NotFound(
+                what="person to inform", name=f"{len(set(customer_numbers)) - len(people)} of the numbers given"
+            )
+        text = act.keep_text(reason)
+        for person in people:
+            person.standing, person.standing_since, person.how = standing, now, how
+            person.reason_text_id = text.id
+            if standing is Standing.INFORMED_OTHERWISE:
+                person.told_item_set_id = person.item_set_id
+        act.record(
+            PeopleInformed(purpose=purpose, standing=standing, people=len(people), how=how, reason_digest=text.digest),
+            incident=incident_id,
+        )
+        return len(people)

@@ -1,0 +1,152 @@
+"""The timeline: reading it, adding to it by hand, verifying its chain, writing down its head."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from incident_app.domain.errors import BadInput, NotFound
+from incident_app.domain.events import ChainAnchored, NoteCorrected, NoteRecorded, summary
+from incident_app.domain.ids import Actor, IncidentId
+from incident_app.domain.incidents import check_moment
+from incident_app.domain.timeline import Break, ChainedEvent, first_break
+from incident_app.persistence.incidents import Incident
+from incident_app.persistence.timeline import ChainAnchor, ChainHead, EventRow, TextRow
+from incident_app.rendering.timeline import TimelineEntry
+from incident_app.services.accounts import names_by_actor
+from incident_app.services.transaction import reading, transaction
+
+FETCH = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What walking the chain found."""
+
+    events: int
+    head_hash: str
+    broken: Break | None
+
+
+def verify_timeline(engine: Engine) -> Verification:
+    """Walk the whole chain and name the first altered, removed or reordered event, if any."""
+    with reading(engine) as session:
+        head = session.execute(sa.select(ChainHead.sequence, ChainHead.hash)).one()
+        anchors = dict(session.execute(sa.select(ChainAnchor.sequence, ChainAnchor.hash)).tuples().all())
+        broken = first_break(_stored_events(session), head=(head.sequence, head.hash), anchors=anchors)
+        return Verification(events=head.sequence, head_hash=head.hash, broken=broken)
+
+
+def _stored_events(session: Session) -> Iterator[ChainedEvent]:
+    rows = session.execute(
+        sa.select(EventRow).order_by(EventRow.sequence).execution_options(yield_per=FETCH),
+    )
+    for (row,) in rows:
+        yield ChainedEvent(
+            sequence=row.sequence,
+            incident_id=row.incident_id,
+            kind=row.kind,
+            actor=row.actor,
+            occurred_at=row.occurred_at,
+            recorded_at=row.recorded_at,
+            body=row.body,
+            previous_hash=row.previous_hash,
+            hash=row.hash,
+        )
+
+
+def chain_head(engine: Engine) -> tuple[int, str]:
+    """Return number and hash of the newest event."""
+    with reading(engine) as session:
+        return session.execute(sa.select(ChainHead.sequence, ChainHead.hash)).tuples().one()
+
+
+def entries(engine: Engine, incident_id: IncidentId | None) -> list[TimelineEntry]:
+    """Return the timeline of an incident (or of everything) in order of recording, ready to be shown or exported."""
+    names = names_by_actor(engine)
+    with reading(engine) as session:
+        query = (
+            sa.select(EventRow, Incident.reference)
+            .outerjoin(Incident, Incident.id == EventRow.incident_id)
+            .order_by(EventRow.sequence)
+        )
+        if incident_id is not None:
+            query = query.where(EventRow.incident_id == incident_id)
+        rows = session.execute(query).tuples().all()
+        texts = _texts(session, [row for row, _ in rows])
+        return [_entry(row, reference, names, texts) for row, reference in rows]
+
+
+def _texts(session: Session, rows: list[EventRow]) -> dict[str, str]:
+    digests = {fact for row in rows for fact in _text_digests(row)}
+    found: dict[str, str] = {}
+    wanted = sorted(digests)
+    for start in range(0, len(wanted), 500):
+        query = sa.select(TextRow.digest, TextRow.body).where(TextRow.digest.in_(wanted[start : start + 500]))
+        found.update({digest: body or "" for digest, body in session.execute(query)})
+    return found
+
+
+def _text_digests(row: EventRow) -> list[str]:
+    facts = json.loads(row.body)["facts"]
+    return [facts[name] for name in ("text_digest", "reason_digest", "result_digest") if facts.get(name)]
+
+
+def _entry(row: EventRow, reference: str | None, names: dict[str, str], texts: dict[str, str]) -> TimelineEntry:
+    facts = json.loads(row.body)["facts"]
+    said = " ".join(texts[digest] for digest in _text_digests(row) if texts.get(digest))
+    return TimelineEntry(
+        sequence=row.sequence,
+        occurred_at=row.occurred_at,
+        recorded_at=row.recorded_at,
+        incident_reference=reference,
+        kind=row.kind,
+        actor_name=names.get(row.actor, row.actor),
+        summary_ja=summary(row.kind, facts, "ja") + (f"：{said}" if said else ""),
+        summary_en=summary(row.kind, facts, "en") + (f": {said}" if said else ""),
+        corrects=facts.get("corrects"),
+        hash=row.hash,
+    )
+
+
+def record_note(
+    engine: Engine, incident_id: IncidentId, text: str, *, occurred_at: datetime, actor: Actor, now: datetime
+) -> int:
+    """Add an entry by hand: when it happened and when it was written are kept apart (G2)."""
+    check_moment(occurred_at, field="occurred_at", now=now)
+    if not text.strip():
+        raise BadInput(field="text", problem="say what happened")
+    with transaction(engine, actor=actor, now=now) as act:
+        kept = act.keep_text(text)
+        return act.record(NoteRecorded(text_digest=kept.digest), incident=incident_id, occurred_at=occurred_at)
+
+
+def correct_note(
+    engine: Engine, incident_id: IncidentId, sequence: int, text: str, *, actor: Actor, now: datetime
+) -> int:
+    """Correct an entry by a further one that points to it; the first stays as it was (G3)."""
+    if not text.strip():
+        raise BadInput(field="text", problem="say what is right")
+    with transaction(engine, actor=actor, now=now) as act:
+        row = act.session.get(EventRow, sequence)
+        if row is None or row.incident_id != incident_id:
+            raise NotFound(what="event", name=sequence)
+        kept = act.keep_text(text)
+        return act.record(
+            NoteCorrected(corrects=sequence, text_digest=kept.digest), incident=incident_id, occurred_at=row.occurred_at
+        )
+
+
+def anchor_chain(engine: Engine, *, placed_where: str, actor: Actor, now: datetime) -> tuple[int, str]:
+    """Write the head of the chain down, so that a cut-off end is found later; return what to keep elsewhere."""
+    with transaction(engine, actor=actor, now=now) as act:
+        sequence, head_hash = act.sequence, act.head_hash
+        act.session.add(ChainAnchor(sequence=sequence, hash=head_hash, placed_where=placed_where, at=now))
+        act.record(ChainAnchored(anchored=sequence, hash=head_hash, placed_where=placed_where))
+        return sequence, head_hash

@@ -1,0 +1,134 @@
+"""Waves as they stand: their messages by state, always adding up, recounted from the rows."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from incident_app.domain.delivery import CampaignStatus, DeliveryState, DeliveryTotals
+from incident_app.domain.digests import ContentDigest, utc_text
+from incident_app.domain.errors import NotFound
+from incident_app.domain.ids import CampaignId, IncidentId
+from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow, MailDomain
+from incident_app.services.campaigns import current_campaign_digest
+from incident_app.services.transaction import reading
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignView:
+    """One wave and what is known of its messages."""
+
+    id: CampaignId
+    incident_id: IncidentId
+    notice_id: int
+    notice_version: int
+    wave: int
+    status: CampaignStatus
+    audience_rule: str
+    people: int
+    totals: DeliveryTotals
+    content_digest: str
+    approved_digest: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    domains: tuple[tuple[str, int], ...]
+
+
+def list_campaigns(engine: Engine, incident_id: IncidentId) -> list[CampaignView]:
+    """Return the waves of an incident, first wave first."""
+    with reading(engine) as session:
+        rows = session.scalars(
+            sa.select(Campaign)
+            .where(Campaign.incident_id == incident_id, Campaign.status != CampaignStatus.BUILDING)
+            .order_by(Campaign.wave_number),
+        )
+        return [_view(session, row) for row in rows]
+
+
+def get_campaign(engine: Engine, campaign_id: CampaignId) -> CampaignView:
+    """Return one wave with its totals, recounted from the rows."""
+    with reading(engine) as session:
+        return _view(session, get_campaign_row(session, campaign_id))
+
+
+def in_doubt(engine: Engine, campaign_id: CampaignId) -> list[int]:
+    """Return the messages of a wave of which nobody knows whether they arrived."""
+    with reading(engine) as session:
+        return list(
+            session.scalars(
+                sa.select(DeliveryRow.id)
+                .where(DeliveryRow.campaign_id == campaign_id, DeliveryRow.state == DeliveryState.UNCERTAIN)
+                .order_by(DeliveryRow.id),
+            ),
+        )
+
+
+def get_campaign_row(session: Session, campaign_id: CampaignId) -> Campaign:
+    """Return the row of a wave; NotFound otherwise."""
+    campaign = session.get(Campaign, campaign_id)
+    if campaign is None:
+        raise NotFound(what="wave", name=campaign_id)
+    return campaign
+
+
+def totals_in(session: Session, campaign: Campaign) -> DeliveryTotals:
+    """Count the messages of a wave by state."""
+    rows = session.execute(
+        sa.select(DeliveryRow.state, sa.func.count())
+        .where(DeliveryRow.campaign_id == campaign.id)
+        .group_by(DeliveryRow.state),
+    )
+    return DeliveryTotals(planned=campaign.planned, by_state=dict(rows.tuples().all()))
+
+
+def attempts_digest(session: Session, campaign_id: int, since: int, through: int) -> ContentDigest:
+    """Return the digest over the attempts of a wave after `since` up to `through`: what the timeline vouches for."""
+    rows = session.execute(
+        sa.select(DeliveryAttempt)
+        .join(DeliveryRow, DeliveryRow.id == DeliveryAttempt.delivery_id)
+        .where(DeliveryRow.campaign_id == campaign_id, DeliveryAttempt.id > since, DeliveryAttempt.id <= through)
+        .order_by(DeliveryAttempt.id),
+    )
+    digest = hashlib.sha256()
+    for (row,) in rows:
+        values = (
+            row.delivery_id,
+            row.number,
+            utc_text(row.finished_at),
+            row.outcome,
+            row.reply_code,
+            row.content_digest,
+        )
+        digest.update(("|".join(str(value) for value in values) + "\n").encode())
+    return ContentDigest(digest.hexdigest())
+
+
+def _view(session: Session, row: Campaign) -> CampaignView:
+    domains = session.execute(
+        sa.select(MailDomain.name, sa.func.count())
+        .join(DeliveryRow, DeliveryRow.domain_id == MailDomain.id)
+        .where(DeliveryRow.campaign_id == row.id)
+        .group_by(MailDomain.name)
+        .order_by(sa.func.count().desc(), MailDomain.name),
+    )
+    return CampaignView(
+        id=CampaignId(row.id),
+        incident_id=IncidentId(row.incident_id),
+        notice_id=row.notice_id,
+        notice_version=row.notice_version,
+        wave=row.wave_number,
+        status=row.status,
+        audience_rule=row.audience_rule,
+        people=row.people,
+        totals=totals_in(session, row),
+        content_digest=current_campaign_digest(session, row.id),
+        approved_digest=row.approved_digest,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        domains=tuple(domains.tuples().all()),
+    )

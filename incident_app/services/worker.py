@@ -1,0 +1,150 @@
+"""The worker: takes jobs, sends what running waves hold, and recovers what a dead worker left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from incident_app.domain.delivery import CampaignStatus, DeliveryState
+from incident_app.domain.ids import Actor
+from incident_app.persistence.outbox import Campaign, DeliveryRow
+from incident_app.persistence.sql_outbox import SqlOutbox, microseconds
+from incident_app.services import dispatch, jobs
+from incident_app.services.composing import NoticeComposer
+from incident_app.services.transaction import reading, recording
+from notifications.dispatcher import Dispatcher, DispatcherOptions, Ended, Summary
+from notifications.errors import JournalInUse
+from notifications.journal import Journal, Replay, replay
+from notifications.retry import RetryPolicy
+from notifications.transport import Transport
+
+WORKER = Actor("system:worker")
+POLL_SECONDS = 1.0
+SUFFIX = ".journal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """What a worker needs besides the database."""
+
+    journals: Path
+    bounce_domain: str
+    message_domain: str
+    options: DispatcherOptions = field(default_factory=DispatcherOptions)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+class Worker:
+    """One worker process. Several may run at once; a lease and a journal keep them apart."""
+
+    def __init__(
+        self, engine: Engine, transport: Transport, settings: WorkerSettings, *, clock: Callable[[], datetime]
+    ) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.clock = clock
+        self.owner = f"{socket.gethostname()[:24]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._transport = transport
+        self._outbox = SqlOutbox(
+            partial(recording, engine), owner=self.owner, clock=clock, policy=settings.retry
+        )
+
+    def recover(self) -> int:
+        """Settle what dead workers left leased, each by its journal; return how many messages are in doubt."""
+        doubts = 0
+        for owner in self._dead_owners():
+            journal = self._journal_of(owner)
+            if journal is None:
+                continue
+            with recording(self.engine) as session:
+                doubts += self._outbox.recover(session, owner, journal)
+            self._path(owner).unlink(missing_ok=True)
+        if doubts:
+            dispatch.note_doubts(self.engine, actor=WORKER, now=self.clock())
+        return doubts
+
+    async def send(self, stop: asyncio.Event) -> Summary | None:
+        """Send what is due in the running waves, until nothing is left or `stop` is set; None when no wave runs."""
+        if not self._has_running_waves():
+            return None
+        with Journal.fresh(self._path(self.owner)) as journal:
+            dispatcher = Dispatcher(
+                outbox=self._outbox,
+                composer=NoticeComposer(
+                    self.engine,
+                    clock=self.clock,
+                    bounce_domain=self.settings.bounce_domain,
+                    message_domain=self.settings.message_domain,
+                ),
+                transport=self._transport,
+                journal=journal,
+                clock=self.clock,
+                options=self.settings.options,
+            )
+            summary = await dispatcher.run(stop, until_empty=True)
+        self._path(self.owner).unlink(missing_ok=True)
+        if summary.unknown:
+            dispatch.note_doubts(self.engine, actor=WORKER, now=self.clock())
+        dispatch.finish_settled(self.engine, actor=WORKER, now=self.clock())
+        return summary
+
+    async def run(self, stop: asyncio.Event, *, until_idle: bool = False) -> None:
+        """Work until `stop` is set, or, if so wished, until there is nothing to do now."""
+        await asyncio.to_thread(self.recover)
+        while not stop.is_set():
+            worked = await asyncio.to_thread(jobs.work_on_next, self.engine, owner=self.owner, now=self.clock())
+            summary = await self.send(stop)
+            idle = not worked and (summary is None or summary.ended is not Ended.STOPPED)
+            if until_idle and idle:
+                return
+            if idle:
+                await asyncio.to_thread(self.recover)
+                await _pause(stop, POLL_SECONDS)
+
+    def _has_running_waves(self) -> bool:
+        with reading(self.engine) as session:
+            running = sa.select(Campaign.id).where(Campaign.status == CampaignStatus.RUNNING).limit(1)
+            return session.scalar(running) is not None
+
+    def _dead_owners(self) -> list[str]:
+        """Name the workers with leased rows that are known dead by their journal, or whose lease ran out."""
+        with reading(self.engine) as session:
+            rows = session.execute(
+                sa.select(DeliveryRow.lease_owner, sa.func.max(DeliveryRow.lease_until))
+                .where(DeliveryRow.state == DeliveryState.SENDING)
+                .group_by(DeliveryRow.lease_owner),
+            ).all()
+        now = microseconds(self.clock())
+        return [
+            owner
+            for owner, lease_until in rows
+            if owner is not None and owner != self.owner and (self._path(owner).exists() or lease_until < now)
+        ]
+
+    def _journal_of(self, owner: str) -> Replay | None:
+        """Read a worker's journal; None while that worker lives."""
+        try:
+            return replay(self._path(owner))
+        except JournalInUse:
+            return None
+
+    def _path(self, owner: str) -> Path:
+        return self.settings.journals / f"{owner}{SUFFIX}"
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

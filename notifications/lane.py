@@ -1,0 +1,153 @@
+"""A lane: one connection and the messages that leave through it, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import Enum, auto
+
+from notifications.board import Board
+from notifications.errors import CannotConnect, MailerError
+from notifications.journal import Journal
+from notifications.outbox import Attempt, Composer, Delivery, Outbox
+from notifications.outcome import Outcome, RefusedForGood, RefusedForNow
+from notifications.recorder import Recorder
+from notifications.transport import Connection, Envelope, Transport
+
+NOT_COMPOSED = "the message could not be composed"
+_SERVICE_CLOSING = 421
+
+
+class _Turn(Enum):
+    DONE = auto()
+    UNSENT = auto()
+    STALE_CONNECTION = auto()
+    NO_CONNECTION = auto()
+
+
+class Lane:
+    """Takes deliveries from the board until it is told to end."""
+
+    def __init__(
+        self,
+        *,
+        board: Board,
+        outbox: Outbox,
+        composer: Composer,
+        transport: Transport,
+        journal: Journal,
+        recorder: Recorder,
+        clock: Callable[[], datetime],
+        content_digest: Callable[[bytes], str],
+    ) -> None:
+        self._board = board
+        self._outbox = outbox
+        self._composer = composer
+        self._transport = transport
+        self._journal = journal
+        self._recorder = recorder
+        self._clock = clock
+        self._content_digest = content_digest
+        self._connection: Connection | None = None
+        self._connection_is_new = True
+
+    async def run(self) -> None:
+        """Serve one delivery after the other; a None on the board ends the lane."""
+        try:
+            while (delivery := await self._board.waiting.get()) is not None:
+                self._board.busy += 1
+                try:
+                    turn = await self._serve(delivery)
+                finally:
+                    self._board.busy -= 1
+                    if self._board.runs_dry:
+                        self._board.news.set()
+                if turn is _Turn.NO_CONNECTION:
+                    await self._board.rest(self._board.server_rests_for)
+        finally:
+            await self._hang_up()
+
+    async def _serve(self, delivery: Delivery) -> _Turn:
+        turn = await self._try(delivery)
+        if turn is _Turn.STALE_CONNECTION:
+            turn = await self._try(delivery)
+        if turn is _Turn.NO_CONNECTION and self._board.connected and not self._board.halt.is_set():
+            self._board.put([delivery])  # the other lanes have a connection
+        elif turn is not _Turn.DONE:
+            self._board.unsent.append(delivery)
+        return turn
+
+    async def _try(self, delivery: Delivery) -> _Turn:
+        connection = await self._connected()
+        if connection is None:
+            return _Turn.NO_CONNECTION
+        await self._board.wait_for_turn()
+        if not self._may_send():
+            return _Turn.UNSENT
+        try:
+            envelope = self._composer.compose(delivery, eight_bit=connection.eight_bit)
+        except (MailerError, ValueError, LookupError):
+            # What is wrong with one person's facts must not keep the others from being told.
+            self._record(delivery, RefusedForGood(text=NOT_COMPOSED), content_digest="")
+            return _Turn.DONE
+        return await self._send(connection, delivery, envelope)
+
+    def _may_send(self) -> bool:
+        lease_holds = self._board.leased_until is not None and self._clock() < self._board.leased_until
+        return lease_holds and not self._board.halt.is_set() and self._outbox.sending_allowed()
+
+    async def _send(self, connection: Connection, delivery: Delivery, envelope: Envelope) -> _Turn:
+        begun = False
+
+        def before_data() -> None:
+            nonlocal begun
+            self._journal.begin(delivery.id, delivery.attempt)
+            begun = True
+
+        was_new, self._connection_is_new = self._connection_is_new, False
+        outcome = await connection.send(envelope, before_data=before_data)
+        if not begun and not was_new and _is_about_the_connection(outcome):
+            return _Turn.STALE_CONNECTION
+        self._record(delivery, outcome, content_digest=self._content_digest(envelope.content))
+        if begun or outcome.code is not None:
+            self._journal.end(delivery.id, delivery.attempt, outcome.code)
+        return _Turn.DONE
+
+    def _record(self, delivery: Delivery, outcome: Outcome, *, content_digest: str) -> None:
+        self._board.outcomes[type(outcome)] += 1
+        self._recorder.add(
+            Attempt(
+                delivery_id=delivery.id,
+                number=delivery.attempt,
+                outcome=outcome,
+                finished_at=self._clock(),
+                content_digest=content_digest,
+            ),
+        )
+
+    async def _connected(self) -> Connection | None:
+        if self._connection is not None:
+            if self._connection.is_usable:
+                return self._connection
+            await self._hang_up()
+        if self._board.server_rests_for > 0:
+            return None
+        try:
+            self._connection = await self._transport.connect()
+        except CannotConnect as failure:
+            self._board.server_failed(failure)
+            return None
+        self._connection_is_new = True
+        self._board.server_answered(connections=1)
+        return self._connection
+
+    async def _hang_up(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            self._board.server_answered(connections=-1)
+            await connection.close()
+
+
+def _is_about_the_connection(outcome: Outcome) -> bool:
+    """Tell whether the server had already left: the message itself was never looked at."""
+    return isinstance(outcome, RefusedForNow) and outcome.code in {None, _SERVICE_CLOSING}

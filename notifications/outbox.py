@@ -1,0 +1,71 @@
+"""The port to whoever keeps the deliveries: claim, record, renew, give back; and the port to who writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from notifications.addresses import Address
+from notifications.outcome import Outcome
+from notifications.transport import Envelope
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One message to one recipient, claimed for the attempt with this number."""
+
+    id: int
+    attempt: int
+    recipient: Address
+    facts: object = field(default=None, repr=False)
+    """What the composer needs; the mailer does not look inside."""
+
+    def __post_init__(self) -> None:
+        if self.attempt < 1:
+            raise ValueError("attempts are counted from 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What came of one attempt."""
+
+    delivery_id: int
+    number: int
+    outcome: Outcome
+    finished_at: datetime
+    content_digest: str
+    """Empty when no message could be composed."""
+
+
+class Outbox(Protocol):
+    """Keeps the deliveries. All calls but `sending_allowed` come from a thread and never two at a time."""
+
+    def claim(self, *, limit: int, lease: timedelta) -> Sequence[Delivery]:
+        """Lease up to `limit` deliveries that are due to this worker."""
+        ...
+
+    def record(self, attempts: Sequence[Attempt]) -> None:
+        """Store what came of these attempts, all or none, and end their leases."""
+        ...
+
+    def renew(self, *, lease: timedelta) -> None:
+        """Prolong every lease of this worker."""
+        ...
+
+    def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Queue deliveries again whose attempt never began; the attempt does not count."""
+        ...
+
+    def sending_allowed(self) -> bool:
+        """Tell at once, from memory at most a second old, whether messages may leave now."""
+        ...
+
+
+class Composer(Protocol):
+    """Makes messages of deliveries."""
+
+    def compose(self, delivery: Delivery, *, eight_bit: bool) -> Envelope:
+        """Return the message without any I/O, or raise CannotCompose if this one cannot be made."""
+        ...
