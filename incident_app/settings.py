@@ -174,7 +174,7 @@ class _Reader:
         return Path(found) if found else None
 
     def secret(self, name: str) -> str | None:
-        """A secret stands in the variable itself or, better, in a file named by NAME_FILE."""
+        """Read a secret from the variable itself or, better, from the file that NAME_FILE names."""
         file = self.existing_file(f"{name}_FILE")
         if file is not None and file.is_file():
             return file.read_text(encoding="utf-8").strip()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -88,17 +88,25 @@ class Base(DeclarativeBase):
     )
 
 
-def make_engine(url: str, *, for_writing: bool) -> Engine:
-    """Open the database. The write engine takes the write lock at the start of each transaction.
+FOR_READING = {"for_reading": True}
+"""Execution options of a session that only reads: on SQLite it must not queue for the write lock."""
+
+
+def make_engine(url: str, *, for_writing: bool = True) -> Engine:
+    """Open the database. A transaction takes SQLite's write lock at its start unless it is marked as reading.
 
     SQLite loses appends to "database is locked" when a transaction reads first and then writes.
     """
     engine = sa.create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
-        begin = "BEGIN IMMEDIATE" if for_writing else "BEGIN"
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine if for_writing else engine.execution_options(**FOR_READING)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("for_reading")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 SQLITE_PRAGMAS = {

@@ -60,9 +60,16 @@ class SqlOutbox:
     """Fulfils notifications.outbox.Outbox for one worker."""
 
     def __init__(
-        self, open_session: Opener, *, owner: str, clock: Callable[[], datetime], policy: RetryPolicy | None = None
+        self,
+        open_session: Opener,
+        *,
+        read: Opener,
+        owner: str,
+        clock: Callable[[], datetime],
+        policy: RetryPolicy | None = None,
     ) -> None:
         self._open = open_session
+        self._read = read
         self.owner = owner
         self._clock = clock
         self._policy = policy or RetryPolicy()
@@ -125,7 +132,11 @@ class SqlOutbox:
                 ),
             )
         }
-        ours = [attempt for attempt in attempts if attempt.delivery_id in leased]
+        ours = [
+            attempt
+            for attempt in attempts
+            if attempt.delivery_id in leased and leased[attempt.delivery_id].attempt_count == attempt.number
+        ]
         insert_new(session, DeliveryAttempt, [_attempt_row(attempt) for attempt in ours])
         settled: dict[DeliveryState, list[int]] = defaultdict(list)
         for attempt in ours:
@@ -178,7 +189,7 @@ class SqlOutbox:
     def sending_allowed(self) -> bool:
         """Tell whether any campaign runs, from memory at most a second old; asked before each message."""
         if time.monotonic() - self._looked_at > GO_STALE_SECONDS:
-            with self._open() as session:
+            with self._read() as session:
                 running = sa.select(Campaign.id).where(Campaign.status == CampaignStatus.RUNNING).limit(1)
                 self._allowed, self._looked_at = session.scalar(running) is not None, time.monotonic()
         return self._allowed

@@ -71,9 +71,7 @@ def _pairs(
             yield customer_id, TouchedPair(entry=number, items=items, upper_bound=upper_bound)
 
 
-def _held(
-    stores: list[int], entry: TouchedStore, low: int, high: int, known_at: datetime
-) -> sa.Select[int, int]:
+def _held(stores: list[int], entry: TouchedStore, low: int, high: int, known_at: datetime) -> sa.Select[int, int]:
     """Select what was held in the window, as far as we knew it at `known_at`."""
     unfinished = sa.select(Import.id).where(Import.status == BuildStatus.BUILDING)
     query = sa.select(Holding.customer_id, Holding.item_set_id).where(

@@ -186,6 +186,12 @@ def get_pending_approval(engine: Engine, request_id: int) -> PendingApproval:
         return _pending(_undecided(session, request_id))
 
 
+def check_belongs(engine: Engine, request_id: int, incident_id: IncidentId) -> None:
+    """Refuse as unknown a request that belongs to another incident (need to know)."""
+    if get_pending_approval(engine, request_id).incident_id != incident_id:
+        raise NotFound(what="approval request", name=request_id)
+
+
 def _pending(row: ApprovalRequest) -> PendingApproval:
     return PendingApproval(
         id=row.id,

@@ -162,25 +162,31 @@ def cancel_campaign(engine: Engine, campaign_id: CampaignId, *, reason: str, act
 
 
 def resolve(
-    engine: Engine, delivery_id: int, resolution: Resolution, *, reason: str, actor: Actor, now: datetime
+    engine: Engine,
+    incident_id: IncidentId,
+    delivery_id: int,
+    resolution: Resolution,
+    *,
+    reason: str,
+    actor: Actor,
+    now: datetime,
 ) -> None:
     """Settle a message in doubt by what somebody found out. Sending again keeps the same Message-ID."""
     if not reason.strip():
         raise BadInput(field="reason", problem="say how you know")
     with transaction(engine, actor=actor, now=now) as act:
         row = act.session.get(DeliveryRow, delivery_id)
-        if row is None:
+        if row is None or act.session.get_one(Campaign, row.campaign_id).incident_id != incident_id:
             raise NotFound(what="delivery", name=delivery_id)
         row.state = next_state(row.state, _RESOLVED[resolution])
         row.next_attempt_at = microseconds(now)
         act.session.flush()
         if row.state is DeliveryState.ACCEPTED:
             move_people(act.session, [row.id], Standing.INFORMED, at=now)
-        campaign = get_campaign_row(act.session, CampaignId(row.campaign_id))
         text = act.keep_text(reason)
         act.record(
             DeliveryResolved(delivery_id=delivery_id, resolution=resolution, reason_digest=text.digest),
-            incident=IncidentId(campaign.incident_id),
+            incident=incident_id,
         )
 
 

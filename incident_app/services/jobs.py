@@ -87,7 +87,10 @@ def work_on_next(engine: Engine, *, owner: str, now: datetime) -> bool:
             return False
         job.status, job.owner, job.lease_until = JobStatus.RUNNING, owner, now + LEASE
         job_id, kind, actor = job.id, job.kind, Actor(job.requested_by)
-        incident_id, parameters = IncidentId(job.incident_id or 0), dict(job.parameters) if isinstance(job.parameters, dict) else {}
+        incident_id, parameters = (
+            IncidentId(job.incident_id or 0),
+            dict(job.parameters) if isinstance(job.parameters, dict) else {},
+        )
     error: dict[str, str] | None = None
     try:
         _WORK[kind](engine, incident_id, parameters, actor, now)

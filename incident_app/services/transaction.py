@@ -17,6 +17,7 @@ from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.events import EventFacts
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.timeline import event_body, event_hash
+from incident_app.persistence.database import FOR_READING
 from incident_app.persistence.timeline import MOVE_CHAIN_HEAD, TAKE_CHAIN_HEAD, EventRow, TextRow
 
 CHUNK_PAUSE_SECONDS = 0.01
@@ -116,7 +117,7 @@ def recording(engine: Engine) -> Iterator[Session]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
     """Read in one consistent view; whatever is changed in it is not saved."""
-    with Session(engine, autoflush=False) as session:
+    with Session(engine.execution_options(**FOR_READING), autoflush=False) as session:
         yield session
 
 

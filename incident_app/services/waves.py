@@ -56,6 +56,14 @@ def get_campaign(engine: Engine, campaign_id: CampaignId) -> CampaignView:
         return _view(session, get_campaign_row(session, campaign_id))
 
 
+def get_wave_of(engine: Engine, incident_id: IncidentId, campaign_id: CampaignId) -> CampaignView:
+    """Return one wave of this incident; one of another incident does not exist here (need to know)."""
+    wave = get_campaign(engine, campaign_id)
+    if wave.incident_id != incident_id:
+        raise NotFound(what="wave", name=campaign_id)
+    return wave
+
+
 def in_doubt(engine: Engine, campaign_id: CampaignId) -> list[int]:
     """Return the messages of a wave of which nobody knows whether they arrived."""
     with reading(engine) as session:

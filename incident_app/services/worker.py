@@ -55,9 +55,7 @@ class Worker:
         self.clock = clock
         self.owner = f"{socket.gethostname()[:24]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._transport = transport
-        self._outbox = SqlOutbox(
-            partial(recording, engine), owner=self.owner, clock=clock, policy=settings.retry
-        )
+        self._outbox = SqlOutbox(partial(recording, engine), owner=self.owner, clock=clock, policy=settings.retry)
 
     def recover(self) -> int:
         """Settle what dead workers left leased, each by its journal; return how many messages are in doubt."""

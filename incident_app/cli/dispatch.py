@@ -1,0 +1,211 @@
+"""`incident-app dispatch` and `person`: waves, their control, and people told otherwise."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from incident_app.cli.context import REFUSED, World, command
+from incident_app.domain.access import Permission
+from incident_app.domain.delivery import AudienceRule, Standing, WhenUncertain
+from incident_app.domain.ids import CampaignId, NoticeId
+from incident_app.services import campaigns, exports, people, waves
+from incident_app.services import dispatch as control
+from incident_app.services.accounts import Account
+from incident_app.services.setup import sender_of
+
+
+@click.group()
+def dispatch() -> None:
+    """Fill, start, watch and stop waves of notices."""
+
+
+@dispatch.command()
+@click.argument("reference")
+@click.argument("notice_id", type=int)
+@click.option(
+    "--rule",
+    type=click.Choice([rule.value for rule in AudienceRule if rule is not AudienceRule.LIST]),
+    default="everyone_to_inform",
+)
+@click.option("--item", "items", multiple=True, help="Only people of whom one of these items was affected.")
+@click.option("--when-uncertain", type=click.Choice([word.value for word in WhenUncertain]), default="ask")
+@command
+def fill(world: World, reference: str, notice_id: int, rule: str, items: tuple[str, ...], when_uncertain: str) -> None:
+    """Build a wave: one durable row per message, frozen with a digest."""
+    view, account = world.incident(reference, Permission.DISPATCH_RUN)
+    filled = campaigns.fill_campaign(
+        world.engine,
+        view.id,
+        NoticeId(notice_id),
+        rule=AudienceRule(rule),
+        sender=sender_of(world.engine, world.settings.sender_address),
+        when_uncertain=WhenUncertain(when_uncertain),
+        items=frozenset(items),
+        actor=account.actor,
+        now=world.now,
+    )
+    text = f"Wave {filled.wave} (campaign {filled.campaign_id}): {filled.people:,} people, {filled.planned:,} messages"
+    world.show(filled, f"{text}, {filled.unreachable:,} without a valid e-mail address.")
+
+
+@dispatch.command()
+@click.argument("reference")
+@click.argument("campaign_id", type=int)
+@click.option("--count", type=int, required=True, help="The number of messages, typed by you.")
+@command
+def start(world: World, reference: str, campaign_id: int, count: int) -> None:
+    """Let an approved wave go; a worker sends it."""
+    wave, account = _wave(world, reference, campaign_id)
+    control.start_campaign(world.engine, wave.id, typed_count=count, actor=account.actor, now=world.now)
+    world.show({"started": campaign_id}, f"Wave {wave.wave} was started. `incident-app worker` sends it.")
+
+
+@dispatch.command()
+@click.argument("reference")
+@click.argument("campaign_id", type=int)
+@click.option("--reason")
+@command
+def pause(world: World, reference: str, campaign_id: int, reason: str | None) -> None:
+    """Stop a wave; what is under way is finished, nothing further is begun."""
+    wave, account = _wave(world, reference, campaign_id)
+    control.pause_campaign(world.engine, wave.id, reason=reason, actor=account.actor, now=world.now)
+    world.show({"paused": campaign_id}, f"Wave {wave.wave} is paused.")
+
+
+@dispatch.command()
+@click.argument("reference")
+@click.argument("campaign_id", type=int)
+@command
+def resume(world: World, reference: str, campaign_id: int) -> None:
+    """Go on with a paused wave."""
+    wave, account = _wave(world, reference, campaign_id)
+    control.resume_campaign(world.engine, wave.id, actor=account.actor, now=world.now)
+    world.show({"resumed": campaign_id}, f"Wave {wave.wave} goes on.")
+
+
+@dispatch.command()
+@click.argument("reference")
+@click.argument("campaign_id", type=int)
+@click.option("--reason", required=True)
+@command
+def cancel(world: World, reference: str, campaign_id: int, reason: str) -> None:
+    """End a wave before all of it is sent; says how many messages stay unsent."""
+    wave, account = _wave(world, reference, campaign_id)
+    unsent = control.cancel_campaign(world.engine, wave.id, reason=reason, actor=account.actor, now=world.now)
+    world.show({"cancelled": campaign_id, "unsent": unsent}, f"Wave {wave.wave} is cancelled; {unsent:,} stay unsent.")
+
+
+@dispatch.command()
+@click.argument("reference")
+@command
+def status(world: World, reference: str) -> None:
+    """Show every wave; planned = sent + failed + skipped + in doubt + waiting, always."""
+    view, _ = world.incident(reference)
+    found = waves.list_campaigns(world.engine, view.id)
+    shown = [{"campaign": wave, "totals": _totals(wave)} for wave in found]
+    lines = [
+        f"Wave {wave.wave} ({wave.status}): " + ", ".join(f"{k} {v:,}" for k, v in _totals(wave).items())
+        for wave in found
+    ]
+    world.show(shown, "\n".join(lines) or "There is no wave yet.")
+
+
+@dispatch.command()
+@click.argument("reference")
+@click.argument("delivery_id", type=int)
+@click.argument("resolution", type=click.Choice([word.value for word in control.Resolution]))
+@click.option("--reason", required=True, help="How you know.")
+@command
+def resolve(world: World, reference: str, delivery_id: int, resolution: str, reason: str) -> None:
+    """Settle a message in doubt."""
+    view, account = world.incident(reference, Permission.DISPATCH_RUN)
+    control.resolve(
+        world.engine,
+        view.id,
+        delivery_id,
+        control.Resolution(resolution),
+        reason=reason,
+        actor=account.actor,
+        now=world.now,
+    )
+    world.show({"resolved": delivery_id}, f"Delivery {delivery_id}: {resolution}.")
+
+
+@dispatch.command()
+@click.argument("reference")
+@click.argument("campaign_id", type=int)
+@click.option("--purpose", required=True, help="Why it is exported; kept on the timeline.")
+@command
+def outcomes(world: World, reference: str, campaign_id: int, purpose: str) -> None:
+    """Export one row per message with its state, attempts and the server's reply (no names, no addresses)."""
+    wave, account = _wave(world, reference, campaign_id, Permission.RECIPIENTS_READ)
+    text = exports.export_outcomes(world.engine, wave.id, purpose=purpose, actor=account.actor, now=world.now)
+    click.echo(text, nl=False)
+
+
+@dispatch.command()
+@click.argument("reference")
+@click.argument("campaign_id", type=int)
+@command
+def verify(world: World, reference: str, campaign_id: int) -> None:
+    """Recompute the digests over attempts that the timeline holds. Exit 1 when one differs."""
+    wave, _ = _wave(world, reference, campaign_id, Permission.INCIDENT_READ)
+    agrees = control.verify_attempts(world.engine, wave.id)
+    world.show({"agrees": agrees}, "Attempts and timeline agree." if agrees else "Attempts and timeline DIFFER.")
+    if not agrees:
+        sys.exit(REFUSED)
+
+
+@click.group()
+def person() -> None:
+    """Record how people were told."""
+
+
+@person.command()
+@click.argument("reference")
+@click.argument("customer_numbers", nargs=-1, required=True)
+@click.option(
+    "--standing",
+    type=click.Choice(
+        [Standing.INFORMED_OTHERWISE, Standing.NOT_REACHED, Standing.COVERED_BY_PUBLIC_NOTICE, Standing.EXEMPT]
+    ),
+    default="informed_otherwise",
+)
+@click.option("--how", required=True, help="phone, letter, in person, public notice ...")
+@click.option("--reason", required=True)
+@command
+def told(world: World, reference: str, customer_numbers: tuple[str, ...], standing: str, how: str, reason: str) -> None:
+    """Record that people were told by other means, or why nobody has to tell them."""
+    view, account = world.incident(reference, Permission.DISPATCH_RUN)
+    number = people.record_told(
+        world.engine,
+        view.id,
+        list(customer_numbers),
+        standing=Standing(standing),
+        how=how,
+        reason=reason,
+        actor=account.actor,
+        now=world.now,
+    )
+    world.show({"people": number}, f"Recorded for {number:,} people.")
+
+
+def _wave(
+    world: World, reference: str, campaign_id: int, permission: Permission = Permission.DISPATCH_RUN
+) -> tuple[waves.CampaignView, Account]:
+    view, account = world.incident(reference, permission)
+    return waves.get_wave_of(world.engine, view.id, CampaignId(campaign_id)), account
+
+
+def _totals(wave: waves.CampaignView) -> dict[str, int]:
+    totals = wave.totals
+    return {
+        "planned": totals.planned,
+        "sent": totals.sent,
+        "failed": totals.failed,
+        "skipped": totals.skipped,
+        "in_doubt": totals.in_doubt,
+        "waiting": totals.waiting,
+    }

@@ -1,0 +1,85 @@
+"""`incident-app impact`: who is affected, with which data, and why."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from incident_app.cli.context import REFUSED, World, command
+from incident_app.domain.access import Permission
+from incident_app.services import impact as determination
+from incident_app.services import impact_views, obligations
+
+
+@click.group()
+def impact() -> None:
+    """Work out and explain the impact."""
+
+
+@impact.command()
+@click.argument("reference")
+@command
+def determine(world: World, reference: str) -> None:
+    """Work out who is affected by the newest scope, then list the people to inform and derive the duties."""
+    view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
+    found = obligations.determine_and_derive(world.engine, view.id, actor=account.actor, now=world.now)
+    counts = ", ".join(f"{number:,} {certainty}" for certainty, number in found.by_certainty.items())
+    world.show(
+        found, f"Impact version {found.version}{' (unchanged)' if found.unchanged else ''}: {counts or 'nobody'}"
+    )
+
+
+@impact.command()
+@click.argument("reference")
+@click.option("--version", type=int)
+@command
+def show(world: World, reference: str, version: int | None) -> None:
+    """Show a version with its patterns."""
+    view, _ = world.incident(reference)
+    found = impact_views.get_impact(world.engine, view.id, version)
+    if found is None:
+        world.show({"version": None}, "The impact was not determined yet.")
+        return
+    lines = [f"Impact version {found.version}"]
+    for pattern in found.patterns:
+        lines.append(f"  {pattern.people:>8,}  {pattern.certainty}: {', '.join(pattern.items_en)}")
+    world.show(found, "\n".join(lines))
+
+
+@impact.command()
+@click.argument("reference")
+@click.argument("customer_number")
+@command
+def explain(world: World, reference: str, customer_number: str) -> None:
+    """Say exactly which items of one customer are affected, from where, and why."""
+    view, _ = world.incident(reference, Permission.RECIPIENTS_READ)
+    found = impact_views.explain_customer(world.engine, view.id, customer_number)
+    lines = [f"{customer_number}: {found.certainty or 'not affected'}", f"  {', '.join(found.items_en)}"]
+    lines += [f"  {reason}" for reason in found.because_en]
+    world.show(found, "\n".join(lines))
+
+
+@impact.command()
+@click.argument("reference")
+@click.argument("older", type=int)
+@click.argument("newer", type=int)
+@command
+def diff(world: World, reference: str, older: int, newer: int) -> None:
+    """Count who was added, removed or changed between two versions."""
+    view, _ = world.incident(reference)
+    found = impact_views.diff_versions(world.engine, view.id, older, newer)
+    world.show(found, f"{found.added:,} added, {found.removed:,} removed, {found.changed:,} changed")
+
+
+@impact.command()
+@click.argument("reference")
+@command
+def verify(world: World, reference: str) -> None:
+    """Re-run every stored version from its inputs and compare digests. Exit 1 when one differs."""
+    view, _ = world.incident(reference)
+    found = determination.verify_impact(world.engine, view.id)
+    lines = [f"version {version}: {'repeats' if same else 'DIFFERS'}" for version, same in found.items()]
+    world.show({"versions": found, "repeats": all(found.values())}, "\n".join(lines) or "There is no version yet.")
+    if not all(found.values()):
+        sys.exit(REFUSED)

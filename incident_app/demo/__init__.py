@@ -1,0 +1,1 @@
+"""The demonstration: synthetic people and the whole story played through the real services."""

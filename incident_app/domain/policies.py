@@ -1,0 +1,393 @@
+"""The company's policy as data: categories, items, people, parties, joint use, commitments, desks, procedures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from incident_app.domain.digests import ContentDigest, digest_of
+from incident_app.domain.inventory import DataCategory, DataItem, Disclosure, Party, Store, StoreItem
+from incident_app.domain.tables import Document, Table, unique_codes
+from incident_app.domain.vocabulary import (
+    BusinessLine,
+    Cause,
+    DisclosureBasis,
+    ItemFlag,
+    Medium,
+    OurRole,
+    PartyRole,
+    Relation,
+)
+
+
+class MeasuredBy(StrEnum):
+    """How the program tells whether a part of a promise was kept."""
+
+    EVERY_PERSON_INFORMED = "every_person_informed"
+    FACTS_IN_THE_NOTICE = "facts_in_the_notice"
+    FIRST_NOTICE_AFTER_AWARENESS = "first_notice_after_awareness"
+    STEPS_FINISHED = "steps_finished"
+    DESK_NAMED_IN_THE_NOTICE = "desk_named_in_the_notice"
+    BY_HAND = "by_hand"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """One sentence in both languages."""
+
+    ja: str
+    en: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointUse:
+    """Use within the group: who, for what, which items, who answers for it."""
+
+    code: str
+    name: Words
+    purpose: Words
+    members: tuple[str, ...]
+    responsible: str
+    items: tuple[str, ...]
+    open_ended: bool
+    """True when the policy adds "other items as needed": shown as uncertain, never as certain."""
+    published_url: str | None
+    section: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commitment:
+    """One part of a promise, and what tells that it was kept."""
+
+    clause: str
+    part: str
+    promise: Words
+    measurable_end: Words
+    measured_by: MeasuredBy
+    internal_target_hours: int | None
+    for_every_leak: bool
+    section: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Where people turn to."""
+
+    code: str
+    name: Words
+    for_relations: frozenset[Relation]
+    phone: str
+    mail: str
+    hours: Words
+    note: Words
+    section: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Procedure:
+    """How requests for disclosure, correction or suspension are made, with documents and fee."""
+
+    code: str
+    name: Words
+    documents: tuple[Words, ...]
+    fee_jpy: int
+    sent_by: Words
+    section: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A further sentence of the policy that the program acts on or shows."""
+
+    code: str
+    topic: str
+    text: Words
+    section: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """One version of the company's policy."""
+
+    code: str
+    version: str
+    valid_from: date | None
+    name: Words
+    published_url: str
+    business_line: BusinessLine
+    head_office_bureau: str
+    people: Mapping[Relation, Words]
+    categories: tuple[DataCategory, ...]
+    items: tuple[DataItem, ...]
+    purposes: tuple[Rule, ...]
+    parties: tuple[Party, ...]
+    disclosures: tuple[Disclosure, ...]
+    joint_use: tuple[JointUse, ...]
+    commitments: tuple[Commitment, ...]
+    desks: tuple[Desk, ...]
+    procedures: tuple[Procedure, ...]
+    rules: tuple[Rule, ...]
+    not_a_leak: tuple[Rule, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def digest(self) -> ContentDigest:
+        """Return the digest of everything the policy says."""
+        return digest_of(self)
+
+    @property
+    def ourselves(self) -> Party:
+        """Return the company itself."""
+        return next(party for party in self.parties if party.is_ourselves)
+
+    def desk_for(self, relation: Relation) -> Desk:
+        """Return the desk that people of this relation turn to."""
+        for desk in self.desks:
+            if relation in desk.for_relations:
+                return desk
+        return self.desks[0]
+
+
+def read_policy(text: str, *, file: str) -> Policy:
+    """Read a policy file; raise FaultyFile naming key, line and reason of every fault."""
+    document = Document(text, file=file)
+    root = document.root
+    about = root.table("policy")
+    category_tables, item_tables = root.tables("categories"), root.tables("items")
+    party_tables = root.tables("parties")
+    categories, items = unique_codes(category_tables), unique_codes(item_tables)
+    parties = unique_codes(party_tables)
+    read_items = tuple(_item(table, categories) for table in item_tables)
+    policy = Policy(
+        code=about.text("code"),
+        version=about.text("version"),
+        valid_from=about.day("valid_from"),
+        name=_words(about, "name"),
+        published_url=about.text("published_url", ""),
+        business_line=about.word("business_line", BusinessLine, BusinessLine.TELECOM),
+        head_office_bureau=about.text("head_office_bureau", ""),
+        people=_people(root),
+        categories=tuple(_category(table, categories) for table in category_tables),
+        items=read_items,
+        purposes=_rules(root, "purposes"),
+        parties=tuple(_party(table) for table in party_tables),
+        disclosures=tuple(_disclosure(table, parties, categories, read_items) for table in root.tables("disclosures")),
+        joint_use=tuple(_joint_use(table, parties, items) for table in root.tables("joint_use", required=False)),
+        commitments=_commitments(root),
+        desks=tuple(_desk(table) for table in root.tables("desks")),
+        procedures=tuple(_procedure(table) for table in root.tables("procedures", required=False)),
+        rules=_rules(root, "rules"),
+        not_a_leak=_rules(root, "not_a_leak"),
+        warnings=_stale_articles(about),
+    )
+    about.finish()
+    _one_of_us(root, policy.parties)
+    root.finish()
+    document.finish()
+    return policy
+
+
+def stores_of_parties(policy: Policy) -> tuple[Store, ...]:
+    """Return, for each recipient, the store it operates: exactly the items that the policy says it received."""
+    stores = []
+    for disclosure in policy.disclosures:
+        party = next(party for party in policy.parties if party.code == disclosure.party)
+        stores.append(
+            Store(
+                code=f"at-{party.code}",
+                name_ja=f"{party.name_ja}に渡したデータ",
+                name_en=f"data held by {party.name_en}",
+                medium=Medium.DATASET,
+                country=party.country,
+                our_role=OurRole.UNDECIDED if disclosure.role is PartyRole.UNDECIDED else OurRole.OWN_CONTROLLER,
+                operator=party.code,
+                business_line=policy.business_line,
+                owner=party.name_en,
+                items=tuple(StoreItem(item=item, purpose=disclosure.purpose_en) for item in sorted(disclosure.items)),
+            ),
+        )
+    return tuple(stores)
+
+
+def _words(table: Table, key: str) -> Words:
+    return Words(ja=table.text(f"{key}_ja"), en=table.text(f"{key}_en"))
+
+
+def _people(root: Table) -> Mapping[Relation, Words]:
+    people = {}
+    for table in root.tables("people"):
+        people[table.word("relation", Relation)] = _words(table, "name")
+        table.text("section", "")
+        table.finish()
+    return people
+
+
+def _category(table: Table, categories: frozenset[str]) -> DataCategory:
+    parent = table.find_text("parent")
+    if parent is not None and parent not in categories:
+        table.fault("parent", f"category {parent!r} is not defined in this file")
+    category = DataCategory(
+        code=table.text("code"),
+        name_ja=table.text("name_ja"),
+        name_en=table.text("name_en"),
+        parent=parent,
+        section=table.text("section", ""),
+    )
+    table.finish()
+    return category
+
+
+def _item(table: Table, categories: frozenset[str]) -> DataItem:
+    item = DataItem(
+        code=table.text("code"),
+        category=table.known("category", categories, "category"),
+        name_ja=table.text("name_ja"),
+        name_en=table.text("name_en"),
+        flags=table.words("flags", ItemFlag),
+        section=table.text("section", ""),
+    )
+    table.finish()
+    return item
+
+
+def _party(table: Table) -> Party:
+    party = Party(
+        code=table.text("code"),
+        name_ja=table.text("name_ja"),
+        name_en=table.text("name_en"),
+        country=table.text("country"),
+        is_ourselves=table.truth("is_ourselves"),
+        incident_contact=table.find_text("incident_contact"),
+        section=table.text("section", ""),
+    )
+    if not (len(party.country) == 2 and party.country.isupper()):  # noqa: PLR2004 - ISO 3166
+        table.fault("country", "must be a country code of two capital letters, like JP")
+    table.finish()
+    return party
+
+
+def _one_of_us(root: Table, parties: tuple[Party, ...]) -> None:
+    if sum(party.is_ourselves for party in parties) != 1:
+        root.fault("parties", "exactly one party must have is_ourselves = true")
+
+
+def _disclosure(
+    table: Table, parties: frozenset[str], categories: frozenset[str], items: tuple[DataItem, ...]
+) -> Disclosure:
+    named = table.all_known("categories", categories, "category")
+    single = table.all_known("items", frozenset(item.code for item in items), "item")
+    if not named and not single:
+        table.fault("categories", "name at least one category or item that was disclosed")
+    disclosure = Disclosure(
+        party=table.known("party", parties, "party"),
+        items=frozenset(item.code for item in items if item.category in named) | frozenset(single),
+        role=table.word("role", PartyRole, PartyRole.UNDECIDED),
+        basis=table.word("basis", DisclosureBasis, DisclosureBasis.PUBLISHED),
+        purpose_ja=table.text("purpose_ja"),
+        purpose_en=table.text("purpose_en"),
+        legal_basis=table.text("legal_basis", ""),
+        section=table.text("section", ""),
+    )
+    table.finish()
+    return disclosure
+
+
+def _joint_use(table: Table, parties: frozenset[str], items: frozenset[str]) -> JointUse:
+    members = table.all_known("members", parties, "party", required=True)
+    group = JointUse(
+        code=table.text("code"),
+        name=_words(table, "name"),
+        purpose=_words(table, "purpose"),
+        members=members,
+        responsible=table.known("responsible", parties, "party"),
+        items=table.all_known("items", items, "item", required=True),
+        open_ended=table.truth("open_ended"),
+        published_url=table.find_text("published_url"),
+        section=table.text("section", ""),
+    )
+    if group.responsible not in members:
+        table.fault("responsible", "the responsible party must be a member")
+    table.finish()
+    return group
+
+
+def _commitments(root: Table) -> tuple[Commitment, ...]:
+    found = []
+    for table in root.tables("commitments"):
+        found.append(
+            Commitment(
+                clause=table.text("clause"),
+                part=table.text("part"),
+                promise=_words(table, "promise"),
+                measurable_end=_words(table, "measurable_end"),
+                measured_by=table.word("measured_by", MeasuredBy),
+                internal_target_hours=table.find_number("internal_target_hours"),
+                for_every_leak=table.truth("for_every_leak"),
+                section=table.text("section", ""),
+            ),
+        )
+        table.finish()
+    if not any(entry.for_every_leak for entry in found):
+        root.fault("commitments", "no part has for_every_leak = true: the promise for leaks is missing")
+    return tuple(found)
+
+
+def _desk(table: Table) -> Desk:
+    desk = Desk(
+        code=table.text("code"),
+        name=_words(table, "name"),
+        for_relations=table.words("for_relations", Relation),
+        phone=table.text("phone", ""),
+        mail=table.text("mail", ""),
+        hours=_words(table, "hours"),
+        note=Words(ja=table.text("note_ja", ""), en=table.text("note_en", "")),
+        section=table.text("section", ""),
+    )
+    table.finish()
+    return desk
+
+
+def _procedure(table: Table) -> Procedure:
+    japanese, english = table.texts("documents_ja", required=True), table.texts("documents_en", required=True)
+    if len(japanese) != len(english):
+        table.fault("documents_en", "must list the same documents as documents_ja")
+    procedure = Procedure(
+        code=table.text("code"),
+        name=_words(table, "name"),
+        documents=tuple(Words(ja=ja, en=en) for ja, en in zip(japanese, english, strict=False)),
+        fee_jpy=table.number("fee_jpy", 0),
+        sent_by=_words(table, "sent_by"),
+        section=table.text("section", ""),
+    )
+    table.finish()
+    return procedure
+
+
+def _rules(root: Table, key: str) -> tuple[Rule, ...]:
+    tables = root.tables(key, required=False)
+    unique_codes(tables)
+    found = []
+    for table in tables:
+        cause = table.find_text("cause")
+        if cause is not None and cause not in set(Cause):
+            table.fault("cause", f"{cause!r} is not one of {', '.join(Cause)}")
+        found.append(
+            Rule(
+                code=table.text("code"),
+                topic=table.text("topic", key),
+                text=_words(table, "text"),
+                section=table.text("section", ""),
+            ),
+        )
+        table.finish()
+    return tuple(found)
+
+
+def _stale_articles(about: Table) -> tuple[str, ...]:
+    """Warn of article numbers that the published text cites and the law has since moved; law comes from regimes."""
+    stale = about.texts("cites_old_articles")
+    return tuple(
+        f"the published policy cites {article}, an old number; law is taken from the regimes" for article in stale
+    )

@@ -1,0 +1,215 @@
+"""Reading playbook files: takes keys out of TOML tables and collects every fault by key, line and reason."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import date
+from enum import Enum
+from typing import TypeVar
+
+from incident_app.domain.errors import FaultyFile
+
+Word = TypeVar("Word", bound=Enum)
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.-]+)\s*\]\]?")
+_STEP = re.compile(r"([A-Za-z0-9_-]+)(?:\[(\d+)\])?")
+
+
+class Document:
+    """One TOML file and everything found wrong with it."""
+
+    def __init__(self, text: str, *, file: str) -> None:
+        self.file = file
+        self.faults: list[str] = []
+        self._lines = text.splitlines()
+        try:
+            content = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as fault:
+            raise FaultyFile(file=file, faults=[f"not readable as TOML: {fault}"]) from None
+        self.root = Table(content, path="", document=self)
+
+    def fault(self, path: str, problem: str) -> None:
+        """Note what is wrong with one key."""
+        line = self._line_of(path)
+        where = f"{path} (line {line})" if line else path
+        self.faults.append(f"{where}: {problem}")
+
+    def finish(self) -> None:
+        """Raise FaultyFile with every fault, if there is one."""
+        if self.faults:
+            raise FaultyFile(file=self.file, faults=self.faults)
+
+    def _line_of(self, path: str) -> int | None:
+        """Find the line of a key by a light scan: the right table first, then the key in it."""
+        steps = [(name, int(index) if index else 0) for name, index in _STEP.findall(path)]
+        seen: dict[str, int] = {}
+        best: int | None = None
+        for number, line in enumerate(self._lines, start=1):
+            header = _HEADER.match(line)
+            if header:
+                seen[header[2]] = seen.get(header[2], -1) + 1
+                if self._is_inside(header[2], seen, steps):
+                    best = number
+            elif best is not None and steps and re.match(rf"^\s*\"?{re.escape(steps[-1][0])}\"?\s*=", line):
+                return number
+            elif best is None and len(steps) == 1 and re.match(rf"^\s*\"?{re.escape(steps[0][0])}\"?\s*=", line):
+                return number
+        return best
+
+    @staticmethod
+    def _is_inside(header: str, seen: Mapping[str, int], steps: Sequence[tuple[str, int]]) -> bool:
+        names = [name for name, _ in steps]
+        depth = header.count(".") + 1
+        if names[:depth] != header.split("."):
+            return False
+        return depth > 1 or seen[header] == steps[0][1]
+
+
+class Table:
+    """One table of a document. A key that is wrong is noted and read as something harmless."""
+
+    def __init__(self, content: Mapping[str, object], *, path: str, document: Document) -> None:
+        self._content = content
+        self._path = path
+        self._document = document
+        self._read: set[str] = set()
+
+    def fault(self, key: str, problem: str) -> None:
+        """Note what is wrong with one of this table's keys."""
+        self._document.fault(self._at(key), problem)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """Read text; without a default the key is required and must not be empty."""
+        found = self._take(key, str, "text", required=default is None)
+        if isinstance(found, str) and (found.strip() or default is not None):
+            return found
+        if isinstance(found, str):
+            self.fault(key, "is empty")
+        return default or ""
+
+    def find_text(self, key: str) -> str | None:
+        """Read text that may be missing."""
+        found = self._take(key, str, "text", required=False)
+        return found if isinstance(found, str) else None
+
+    def number(self, key: str, default: int | None = None) -> int:
+        """Read a whole number; without a default the key is required."""
+        found = self._take(key, int, "a whole number", required=default is None)
+        return found if isinstance(found, int) and not isinstance(found, bool) else default or 0
+
+    def find_number(self, key: str) -> int | None:
+        """Read a whole number that may be missing."""
+        found = self._take(key, int, "a whole number", required=False)
+        return found if isinstance(found, int) else None
+
+    def truth(self, key: str, *, default: bool = False) -> bool:
+        """Read true or false."""
+        found = self._take(key, bool, "true or false", required=False)
+        return found if isinstance(found, bool) else default
+
+    def day(self, key: str) -> date | None:
+        """Read a date that may be missing."""
+        found = self._take(key, date, "a date like 2026-04-01", required=False)
+        return found if isinstance(found, date) else None
+
+    def word(self, key: str, words: type[Word], default: Word | None = None) -> Word:
+        """Read one word of a closed set; without a default the key is required."""
+        allowed = [str(member.value) for member in words]
+        found = self._take(key, str, f"one of {', '.join(allowed)}", required=default is None)
+        if isinstance(found, str):
+            if found in allowed:
+                return words(found)
+            self.fault(key, f"{found!r} is not one of {', '.join(allowed)}")
+        return default if default is not None else next(iter(words))
+
+    def words(self, key: str, words: type[Word]) -> frozenset[Word]:
+        """Read a list of words of a closed set; missing means none."""
+        allowed = [str(member.value) for member in words]
+        found = []
+        for entry in self.texts(key):
+            if entry in allowed:
+                found.append(words(entry))
+            else:
+                self.fault(key, f"{entry!r} is not one of {', '.join(allowed)}")
+        return frozenset(found)
+
+    def texts(self, key: str, *, required: bool = False) -> tuple[str, ...]:
+        """Read a list of texts."""
+        found = self._take(key, list, "a list of texts", required=required)
+        if not isinstance(found, list):
+            return ()
+        if any(not isinstance(entry, str) for entry in found):
+            self.fault(key, "must be a list of texts")
+            return ()
+        return tuple(found)
+
+    def known(self, key: str, codes: AbstractSet[str], what: str) -> str:
+        """Read a code that must be defined in the same file."""
+        found = self.text(key)
+        if found and found not in codes:
+            self.fault(key, f"{what} {found!r} is not defined in this file")
+        return found
+
+    def all_known(self, key: str, codes: AbstractSet[str], what: str, *, required: bool = False) -> tuple[str, ...]:
+        """Read a list of codes that must be defined in the same file."""
+        found = self.texts(key, required=required)
+        for code in found:
+            if code not in codes:
+                self.fault(key, f"{what} {code!r} is not defined in this file")
+        return found
+
+    def raw(self, key: str) -> object:
+        """Read a value of any type; missing means None."""
+        self._read.add(key)
+        return self._content.get(key)
+
+    def table(self, key: str, *, required: bool = True) -> Table:
+        """Read a table inside this one."""
+        found = self._take(key, dict, "a table", required=required)
+        return Table(found if isinstance(found, dict) else {}, path=self._at(key), document=self._document)
+
+    def tables(self, key: str, *, required: bool = True) -> list[Table]:
+        """Read a list of tables."""
+        found = self._take(key, list, f"a list of tables, written [[{self._at(key)}]]", required=required)
+        entries = found if isinstance(found, list) else []
+        made = []
+        for position, entry in enumerate(entries):
+            if isinstance(entry, dict):
+                made.append(Table(entry, path=f"{self._at(key)}[{position}]", document=self._document))
+            else:
+                self.fault(key, "must be a list of tables")
+        return made
+
+    def finish(self) -> None:
+        """Note the keys that nobody asked for: a misspelt key must not be ignored."""
+        for key in self._content:
+            if key not in self._read:
+                self.fault(key, f"unknown key; known here: {', '.join(sorted(self._read))}")
+
+    def _take(self, key: str, kind: type, wanted: str, *, required: bool) -> object:
+        self._read.add(key)
+        if key not in self._content:
+            if required:
+                self.fault(key, "is missing")
+            return None
+        found = self._content[key]
+        if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
+            self.fault(key, f"must be {wanted}")
+            return None
+        return found
+
+    def _at(self, key: str) -> str:
+        return f"{self._path}.{key}" if self._path else key
+
+
+def unique_codes(tables: Sequence[Table], key: str = "code") -> frozenset[str]:
+    """Return the codes of a list of tables; a code that stands twice is a fault."""
+    seen: set[str] = set()
+    for table in tables:
+        code = table.text(key)
+        if code in seen:
+            table.fault(key, f"{code!r} stands twice")
+        seen.add(code)
+    return frozenset(seen)

@@ -1,0 +1,191 @@
+"""Exports: written from the same rows that pages show, each recorded with its purpose (H5)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from incident_app.domain.digests import digest_of_bytes, utc_text
+from incident_app.domain.errors import BadInput
+from incident_app.domain.events import ExportMade
+from incident_app.domain.ids import Actor, CampaignId, IncidentId
+from incident_app.persistence.customers import Customer
+from incident_app.persistence.notices import NoticeVersion
+from incident_app.persistence.outbox import (
+    Campaign,
+    DeliveryAttempt,
+    DeliveryPerson,
+    DeliveryRow,
+    MailDomain,
+    PersonToInform,
+)
+from incident_app.rendering.commitment import commitment_csv, commitment_json, commitment_markdown
+from incident_app.rendering.timeline import timeline_csv, timeline_json, timeline_markdown
+from incident_app.services.commitment import commitment_rows
+from incident_app.services.timeline import chain_head, entries
+from incident_app.services.transaction import reading, transaction
+
+FORMATS = ("csv", "json", "markdown")
+OUTCOME_COLUMNS = (
+    "delivery_id",
+    "customer_numbers",
+    "domain",
+    "state",
+    "attempts",
+    "notice_version",
+    "language",
+    "message_id_token",
+    "last_attempt_at",
+    "last_outcome",
+    "reply_code",
+    "enhanced_code",
+    "reply_text",
+)
+
+
+def export_timeline(
+    engine: Engine,
+    incident_id: IncidentId,
+    form: str,
+    *,
+    language: str = "ja",
+    purpose: str,
+    actor: Actor,
+    now: datetime,
+) -> str:
+    """Write the timeline as csv, json or markdown: the same rows in the same order, with the head of the chain."""
+    _check(form, purpose)
+    rows, head = entries(engine, incident_id), chain_head(engine)
+    if form == "csv":
+        text = timeline_csv(rows)
+    elif form == "json":
+        text = timeline_json(rows, head=head)
+    else:
+        text = timeline_markdown(rows, language=language, head=head)
+    _record(engine, incident_id, "timeline", len(rows), text, purpose, actor=actor, now=now)
+    return text
+
+
+def export_commitment(
+    engine: Engine,
+    incident_id: IncidentId,
+    form: str,
+    *,
+    language: str = "ja",
+    purpose: str,
+    actor: Actor,
+    now: datetime,
+) -> str:
+    """Write the Commitment page as csv, json or markdown."""
+    _check(form, purpose)
+    rows = commitment_rows(engine, incident_id)
+    if form == "csv":
+        text = commitment_csv(rows)
+    elif form == "json":
+        text = commitment_json(rows)
+    else:
+        text = commitment_markdown(rows, language=language)
+    _record(engine, incident_id, "commitment", len(rows), text, purpose, actor=actor, now=now)
+    return text
+
+
+def export_outcomes(
+    engine: Engine, campaign_id: CampaignId, *, purpose: str, actor: Actor, now: datetime
+) -> str:
+    """Write one row per message of a wave: state, attempts, the server's last words. No names, no addresses (F13)."""
+    _check("csv", purpose)
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(OUTCOME_COLUMNS)
+    number = 0
+    with reading(engine) as session:
+        incident_id = IncidentId(session.get_one(Campaign, campaign_id).incident_id)
+        people: dict[int, list[str]] = {}
+        inside = session.execute(
+            sa.select(DeliveryPerson.delivery_id, Customer.customer_number)
+            .join(DeliveryRow, DeliveryRow.id == DeliveryPerson.delivery_id)
+            .join(PersonToInform, PersonToInform.id == DeliveryPerson.person_id)
+            .join(Customer, Customer.id == PersonToInform.customer_id)
+            .where(DeliveryRow.campaign_id == campaign_id)
+            .order_by(Customer.customer_number),
+        )
+        for delivery_id, customer_number in inside:
+            people.setdefault(delivery_id, []).append(customer_number)
+        for row in session.execute(_outcomes(campaign_id)):
+            writer.writerow(
+                [row.id, " ".join(people.get(row.id, ())), row.name, row.state, row.attempt_count, row.version or ""]
+                + [row.language, row.token, utc_text(row.finished_at) if row.finished_at else "", row.outcome or ""]
+                + [row.reply_code or "", row.enhanced_code or "", _harmless(row.reply_text or "")],
+            )
+            number += 1
+    text = out.getvalue()
+    _record(engine, incident_id, "outcomes", number, text, purpose, actor=actor, now=now)
+    return text
+
+
+def _outcomes(campaign_id: CampaignId) -> sa.Select[*tuple[object, ...]]:
+    last = (
+        sa.select(DeliveryAttempt.delivery_id, sa.func.max(DeliveryAttempt.number).label("number"))
+        .group_by(DeliveryAttempt.delivery_id)
+        .subquery()
+    )
+    return (
+        sa.select(
+            DeliveryRow.id,
+            MailDomain.name,
+            DeliveryRow.state,
+            DeliveryRow.attempt_count,
+            NoticeVersion.version,
+            DeliveryRow.language,
+            DeliveryRow.token,
+            DeliveryAttempt.finished_at,
+            DeliveryAttempt.outcome,
+            DeliveryAttempt.reply_code,
+            DeliveryAttempt.enhanced_code,
+            DeliveryAttempt.reply_text,
+        )
+        .join(MailDomain, MailDomain.id == DeliveryRow.domain_id)
+        .outerjoin(NoticeVersion, NoticeVersion.id == DeliveryRow.notice_version_id)
+        .outerjoin(last, last.c.delivery_id == DeliveryRow.id)
+        .outerjoin(
+            DeliveryAttempt,
+            sa.and_(DeliveryAttempt.delivery_id == DeliveryRow.id, DeliveryAttempt.number == last.c.number),
+        )
+        .where(DeliveryRow.campaign_id == campaign_id)
+        .order_by(DeliveryRow.id)
+    )
+
+
+def _harmless(text: str) -> str:
+    """Keep a spreadsheet from reading a server's words as a formula."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+
+
+def _check(form: str, purpose: str) -> None:
+    if form not in FORMATS:
+        raise BadInput(field="format", problem=f"must be one of {', '.join(FORMATS)}")
+    if not purpose.strip():
+        raise BadInput(field="purpose", problem="say what the export is for; it is kept on the timeline")
+
+
+def _record(
+    engine: Engine,
+    incident_id: IncidentId,
+    what: str,
+    rows: int,
+    text: str,
+    purpose: str,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    with transaction(engine, actor=actor, now=now) as act:
+        kept = act.keep_text(purpose)
+        act.record(
+            ExportMade(what=what, rows=rows, digest=digest_of_bytes(text.encode()), purpose_digest=kept.digest),
+            incident=incident_id,
+        )
