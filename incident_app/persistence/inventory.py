@@ -19,6 +19,7 @@ class DataCategory(Base):
     parent_code: Mapped[Code | None] = mapped_column(sa.ForeignKey("data_categories.code"))
     name_ja: Mapped[str]
     name_en: Mapped[str]
+    section: Mapped[str] = mapped_column(sa.String(40))
     position: Mapped[int]
 
 
@@ -30,6 +31,7 @@ class DataItem(Base):
     name_ja: Mapped[str]
     name_en: Mapped[str]
     flags: Mapped[Json]
+    section: Mapped[str] = mapped_column(sa.String(40))
     position: Mapped[int]
 
 
@@ -50,6 +52,7 @@ class ThirdParty(Base):
     name_ja: Mapped[str]
     name_en: Mapped[str]
     country: Mapped[str] = mapped_column(sa.String(2))
+    section: Mapped[str] = mapped_column(sa.String(40))
     is_ourselves: Mapped[bool]
     incident_contact: Mapped[str | None]
     contract_reference: Mapped[str | None]
@@ -102,7 +105,8 @@ class Disclosure(Base):
     item_code: Mapped[Code] = mapped_column(sa.ForeignKey("data_items.code"))
     role: Mapped[PartyRole]
     basis: Mapped[DisclosureBasis]
-    purpose: Mapped[str]
+    purpose_ja: Mapped[str]
+    purpose_en: Mapped[str]
     joint_use_group_id: Mapped[int | None] = mapped_column(sa.ForeignKey("joint_use_groups.id"))
     legal_basis: Mapped[str]
     recorded_at: Mapped[datetime]
@@ -116,7 +120,8 @@ class JointUseGroup(Base):
     code: Mapped[Code] = mapped_column(unique=True)
     name_ja: Mapped[str]
     name_en: Mapped[str]
-    purpose: Mapped[LongText]
+    purpose_ja: Mapped[LongText]
+    purpose_en: Mapped[LongText]
     responsible_party_id: Mapped[int] = mapped_column(sa.ForeignKey("third_parties.id"))
     published_url: Mapped[str | None]
 

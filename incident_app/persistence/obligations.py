@@ -40,8 +40,11 @@ class Obligation(Base):
     regime: Mapped[Code]
     rule_code: Mapped[Code]
     stage: Mapped[Code]
+    title: Mapped[Json]
+    form: Mapped[Code | None]
     addressee_kind: Mapped[Code]
     addressee_ref: Mapped[Code]
+    addressee: Mapped[Json]
     determination_id: Mapped[int | None] = mapped_column(sa.ForeignKey("impact_determinations.id"))
     clock_subject: Mapped[Code]
     clock_start_id: Mapped[int | None] = mapped_column(sa.ForeignKey("clock_starts.id"))
@@ -76,3 +79,21 @@ class ObligationFulfilment(Base):
     kind: Mapped[FulfilmentKind]
     reference: Mapped[str]
     at: Mapped[datetime]
+
+
+class FactDecision(Base):
+    """What somebody decided about a fact that no rule can know. The latest row of a fact counts."""
+
+    __tablename__ = "fact_decisions"
+    __table_args__ = (
+        sa.Index("ix_fact_decisions_incident_id", "incident_id", "fact"),
+        {"info": append_only()},
+    )
+
+    id: Mapped[Key]
+    incident_id: Mapped[int] = mapped_column(sa.ForeignKey("incidents.id"))
+    fact: Mapped[Code]
+    value: Mapped[bool]
+    reason_text_id: Mapped[int] = mapped_column(sa.ForeignKey("texts.id"))
+    decided_at: Mapped[datetime]
+    decided_by: Mapped[str] = mapped_column(sa.String(60))

@@ -93,9 +93,7 @@ def export_commitment(
     return text
 
 
-def export_outcomes(
-    engine: Engine, campaign_id: CampaignId, *, purpose: str, actor: Actor, now: datetime
-) -> str:
+def export_outcomes(engine: Engine, campaign_id: CampaignId, *, purpose: str, actor: Actor, now: datetime) -> str:
     """Write one row per message of a wave: state, attempts, the server's last words. No names, no addresses (F13)."""
     _check("csv", purpose)
     out = io.StringIO()

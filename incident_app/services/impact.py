@@ -12,7 +12,15 @@ from sqlalchemy.orm import Session
 from incident_app.domain.digests import ContentDigest
 from incident_app.domain.events import ImpactDetermined
 from incident_app.domain.ids import Actor, DeterminationId, IncidentId, ScopeId
-from incident_app.domain.impact import RULES_VERSION, Judgement, ResultDigest, inputs_digest, judge, pattern_key
+from incident_app.domain.impact import (
+    RULES_VERSION,
+    Judgement,
+    Pattern,
+    ResultDigest,
+    inputs_digest,
+    judge,
+    pattern_key,
+)
 from incident_app.domain.inventory import Inventory
 from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import BuildStatus, Certainty
@@ -99,8 +107,8 @@ class _Judgements:
         self.scope = scope
         self.inventory = inventory
         self.used: dict[ContentDigest, Judgement] = {}
-        self.patterns: dict[ContentDigest, object] = {}
-        self._known: dict[object, tuple[ContentDigest, Judgement | None]] = {}
+        self.patterns: dict[ContentDigest, Pattern] = {}
+        self._known: dict[Pattern, tuple[ContentDigest, Judgement | None]] = {}
 
     def affected(self, session: Session, low: int, high: int, known_at: datetime) -> list[tuple[int, ContentDigest]]:
         """Return the affected customers of a key range, each with the key of their pattern, in order."""

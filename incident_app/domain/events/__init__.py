@@ -5,6 +5,7 @@ from incident_app.domain.events.record import ChainAnchored, ExportMade, NoteCor
 from incident_app.domain.events.response import (
     ClockStarted,
     EvidenceAdded,
+    FactDecided,
     ImpactDetermined,
     IncidentClosed,
     IncidentOpened,
@@ -70,6 +71,7 @@ __all__ = [
     "DispatchStarted",
     "EventFacts",
     "EvidenceAdded",
+    "FactDecided",
     "ExportMade",
     "ImpactDetermined",
     "IncidentClosed",

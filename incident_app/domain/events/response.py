@@ -167,3 +167,14 @@ class ObligationWaived(EventFacts):
 @event("incident.closed", ja="事案を閉じました", en="Incident closed")
 class IncidentClosed(EventFacts):
     reference: str
+
+
+@event(
+    "fact.decided",
+    ja="事実を判断しました：{fact}（{value}）",
+    en="Fact decided: {fact} ({value})",
+)
+class FactDecided(EventFacts):
+    fact: str
+    value: bool
+    reason_digest: str

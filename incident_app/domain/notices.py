@@ -1,0 +1,179 @@
+"""Notices: which facts a text needs, and what each person is told of themselves and nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from incident_app.domain.errors import BadInput, IncidentAppError
+from incident_app.domain.policies import Words
+from incident_app.domain.tables import Document
+from incident_app.domain.vocabulary import Certainty, ItemFlag, Language, PersonKind
+
+PERSONAL = ("recipient", "reference_code", "your_items", "your_certainty", "your_requests")
+"""Placeholders that are filled for each person, written [[recipient]] in a drafted text."""
+
+MARK = "[["
+
+
+class MissingFacts(IncidentAppError):
+    """The notice cannot be written yet. Missing: {facts}."""
+
+    ja = "通知文に必要な事実が足りません：{facts}。"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeFact:
+    """One fact that a text needs, with its question for whoever writes it."""
+
+    name: str
+    label: Words
+    hint: Words
+    required: bool
+    law_item: str | None
+    """The item of Enforcement Rules art. 10 that it answers, if any."""
+    lines: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonalItem:
+    """One item of a person, as the notice names it."""
+
+    name: Words
+    flags: frozenset[ItemFlag]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonalFacts:
+    """What one person's copy holds beyond the text that all share."""
+
+    recipient: str
+    reference_code: str
+    your_items: tuple[str, ...]
+    your_certainty: str
+    your_requests: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Leave the person out of logs."""
+        return "PersonalFacts()"
+
+
+def read_facts(text: str, *, file: str) -> tuple[NoticeFact, ...]:
+    """Read the facts.toml of a template; FaultyFile names every fault."""
+    document = Document(text, file=file)
+    facts = []
+    for table in document.root.tables("facts"):
+        facts.append(
+            NoticeFact(
+                name=table.text("name"),
+                label=Words(ja=table.text("label_ja"), en=table.text("label_en")),
+                hint=Words(ja=table.text("hint_ja", ""), en=table.text("hint_en", "")),
+                required=table.truth("required", default=True),
+                law_item=table.find_text("law_item"),
+                lines=table.number("lines", 1),
+            ),
+        )
+        table.finish()
+    document.root.finish()
+    document.finish()
+    return tuple(facts)
+
+
+def check_facts(needed: Iterable[NoticeFact], facts: Mapping[str, str]) -> None:
+    """Refuse missing facts by name, unknown ones, and text that would be taken for a placeholder."""
+    needed = tuple(needed)
+    missing = [fact for fact in needed if fact.required and not facts.get(fact.name, "").strip()]
+    if missing:
+        raise MissingFacts(facts=", ".join(fact.name for fact in missing))
+    if unknown := sorted(set(facts) - {fact.name for fact in needed}):
+        raise BadInput(field=unknown[0], problem="the template does not know this fact")
+    for name, value in facts.items():
+        if MARK in value:
+            raise BadInput(
+                field=name, problem="the characters [[ are kept for personal placeholders; write it otherwise"
+            )
+
+
+def personal_facts(
+    *,
+    name: str,
+    kind: PersonKind,
+    language: Language,
+    items: Sequence[PersonalItem],
+    certainty: Certainty,
+    token: str,
+) -> PersonalFacts:
+    """Put together one person's facts: only their items, how sure we are, and what they can do about those items."""
+    if not items:
+        raise BadInput(field="items", problem="a notice with an empty list of items is never sent")
+    japanese = language is Language.JA
+    return PersonalFacts(
+        recipient=_salutation(name, kind, japanese=japanese),
+        reference_code=reference_code(token),
+        your_items=tuple(item.name.ja if japanese else item.name.en for item in items),
+        your_certainty=_certainty(certainty, japanese=japanese),
+        your_requests=_requests({flag for item in items for flag in item.flags}, japanese=japanese),
+    )
+
+
+def reference_code(token: str) -> str:
+    """Return a short code that a person can read out on the telephone."""
+    return "-".join((token[:4], token[4:8], token[8:12])).upper()
+
+
+def _salutation(name: str, kind: PersonKind, *, japanese: bool) -> str:
+    if not japanese:
+        return f"Dear {name}"
+    return f"{name} {'御中' if kind is PersonKind.ORGANISATION else '様'}"
+
+
+def _certainty(certainty: Certainty, *, japanese: bool) -> str:
+    if certainty is Certainty.CONFIRMED:
+        return (
+            "調査の結果、お客様の次の情報が漏えいしたことを確認しました。"
+            if japanese
+            else "Our investigation has confirmed that the following information about you was disclosed."
+        )
+    return (
+        "お客様の次の情報が漏えいしたおそれがあります。漏えいしたことを確認したものではありませんが、念のためお知らせします。"
+        if japanese
+        else "The following information about you may have been disclosed. "
+        "This is not confirmed; we are telling you as a precaution."
+    )
+
+
+_REQUESTS: Sequence[tuple[ItemFlag, str, str]] = (
+    (
+        ItemFlag.CREDENTIAL,
+        "パスワードを変更してください。ほかのサービスで同じパスワードをお使いの場合は、そちらも変更してください。",
+        "Change your password, also at other services where you use the same one.",
+    ),
+    (
+        ItemFlag.CARD_NUMBER,
+        "カードのご利用明細をご確認ください。心当たりのない請求があるときは、カード会社へご連絡ください。",
+        "Check your card statements. If you find a charge you do not know, contact your card company.",
+    ),
+    (
+        ItemFlag.BANK_ACCOUNT,
+        "口座のお取引をご確認ください。心当たりのない取引があるときは、金融機関へご連絡ください。",
+        "Check your account. If you find a transaction you do not know, contact your bank.",
+    ),
+    (
+        ItemFlag.GOVERNMENT_ID_COPY,
+        "身に覚えのない契約や請求の連絡があったときは、応じずに、下記の窓口または消費生活センターへご相談ください。",
+        "If you hear of a contract or bill you do not know, do not respond to it; turn to us or to consumer advice.",
+    ),
+    (
+        ItemFlag.CONTACT,
+        "当社を装った電話やメール、不審な添付ファイルやリンクにご注意ください。当社がメールでパスワードやカード番号をお尋ねすることはありません。",
+        "Beware of calls and mails in our name, and of attachments and links. "
+        "We never ask for passwords or card numbers by mail.",
+    ),
+)
+
+
+def _requests(flags: set[ItemFlag], *, japanese: bool) -> tuple[str, ...]:
+    wanted = tuple(ja if japanese else en for flag, ja, en in _REQUESTS if flag in flags)
+    if wanted:
+        return wanted
+    return ("当社を装った不審な連絡にご注意ください。" if japanese else "Beware of suspicious messages in our name.",)

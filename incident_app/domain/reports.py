@@ -1,0 +1,145 @@
+"""Reports: a regulator's form as data, filled from facts, with every gap stated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from incident_app.domain.digests import ContentDigest, digest_of
+from incident_app.domain.errors import IncidentAppError
+from incident_app.domain.policies import Words
+from incident_app.domain.tables import Document, unique_codes
+
+
+class GapsNotStated(IncidentAppError):
+    """These fields are empty and no reason is given: {fields}."""
+
+    ja = "記入のない項目に理由が書かれていません：{fields}。"
+
+
+class FieldState(StrEnum):
+    """Whether a field of a form is filled."""
+
+    FILLED = "filled"
+    GAP = "gap"
+    STATED_GAP = "stated_gap"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormField:
+    """One field of a regulator's form."""
+
+    code: str
+    item: str
+    """The item of the law that it belongs to, e.g. "1" of the nine."""
+    label: Words
+    fact: str
+    required: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """A regulator's form: its fields in the regulator's order."""
+
+    code: str
+    version: str
+    title: Words
+    addressee: Words
+    source: str
+    fields: tuple[FormField, ...]
+
+    @property
+    def digest(self) -> ContentDigest:
+        """Return the digest of the form."""
+        return digest_of(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilledField:
+    """One field with its value, or with the reason why there is none."""
+
+    code: str
+    item: str
+    label: Words
+    value: Words | None
+    state: FieldState
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilledForm:
+    """A form filled from the facts of an incident."""
+
+    form: str
+    title: Words
+    addressee: Words
+    source: str
+    fields: tuple[FilledField, ...]
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """Return the required fields that are empty and have no reason."""
+        return tuple(field.code for field in self.fields if field.state is FieldState.GAP)
+
+    @property
+    def digest(self) -> ContentDigest:
+        """Return the digest of everything the report says."""
+        return digest_of(self)
+
+
+def read_form(text: str, *, file: str) -> Form:
+    """Read a form.toml; FaultyFile names every fault."""
+    document = Document(text, file=file)
+    root = document.root
+    tables = root.tables("fields")
+    unique_codes(tables)
+    fields = []
+    for table in tables:
+        fields.append(
+            FormField(
+                code=table.text("code"),
+                item=table.text("item"),
+                label=Words(ja=table.text("label_ja"), en=table.text("label_en")),
+                fact=table.text("fact"),
+                required=table.truth("required"),
+            ),
+        )
+        table.finish()
+    form = Form(
+        code=root.text("code"),
+        version=root.text("version"),
+        title=Words(ja=root.text("title_ja"), en=root.text("title_en")),
+        addressee=Words(ja=root.text("addressee_ja"), en=root.text("addressee_en")),
+        source=root.text("source"),
+        fields=tuple(fields),
+    )
+    root.finish()
+    document.finish()
+    return form
+
+
+def fill_form(form: Form, facts: Mapping[str, Words], stated_gaps: Mapping[str, str]) -> FilledForm:
+    """Fill a form. A required field without a fact is a gap; a reason makes it a stated gap."""
+    filled = []
+    for field in form.fields:
+        value = facts.get(field.fact)
+        reason = (stated_gaps.get(field.code) or "").strip() or None
+        if value is not None and (value.ja.strip() or value.en.strip()):
+            state, reason = FieldState.FILLED, None
+        elif reason is not None:
+            state, value = FieldState.STATED_GAP, None
+        else:
+            state, value = (FieldState.GAP if field.required else FieldState.STATED_GAP), None
+        filled.append(
+            FilledField(code=field.code, item=field.item, label=field.label, value=value, state=state, reason=reason),
+        )
+    return FilledForm(
+        form=form.code, title=form.title, addressee=form.addressee, source=form.source, fields=tuple(filled)
+    )
+
+
+def check_ready(filled: FilledForm) -> None:
+    """Refuse a report whose gaps are not stated (E5)."""
+    if filled.gaps:
+        raise GapsNotStated(fields=", ".join(filled.gaps))

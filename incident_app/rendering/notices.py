@@ -1,0 +1,154 @@
+"""Notices: a strict, sandboxed template once per version and language, then one cheap splice per person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateSyntaxError, meta
+from jinja2.sandbox import SandboxedEnvironment
+
+from incident_app.domain.digests import ContentDigest, digest_of
+from incident_app.domain.errors import IncidentAppError, NotFound
+from incident_app.domain.notices import PERSONAL, NoticeFact, PersonalFacts, check_facts, read_facts
+
+PARTS = ("subject.txt", "body.txt", "body.html")
+_PLACEHOLDER = re.compile(r"\[\[\s*([a-z_]+)\s*\]\]")
+BULLETS = {"ja": "・", "en": "- "}
+
+
+class TemplateFaulty(IncidentAppError):
+    """The template {file} cannot be used: {problem}."""
+
+    ja = "テンプレート {file} を使えません：{problem}。"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeText:
+    """One language of a drafted notice, with its personal placeholders still in it."""
+
+    subject: str
+    text: str
+    html: str
+    template_digest: ContentDigest
+    content_digest: ContentDigest
+    template_texts: Mapping[str, str]
+
+
+class NoticeTemplates:
+    """The notice templates of an instance: folders kind/language with three parts and their facts."""
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        self._roots = [root / "notices" for root in roots if (root / "notices").is_dir()]
+        self._text = self._environment(escaped=False)
+        self._html = self._environment(escaped=True)
+
+    def _environment(self, *, escaped: bool) -> SandboxedEnvironment:
+        environment = SandboxedEnvironment(
+            loader=FileSystemLoader([str(root) for root in self._roots]),
+            undefined=StrictUndefined,
+            autoescape=escaped,
+            keep_trailing_newline=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.globals.clear()  # a text needs facts, not functions
+        return environment
+
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds of notice that have templates."""
+        return tuple(sorted({folder.name for root in self._roots for folder in root.iterdir() if folder.is_dir()}))
+
+    def languages(self, kind: str) -> tuple[str, ...]:
+        """Return the languages in which a kind has templates."""
+        found = {folder.name for root in self._roots if (root / kind).is_dir() for folder in (root / kind).iterdir()}
+        return tuple(sorted(name for name in found if len(name) == 2))  # noqa: PLR2004 - ja, en
+
+    def facts_needed(self, kind: str, language: str) -> tuple[NoticeFact, ...]:
+        """Return the facts that a text needs, after checking that its parts ask for exactly those."""
+        name = f"{kind}/{language}/facts.toml"
+        facts = read_facts(self._source(name), file=name)
+        known = {fact.name for fact in facts}
+        asked: set[str] = set()
+        for part in PARTS:
+            asked |= self._asked(f"{kind}/{language}/{part}", known)
+        if unused := sorted(known - asked):
+            raise TemplateFaulty(file=name, problem=f"no part uses the fact {', '.join(unused)}")
+        return facts
+
+    def _asked(self, name: str, known: set[str]) -> set[str]:
+        try:
+            asked = meta.find_undeclared_variables(self._text.parse(self._source(name)))
+        except TemplateSyntaxError as fault:
+            raise TemplateFaulty(file=name, problem=f"line {fault.lineno}: {fault.message}") from None
+        if unknown := sorted(asked - known):
+            raise TemplateFaulty(file=name, problem=f"it asks for a fact that facts.toml does not list: {unknown[0]}")
+        return asked
+
+    def draft(self, kind: str, language: str, facts: Mapping[str, str]) -> NoticeText:
+        """Write the text that all people share; refuse missing facts by name (E2)."""
+        needed = self.facts_needed(kind, language)
+        check_facts(needed, facts)
+        values = {fact.name: facts.get(fact.name, "").strip() for fact in needed}
+        rendered = {part: self._render(f"{kind}/{language}/{part}", values) for part in PARTS}
+        sources = {part: self._source(f"{kind}/{language}/{part}") for part in (*PARTS, "facts.toml")}
+        subject, text, html = (rendered[part].strip() for part in PARTS)
+        return NoticeText(
+            subject=" ".join(subject.split()),
+            text=text,
+            html=html,
+            template_digest=digest_of([kind, language, sources]),
+            content_digest=digest_of([language, subject, text, html]),
+            template_texts=sources,
+        )
+
+    def _render(self, name: str, values: Mapping[str, str]) -> str:
+        environment = self._html if name.endswith(".html") else self._text
+        return environment.get_template(name).render(values)
+
+    def _source(self, name: str) -> str:
+        for root in self._roots:
+            if (root / name).is_file():
+                return (root / name).read_text(encoding="utf-8")
+        raise NotFound(what="template", name=name)
+
+
+class PersonalText:
+    """A drafted text cut at its placeholders: filling it for one person is a handful of joins."""
+
+    def __init__(self, pieces: Sequence[tuple[str, str | None]], *, html: bool, language: str) -> None:
+        self._pieces = tuple(pieces)
+        self._html = html
+        self._bullet = BULLETS[language]
+
+    @classmethod
+    def compile(cls, text: str, *, html: bool, language: str) -> PersonalText:
+        """Cut a text; a placeholder that is not known is refused by name."""
+        pieces: list[tuple[str, str | None]] = []
+        end = 0
+        for found in _PLACEHOLDER.finditer(text):
+            if found[1] not in PERSONAL:
+                raise TemplateFaulty(file="notice", problem=f"unknown placeholder [[{found[1]}]]")
+            pieces.append((text[end : found.start()], found[1]))
+            end = found.end()
+        pieces.append((text[end:], None))
+        return cls(pieces, html=html, language=language)
+
+    def fill(self, facts: PersonalFacts) -> str:
+        """Write one person's copy."""
+        parts: list[str] = []
+        for literal, name in self._pieces:
+            parts.append(literal)
+            if name is not None:
+                parts.append(self._shown(getattr(facts, name)))
+        return "".join(parts)
+
+    def _shown(self, value: str | tuple[str, ...]) -> str:
+        if isinstance(value, str):
+            return escape(value) if self._html else value
+        if self._html:
+            return "".join(f"<li>{escape(entry)}</li>" for entry in value)
+        return "\n".join(f"{self._bullet}{entry}" for entry in value)

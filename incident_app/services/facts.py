@@ -1,0 +1,139 @@
+"""The facts of an incident that regimes ask for: computed from scope and impact, or decided by a person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from incident_app.domain.errors import BadInput
+from incident_app.domain.events import FactDecided
+from incident_app.domain.ids import Actor, IncidentId, ScopeId
+from incident_app.domain.inventory import Inventory
+from incident_app.domain.obligations import IncidentFacts
+from incident_app.domain.responses import read_response
+from incident_app.domain.scopes import Scope
+from incident_app.domain.vocabulary import Cause, Certainty, ItemFlag, Relation
+from incident_app.persistence.impact import ImpactDetermination
+from incident_app.persistence.obligations import FactDecision
+from incident_app.services.counts import ALL, newest_counts_in
+from incident_app.services.inventory import read_inventory_snapshot
+from incident_app.services.playbooks import PlaybookKind, pinned
+from incident_app.services.scopes import read_scope
+from incident_app.services.transaction import reading, transaction
+
+DECIDABLE = (
+    "improper_purpose",
+    "communications_secrecy",
+    "payable_combination",
+    "encryption_exempt",
+    "high_risk_to_people",
+)
+"""Facts that a person may decide; what a person decided goes before what the program would say."""
+
+
+def gather_facts(
+    session: Session, incident_id: IncidentId, determination: ImpactDetermination, *, designated_operator: bool
+) -> IncidentFacts:
+    """Put together what is known; what nobody has decided yet stays None."""
+    scope = read_scope(session, ScopeId(determination.scope_id))
+    inventory = read_inventory_snapshot(session, determination.inventory_digest)
+    computed = _computed(session, incident_id, determination, scope, inventory)
+    facts = replace(
+        computed,
+        improper_purpose=_improper_purpose(session, incident_id, scope),
+        designated_operator=designated_operator,
+    )
+    return replace(facts, **decided_facts(session, incident_id))  # type: ignore[arg-type] # names checked when decided
+
+
+def _computed(
+    session: Session, incident_id: IncidentId, determination: ImpactDetermination, scope: Scope, inventory: Inventory
+) -> IncidentFacts:
+    summary = determination.summary if isinstance(determination.summary, dict) else {}
+    count = newest_counts_in(session, incident_id).get(ALL)
+    by_certainty = summary.get("by_certainty", {})
+    affected = by_certainty.get(Certainty.CONFIRMED, 0) + by_certainty.get(Certainty.ASSUMED, 0)
+    items = {inventory.item(code) for code in summary.get("by_item", {})}
+    bare = frozenset(ItemFlag(flag) for flag in summary.get("by_flag", {}))
+    touched = [inventory.store(entry.store) for entry in scope.stores if entry.certainty is not Certainty.RULED_OUT]
+    return IncidentFacts(
+        anybody_affected=affected > 0,
+        people=count.value if count else affected,
+        flags=bare,
+        relations=frozenset(Relation(word) for word in summary.get("by_relation", {})),
+        jurisdictions=frozenset(summary.get("by_jurisdiction", {})),
+        our_roles=frozenset(store.our_role for store in touched) or None,
+        business_lines=frozenset(store.business_line for store in touched) or None,
+        harms=scope.harms,
+        payable_combination=_payable(bare),
+        encryption_exempt=_encryption_exempt(items, summary, affected),
+        communications_secrecy=None if any(ItemFlag.COMMUNICATIONS_SECRECY in item.flags for item in items) else False,
+        high_risk_to_people=True if ItemFlag.CARD_NUMBER in bare else None,
+    )
+
+
+def _payable(bare: frozenset[ItemFlag]) -> bool | None:
+    """A card number alone is enough (Q&A 6-12); credentials of a service that can order paid goods need a decision."""
+    if ItemFlag.PAYABLE in bare or ItemFlag.CARD_NUMBER in bare:
+        return True
+    return None if ItemFlag.CREDENTIAL in bare else False
+
+
+def _encryption_exempt(items: object, summary: dict[str, dict[str, int]], affected: int) -> bool | None:
+    """Say no when something lay open; when everything was protected, somebody must decide whether the key is safe."""
+    by_item, mitigated = summary.get("by_item", {}), summary.get("mitigated", {})
+    if not affected or not items:
+        return None
+    everything_protected = all(mitigated.get(code, 0) == number for code, number in by_item.items())
+    return None if everything_protected else False
+
+
+def _improper_purpose(session: Session, incident_id: IncidentId, scope: Scope) -> bool | None:
+    if scope.cause in {Cause.UNAUTHORISED_ACCESS, Cause.MALWARE}:
+        return True
+    for playbook in pinned(session, incident_id, [PlaybookKind.RESPONSE]):
+        by_nature = read_response(playbook.content, file=playbook.code).improper_purpose
+        if by_nature is not None:
+            return by_nature
+    return False if scope.cause is Cause.MISDIRECTED else None
+
+
+def decided_facts(session: Session, incident_id: IncidentId) -> dict[str, bool]:
+    """Return what people decided, the latest word of each fact."""
+    rows = session.scalars(
+        sa.select(FactDecision).where(FactDecision.incident_id == incident_id).order_by(FactDecision.id),
+    )
+    return {row.fact: row.value for row in rows}
+
+
+def list_decided(engine: Engine, incident_id: IncidentId) -> dict[str, bool]:
+    """Return what people decided about an incident."""
+    with reading(engine) as session:
+        return decided_facts(session, incident_id)
+
+
+def decide_fact(
+    engine: Engine, incident_id: IncidentId, fact: str, *, value: bool, reason: str, actor: Actor, now: datetime
+) -> None:
+    """Decide a fact that no rule can know, with the reason; duties follow when they are derived anew."""
+    if fact not in DECIDABLE:
+        raise BadInput(field="fact", problem=f"must be one of {', '.join(DECIDABLE)}")
+    if not reason.strip():
+        raise BadInput(field="reason", problem="say what the decision rests on")
+    with transaction(engine, actor=actor, now=now) as act:
+        text = act.keep_text(reason)
+        act.session.add(
+            FactDecision(
+                incident_id=incident_id,
+                fact=fact,
+                value=value,
+                reason_text_id=text.id,
+                decided_at=now,
+                decided_by=actor,
+            ),
+        )
+        act.record(FactDecided(fact=fact, value=value, reason_digest=text.digest), incident=incident_id)

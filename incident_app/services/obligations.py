@@ -1,0 +1,359 @@
+"""Duties of an incident: derived anew after each determination, superseded visibly, fulfilled, or waived by two people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from incident_app.domain.calendars import ClosedDays, read_closures
+from incident_app.domain.digests import digest_of
+from incident_app.domain.errors import BadInput, IllegalMove, NotFound
+from incident_app.domain.events import ObligationFulfilled, ObligationsDerived, ObligationWaived
+from incident_app.domain.ids import Actor, IncidentId
+from incident_app.domain.incidents import AWARENESS, DETECTION
+from incident_app.domain.obligations import POLICY_REGIME, Clock, DerivedObligation, IncidentFacts, derive
+from incident_app.domain.policies import read_policy
+from incident_app.domain.regimes import Regime, read_regime, valid_on
+from incident_app.domain.vocabulary import DutyStatus, FulfilmentKind, Subject
+from incident_app.persistence.impact import ImpactDetermination
+from incident_app.persistence.obligations import Obligation, ObligationFulfilment
+from incident_app.persistence.timeline import TextRow
+from incident_app.services import impact, incidents, people
+from incident_app.services.approvals import NotApproved, find_grant, open_request
+from incident_app.services.facts import gather_facts
+from incident_app.services.impact import Determined
+from incident_app.services.playbooks import Playbook, PlaybookKind, pinned
+from incident_app.services.transaction import Transaction, reading, transaction
+
+JST = ZoneInfo("Asia/Tokyo")
+LIVE = (DutyStatus.TO_DECIDE, DutyStatus.CLOCK_NOT_STARTED, DutyStatus.OPEN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObligationView:
+    """A duty as pages show it."""
+
+    id: int
+    regime: str
+    rule: str
+    stage: str
+    title_ja: str
+    title_en: str
+    addressee_kind: str
+    addressee_ref: str
+    addressee_ja: str
+    addressee_en: str
+    status: DutyStatus
+    due_at: datetime | None
+    deadline_state: str
+    provisional: bool
+    guideline: bool
+    internal_target_at: datetime | None
+    calculation_ja: tuple[str, ...]
+    calculation_en: tuple[str, ...]
+    because_ja: str
+    because_en: str
+    decide_ja: str | None
+    decide_en: str | None
+    source: str
+    confidence: str
+    form: str | None
+    first_filed_at: datetime | None
+    was_late: bool | None
+
+    @property
+    def is_live(self) -> bool:
+        """True while something is still to be done or decided."""
+        return self.status in LIVE
+
+
+def determine_and_derive(
+    engine: Engine, incident_id: IncidentId, *, designated_operator: bool = False, actor: Actor, now: datetime
+) -> Determined:
+    """Determine the impact of the newest scope, bring the people to inform in step, and derive the duties."""
+    determined = impact.determine_impact(engine, incident_id, actor=actor, now=now)
+    people.list_people(engine, incident_id, actor=actor, now=now)
+    derive_obligations(engine, incident_id, designated_operator=designated_operator, actor=actor, now=now)
+    return determined
+
+
+def derive_if_determined(
+    engine: Engine, incident_id: IncidentId, *, designated_operator: bool = False, actor: Actor, now: datetime
+) -> None:
+    """Derive the duties anew when there is a determination; otherwise there is nothing to derive from."""
+    with reading(engine) as session:
+        try:
+            people.newest_determination(session, incident_id)
+        except NotFound:
+            return
+    derive_obligations(engine, incident_id, designated_operator=designated_operator, actor=actor, now=now)
+
+
+def derive_obligations(
+    engine: Engine, incident_id: IncidentId, *, designated_operator: bool = False, actor: Actor, now: datetime
+) -> None:
+    """Derive every duty from the facts as they are now.
+
+    Unchanged duties stay, changed ones are superseded by a successor, vanished ones without one; nothing is removed.
+    """
+    with transaction(engine, actor=actor, now=now) as act:
+        determination = people.newest_determination(act.session, incident_id)
+        facts = gather_facts(act.session, incident_id, determination, designated_operator=designated_operator)
+        derived, versions = _derived(act.session, incident_id, facts=facts)
+        added, superseded, kept = _reconcile(act, incident_id, derived, versions, determination)
+        act.record(
+            ObligationsDerived(
+                added=added,
+                superseded=superseded,
+                kept=kept,
+                digest=digest_of([[duty.key, duty.content()] for duty in derived]),
+            ),
+            incident=incident_id,
+        )
+
+
+def _derived(
+    session: Session, incident_id: IncidentId, *, facts: IncidentFacts
+) -> tuple[tuple[DerivedObligation, ...], Mapping[str, int]]:
+    row = incidents.get_row(session, incident_id)
+    clocks = {subject: Clock(at=clock.at) for subject, clock in incidents.newest_clocks(session, incident_id).items()}
+    aware = clocks.get(AWARENESS, Clock(at=None))
+    clocks[AWARENESS] = Clock(at=aware.at, provisional_at=clocks.get(DETECTION, Clock(at=row.detected_at)).at)
+    regimes, versions = _pinned_regimes(session, incident_id, (aware.at or row.detected_at).astimezone(JST))
+    policies = pinned(session, incident_id, [PlaybookKind.POLICY])
+    versions |= {POLICY_REGIME: policies[-1].id}
+    policy = read_policy(policies[-1].content, file=policies[-1].code)
+    derived = derive(
+        facts,
+        regimes=regimes,
+        commitments=policy.commitments,
+        clocks=clocks,
+        calendars=_calendars(pinned(session, incident_id, [PlaybookKind.CLOSURE])),
+    )
+    return derived, versions
+
+
+def _pinned_regimes(
+    session: Session, incident_id: IncidentId, aware_at: datetime
+) -> tuple[Sequence[Regime], dict[str, int]]:
+    playbooks = pinned(session, incident_id, [PlaybookKind.REGIME])
+    regimes = valid_on((read_regime(playbook.content, file=playbook.code) for playbook in playbooks), aware_at.date())
+    return regimes, {playbook.code: playbook.id for playbook in playbooks}
+
+
+def _calendars(playbooks: Sequence[Playbook]) -> Mapping[str, ClosedDays]:
+    return {playbook.code: read_closures(playbook.content, file=playbook.code) for playbook in playbooks}
+
+
+def _reconcile(
+    act: Transaction,
+    incident_id: IncidentId,
+    derived: Sequence[DerivedObligation],
+    versions: Mapping[str, int],
+    determination: ImpactDetermination,
+) -> tuple[int, int, int]:
+    live = {
+        (row.rule_code, row.stage, row.addressee_kind, row.addressee_ref): row
+        for row in act.session.scalars(
+            sa.select(Obligation).where(
+                Obligation.incident_id == incident_id, Obligation.status != DutyStatus.SUPERSEDED
+            ),
+        )
+    }
+    added = superseded = kept = 0
+    for duty in derived:
+        row = live.pop(duty.key, None)
+        if row is not None and (row.status not in LIVE or _content(row) == duty.content()):
+            kept += 1
+            continue
+        if row is not None:
+            row.status = DutyStatus.SUPERSEDED
+            act.session.flush()
+            superseded += 1
+        successor = _row(act, incident_id, duty, versions[duty.regime], determination)
+        added += 1
+        if row is not None:
+            row.superseded_by_id = successor.id
+    for row in live.values():
+        if row.status in LIVE:
+            row.status = DutyStatus.SUPERSEDED
+            superseded += 1
+    act.session.flush()
+    return added, superseded, kept
+
+
+def _content(row: Obligation) -> tuple[object, ...]:
+    return (
+        row.status,
+        row.due_at,
+        row.deadline_state,
+        row.provisional,
+        _in(row.because, "en"),
+        _in(row.decide, "en"),
+        row.internal_target_at,
+    )
+
+
+def _in(words: object, language: str) -> str | None:
+    return words.get(language) if isinstance(words, dict) else None
+
+
+def _row(
+    act: Transaction,
+    incident_id: IncidentId,
+    duty: DerivedObligation,
+    version_id: int,
+    determination: ImpactDetermination,
+) -> Obligation:
+    clock = incidents.newest_clocks(act.session, incident_id).get(duty.clock)
+    row = Obligation(
+        incident_id=incident_id,
+        playbook_version_id=version_id,
+        regime=duty.regime,
+        rule_code=duty.rule,
+        stage=duty.stage,
+        title=asdict(duty.title),
+        form=duty.form,
+        addressee_kind=duty.addressee_kind,
+        addressee_ref=duty.addressee_ref,
+        addressee=asdict(duty.addressee_name),
+        determination_id=determination.id,
+        clock_subject=duty.clock,
+        clock_start_id=clock.id if clock else None,
+        deadline_state=duty.due.state,
+        due_at=duty.due.due_at,
+        provisional=duty.due.provisional,
+        guideline=duty.due.guideline,
+        internal_target_at=duty.internal_target_at,
+        calculation={
+            "ja": duty.due.explanation_ja,
+            "en": duty.due.explanation_en,
+            "calendar": duty.due.calendar_version,
+        },
+        because=asdict(duty.because),
+        decide=asdict(duty.decide) if duty.decide else None,
+        source=duty.source,
+        confidence=duty.confidence,
+        status=duty.status,
+        derived_at=act.now,
+    )
+    act.session.add(row)
+    act.session.flush()
+    return row
+
+
+def list_obligations(engine: Engine, incident_id: IncidentId, *, superseded: bool = False) -> list[ObligationView]:
+    """Return the duties of an incident, the nearest due first, then those without a date."""
+    with reading(engine) as session:
+        query = sa.select(Obligation).where(Obligation.incident_id == incident_id).order_by(Obligation.id)
+        if not superseded:
+            query = query.where(Obligation.status != DutyStatus.SUPERSEDED)
+        rows = [_view(row) for row in session.scalars(query)]
+    return sorted(
+        rows,
+        key=lambda view: (
+            not view.is_live,
+            view.due_at is None,
+            view.due_at or view.internal_target_at or datetime.max.replace(tzinfo=JST),
+            view.id,
+        ),
+    )
+
+
+def get_obligation(session: Session, incident_id: IncidentId, obligation_id: int) -> Obligation:
+    """Return a duty of this incident; NotFound otherwise."""
+    row = session.get(Obligation, obligation_id)
+    if row is None or row.incident_id != incident_id:
+        raise NotFound(what="obligation", name=obligation_id)
+    return row
+
+
+def ask_waiver(
+    engine: Engine, incident_id: IncidentId, obligation_id: int, *, reason: str, actor: Actor, now: datetime
+) -> int:
+    """Ask a second person to judge a duty not required; return the number of the request (C8)."""
+    if not reason.strip():
+        raise BadInput(field="reason", problem="say why this is not required")
+    with transaction(engine, actor=actor, now=now) as act:
+        row = get_obligation(act.session, incident_id, obligation_id)
+        if row.status not in LIVE:
+            raise IllegalMove(thing="obligation", state=row.status, event="ask_waiver")
+        text = act.keep_text(reason)
+        row.waiver_text_id = text.id
+        return open_request(
+            act, incident_id, Subject.WAIVER, obligation_id, digest_of([obligation_id, row.because, text.digest])
+        )
+
+
+def waive(engine: Engine, incident_id: IncidentId, obligation_id: int, *, actor: Actor, now: datetime) -> None:
+    """Mark a duty not required after a second person has granted it. Without the grant the database refuses too."""
+    with transaction(engine, actor=actor, now=now) as act:
+        row = get_obligation(act.session, incident_id, obligation_id)
+        text = act.session.get_one(TextRow, row.waiver_text_id) if row.waiver_text_id else None
+        if text is None or row.status not in LIVE:
+            raise NotApproved
+        grant = find_grant(
+            act.session, Subject.WAIVER, obligation_id, digest_of([obligation_id, row.because, text.digest])
+        )
+        if grant is None:
+            raise NotApproved
+        row.status, row.waiver_decision_id = DutyStatus.WAIVED, grant.id
+        act.record(
+            ObligationWaived(
+                obligation_id=obligation_id, rule=row.rule_code, reason_digest=text.digest, decision_id=grant.id
+            ),
+            incident=incident_id,
+        )
+
+
+def fulfil(act: Transaction, row: Obligation, *, kind: FulfilmentKind, reference: str, at: datetime) -> None:
+    """Mark a duty fulfilled inside a larger act; whether it was late is judged at the first filing and stays (C9)."""
+    act.session.add(ObligationFulfilment(obligation_id=row.id, kind=kind, reference=reference, at=at))
+    if row.first_filed_at is None:
+        row.first_filed_at, row.was_due_at = at, row.due_at
+        row.was_late = row.due_at is not None and at > row.due_at
+    row.status = DutyStatus.FULFILLED
+    act.record(
+        ObligationFulfilled(obligation_id=row.id, rule=row.rule_code, by=kind, was_late=bool(row.was_late)),
+        incident=IncidentId(row.incident_id),
+        occurred_at=at,
+    )
+
+
+def _view(row: Obligation) -> ObligationView:
+    calculation = row.calculation if isinstance(row.calculation, dict) else {}
+    return ObligationView(
+        id=row.id,
+        regime=row.regime,
+        rule=row.rule_code,
+        stage=row.stage,
+        title_ja=_in(row.title, "ja") or "",
+        title_en=_in(row.title, "en") or "",
+        addressee_kind=row.addressee_kind,
+        addressee_ref=row.addressee_ref,
+        addressee_ja=_in(row.addressee, "ja") or "",
+        addressee_en=_in(row.addressee, "en") or "",
+        status=row.status,
+        due_at=row.due_at,
+        deadline_state=row.deadline_state,
+        provisional=row.provisional,
+        guideline=row.guideline,
+        internal_target_at=row.internal_target_at,
+        calculation_ja=tuple(calculation.get("ja", ())),
+        calculation_en=tuple(calculation.get("en", ())),
+        because_ja=_in(row.because, "ja") or "",
+        because_en=_in(row.because, "en") or "",
+        decide_ja=_in(row.decide, "ja"),
+        decide_en=_in(row.decide, "en"),
+        source=row.source,
+        confidence=row.confidence,
+        form=row.form,
+        first_filed_at=row.first_filed_at,
+        was_late=row.was_late,
+    )

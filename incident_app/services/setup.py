@@ -1,0 +1,67 @@
+"""First start: loading policy, inventory, regimes, responses and closures from the files of this instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from incident_app.domain.calendars import read_closures
+from incident_app.domain.ids import Actor
+from incident_app.domain.inventories import read_inventory
+from incident_app.domain.regimes import read_regime
+from incident_app.domain.responses import read_response
+from incident_app.services.campaigns import Sender
+from incident_app.services.inventory import load_stores
+from incident_app.services.playbooks import PlaybookKind, newest, store_playbook
+from incident_app.services.policies import any_policy, load_policy
+from incident_app.services.transaction import reading
+
+SYSTEM = Actor("system:set-up")
+Files = Callable[[str], list[Path]]
+"""Returns the files of one folder of playbooks, the company's own before the shipped ones."""
+
+
+def load_playbooks(engine: Engine, files: Files, *, policy: str, actor: Actor, now: datetime) -> int:
+    """Load every playbook file whose text is new; return how many were. A faulty file is named and nothing of it kept."""
+    loaded = 0
+    for path in files("policies"):
+        if path.stem == policy:
+            loaded += _load_policy(engine, path, actor=actor, now=now)
+    for folder, kind, read in (
+        ("regimes", PlaybookKind.REGIME, read_regime),
+        ("responses", PlaybookKind.RESPONSE, read_response),
+        ("closures", PlaybookKind.CLOSURE, read_closures),
+    ):
+        for path in files(folder):
+            text = path.read_text(encoding="utf-8")
+            found = read(text, file=path.name)
+            version = found.version.partition("+")[0]
+            stored = store_playbook(engine, kind, code=found.code, version=version, content=text, actor=actor, now=now)
+            loaded += stored is not None
+    return loaded
+
+
+def _load_policy(engine: Engine, path: Path, *, actor: Actor, now: datetime) -> int:
+    with reading(engine) as session:
+        before = len(newest(session, PlaybookKind.POLICY))
+    load_policy(engine, path.read_text(encoding="utf-8"), file=path.name, actor=actor, now=now)
+    with reading(engine) as session:
+        return len(newest(session, PlaybookKind.POLICY)) - before
+
+
+def load_inventory(engine: Engine, text: str, *, file: str, actor: Actor, now: datetime) -> int:
+    """Load an inventory file against the policy in force; return how many stores were new or changed."""
+    with reading(engine) as session:
+        policy = any_policy(session)
+    stores = read_inventory(text, file=file, policy=policy)
+    return load_stores(engine, stores, actor=actor, now=now)
+
+
+def sender_of(engine: Engine, address: str) -> Sender:
+    """Return who notices come from: the company of the policy, at the configured address."""
+    with reading(engine) as session:
+        company = any_policy(session).ourselves
+    return Sender(address=address, names={"ja": company.name_ja, "en": company.name_en})
