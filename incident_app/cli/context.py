@@ -21,6 +21,7 @@ from sqlalchemy.exc import OperationalError
 from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput, IncidentAppError
 from incident_app.keys import UnsafeKey, make_home, own_key
+from incident_app.paths import files_in
 from incident_app.persistence.database import make_engine
 from incident_app.services import accounts, incidents
 from incident_app.services.transaction import is_ready
@@ -59,6 +60,10 @@ class World:
     @property
     def address_key(self) -> bytes:
         return own_key(self.settings.home, "address")
+
+    def playbook_files(self, folder: str) -> list[Path]:
+        """Return the playbook files of one folder, the company's own before the shipped ones."""
+        return list(files_in("playbooks", folder, self.settings.home))
 
     @property
     def now(self) -> datetime:

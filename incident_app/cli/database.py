@@ -20,9 +20,11 @@ def db() -> None:
 @db.command()
 @command
 def upgrade(world: World) -> None:
-    """Create or update the tables, then load the shipped policy, playbooks and inventory if there are none."""
+    """Create or update the tables, then load the policy and playbooks that are new."""
     schema.upgrade(world.raw_engine)
-    loaded = setup.load_playbooks(world.raw_engine, world.settings.home, actor=setup.SYSTEM, now=world.now)
+    loaded = setup.load_playbooks(
+        world.raw_engine, world.playbook_files, policy=world.settings.policy, actor=setup.SYSTEM, now=world.now
+    )
     world.show(
         {"database": "ready", "playbooks_loaded": loaded}, f"The database is ready; {loaded} playbooks were new."
     )

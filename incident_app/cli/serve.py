@@ -19,6 +19,7 @@ from incident_app.cli.context import World, command
 from incident_app.services.worker import Worker, WorkerSettings
 from incident_app.settings import Settings
 from notifications.dispatcher import DispatcherOptions
+from notifications.retry import RetryPolicy
 from notifications.smtp import Security, SmtpSettings, SmtpTransport
 from notifications.throttle import RateLimit
 
@@ -28,7 +29,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def make_worker(engine: Engine, settings: Settings) -> Worker:
+def make_worker(engine: Engine, settings: Settings, *, retry: RetryPolicy | None = None) -> Worker:
     """Return a worker that sends through the configured mail server."""
     transport = SmtpTransport(
         SmtpSettings(
@@ -50,6 +51,7 @@ def make_worker(engine: Engine, settings: Settings) -> Worker:
             options=DispatcherOptions(
                 connections=settings.smtp_connections, rate=RateLimit(per_second=settings.smtp_per_second)
             ),
+            retry=retry or RetryPolicy(),
         ),
         clock=utc_now,
     )

@@ -23,7 +23,7 @@ def insert_new(session: Session, table: type[Base], rows: Sequence[Row]) -> None
     if not rows:
         return
     dialect_insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
-    session.execute(dialect_insert(sa.inspect(table).local_table).on_conflict_do_nothing(), list(rows))
+    session.execute(dialect_insert(table).on_conflict_do_nothing(), list(rows))
 
 
 def chunks(entries: Sequence[Entry], size: int = CHUNK) -> Iterator[Sequence[Entry]]:

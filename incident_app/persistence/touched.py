@@ -24,8 +24,9 @@ RANGE = 20_000
 
 def customer_ranges(session: Session) -> Iterator[tuple[int, int]]:
     """Yield ranges of customer keys, low to high, that together hold every customer."""
-    lowest, highest = session.execute(sa.select(sa.func.min(Customer.id), sa.func.max(Customer.id))).one()
-    if lowest is None:
+    lowest = session.scalar(sa.select(sa.func.min(Customer.id)))
+    highest = session.scalar(sa.select(sa.func.max(Customer.id)))
+    if lowest is None or highest is None:
         return
     for low in range(lowest, highest + 1, RANGE):
         yield low, min(low + RANGE - 1, highest)
@@ -62,7 +63,7 @@ def _pairs(
     held = _held(stores, entry, low, high, known_at)
     if upper_bound:  # the published table of recipients speaks of customers only
         held = held.join(Customer, Customer.id == Holding.customer_id).where(Customer.relation == Relation.CUSTOMER)
-    rows = session.execute(held).tuples().all()
+    rows = session.execute(held).all()
     sets = item_codes(session, {set_id for _, set_id in rows})
     there = frozenset(item.item for item in inventory.store(entry.store).items)
     for customer_id, set_id in rows:
@@ -103,16 +104,12 @@ def _own_stores(session: Session) -> list[int]:
 
 
 def _listings(session: Session, number: int, list_id: int, low: int, high: int) -> Iterator[tuple[int, Listing]]:
-    rows = (
-        session.execute(
-            sa.select(CustomerListMember.customer_id, CustomerListMember.item_set_id).where(
-                CustomerListMember.list_id == list_id,
-                CustomerListMember.customer_id.between(low, high),
-            ),
-        )
-        .tuples()
-        .all()
-    )
+    rows = session.execute(
+        sa.select(CustomerListMember.customer_id, CustomerListMember.item_set_id).where(
+            CustomerListMember.list_id == list_id,
+            CustomerListMember.customer_id.between(low, high),
+        ),
+    ).all()
     sets = item_codes(session, {set_id for _, set_id in rows if set_id is not None})
     for customer_id, set_id in rows:
         yield customer_id, Listing(entry=number, items=sets[set_id] if set_id is not None else None)

@@ -289,7 +289,7 @@ def _addresses(session: Session, contact_ids: Sequence[int]) -> dict[int, Addres
 def _domains(session: Session, names: AbstractSet[str]) -> dict[str, int]:
     insert_new(session, MailDomain, [{"name": name} for name in sorted(names)])
     rows = session.execute(sa.select(MailDomain.name, MailDomain.id).where(MailDomain.name.in_(sorted(names))))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _delivery_ids(

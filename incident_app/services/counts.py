@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
+from typing import TypedDict, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -78,7 +78,7 @@ def summarise(session: Session, determination_id: DeterminationId) -> Summary:
         counts["by_relation"][relation] += number
         counts["by_jurisdiction"][jurisdiction] += number
         _count_items(counts, [items[code] for code in sets[pattern.item_set_id]], pattern.mitigated, number)
-    return Summary(**{name: dict(sorted(counter.items())) for name, counter in counts.items()})  # type: ignore[typeddict-item]
+    return cast("Summary", {name: dict(sorted(counter.items())) for name, counter in counts.items()})
 
 
 def _count_items(counts: Mapping[str, Counter[str]], items: list[DataItem], mitigated: object, number: int) -> None:

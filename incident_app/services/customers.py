@@ -32,7 +32,8 @@ from incident_app.persistence.customers import Customer, CustomerContact, Holdin
 from incident_app.persistence.inventory import DataStore, StoreItem
 from incident_app.persistence.item_sets import item_set_id
 from incident_app.services.transaction import building, reading, transaction
-from notifications.addresses import AddressRefused, normalised, parse_address
+from notifications.addresses import normalised, parse_address
+from notifications.errors import AddressRefused
 
 Progress = Callable[[int, int], None]
 
@@ -79,15 +80,22 @@ def import_file(
         raise RowsRefused(refused=len(checked.refused), read=checked.read, line=first.line, reason=first.reason)
     batch = _open_import(engine, kind, content, earlier.id if earlier else None, actor, now)
     loader = _Loader(address_key=address_key, import_id=batch.id, at=batch.at)
-    load = loader.load_customers if kind is FileKind.CUSTOMERS else loader.load_holdings
     done = 0
-    for chunk in chunks(checked.good):
+    for people in chunks(checked.customers):
         with building(engine) as session:
-            load(session, chunk)
-        done += len(chunk)
-        if progress:
-            progress(done, len(checked.good))
+            loader.load_customers(session, people)
+        done = _advance(progress, done + len(people), checked.kept)
+    for holdings in chunks(checked.holdings):
+        with building(engine) as session:
+            loader.load_holdings(session, holdings)
+        done = _advance(progress, done + len(holdings), checked.kept)
     return _seal(engine, batch.id, kind, checked, loader, actor=actor, now=now)
+
+
+def _advance(progress: Progress | None, done: int, total: int) -> int:
+    if progress:
+        progress(done, total)
+    return done
 
 
 def _text_of(content: bytes) -> str:
@@ -103,36 +111,44 @@ class _Checked:
     def __init__(self, session: Session, kind: FileKind) -> None:
         self.kind = kind
         self.read = 0
-        self.good: list[CustomerRow | HoldingRow] = []
+        self.customers: list[CustomerRow] = []
+        self.holdings: list[HoldingRow] = []
         self.refused: list[Refusal] = []
         self._lines: dict[object, int] = {}
         holdings = kind is FileKind.HOLDINGS
         self._stores = stores_and_items(session) if holdings else {}
         self._numbers = set(session.scalars(sa.select(Customer.customer_number))) if holdings else set()
 
+    @property
+    def kept(self) -> int:
+        return len(self.customers) + len(self.holdings)
+
     def take(self, line: int, values: dict[str, str]) -> None:
         self.read += 1
         try:
-            row = self._checked(line, values)
+            if self.kind is FileKind.CUSTOMERS:
+                self._take_customer(line, values)
+            else:
+                self._take_holding(line, values)
         except RowFault as fault:
             self.refused.append(Refusal(line=line, reason=str(fault)))
-        else:
-            self.good.append(row)
 
-    def _checked(self, line: int, values: dict[str, str]) -> CustomerRow | HoldingRow:
-        row: CustomerRow | HoldingRow
-        if self.kind is FileKind.CUSTOMERS:
-            row = customer_row(line, values)
-            key: object = row.customer_number
-        else:
-            row = holding_row(line, values, self._stores)
-            if row.customer_number not in self._numbers:
-                raise RowFault("customer_number is not known; import the customers first")
-            key = (row.customer_number, row.store, row.held_from)
+    def _take_customer(self, line: int, values: dict[str, str]) -> None:
+        row = customer_row(line, values)
+        self._once(row.customer_number, line)
+        self.customers.append(row)
+
+    def _take_holding(self, line: int, values: dict[str, str]) -> None:
+        row = holding_row(line, values, self._stores)
+        if row.customer_number not in self._numbers:
+            raise RowFault("customer_number is not known; import the customers first")
+        self._once((row.customer_number, row.store, row.held_from), line)
+        self.holdings.append(row)
+
+    def _once(self, key: object, line: int) -> None:
         if key in self._lines:
             raise RowFault(f"duplicate of line {self._lines[key]}")
         self._lines[key] = line
-        return row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,7 +270,7 @@ class _Loader:
 
     def load_holdings(self, session: Session, rows: Sequence[HoldingRow]) -> None:
         ids = _ids_by_number(session, [row.customer_number for row in rows])
-        stores = dict(session.execute(sa.select(DataStore.code, DataStore.id)).tuples())
+        stores = dict(session.execute(sa.select(DataStore.code, DataStore.id)).all())
         sets = {items: item_set_id(session, items) for items in {row.items for row in rows}}
         wanted = {
             (stores[row.store], ids[row.customer_number], sets[row.items], row.held_from, row.held_until)
@@ -304,7 +320,7 @@ class _Loader:
 
 def _ids_by_number(session: Session, numbers: Sequence[str]) -> dict[str, int]:
     wanted = sa.select(Customer.customer_number, Customer.id).where(Customer.customer_number.in_(numbers))
-    return dict(session.execute(wanted).tuples())
+    return dict(session.execute(wanted).all())
 
 
 def stores_and_items(session: Session) -> dict[str, set[str]]:
@@ -344,7 +360,7 @@ def _seal(
             )
     with transaction(engine, actor=actor, now=now) as act:
         batch = act.session.get_one(Import, import_id)
-        batch.rows_read, batch.rows_kept = checked.read, len(checked.good)
+        batch.rows_read, batch.rows_kept = checked.read, checked.kept
         batch.rows_refused, batch.status = len(checked.refused), BuildStatus.SEALED
         act.record(
             CustomersImported(
@@ -359,7 +375,7 @@ def _seal(
         import_id=import_id,
         kind=kind,
         rows_read=checked.read,
-        rows_kept=len(checked.good),
+        rows_kept=checked.kept,
         refusals=tuple(by_line.values()),
         unchanged=False,
     )

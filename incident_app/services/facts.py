@@ -14,9 +14,10 @@ from incident_app.domain.events import FactDecided
 from incident_app.domain.ids import Actor, IncidentId, ScopeId
 from incident_app.domain.inventory import Inventory
 from incident_app.domain.obligations import IncidentFacts
+from incident_app.domain.policies import read_policy
 from incident_app.domain.responses import read_response
 from incident_app.domain.scopes import Scope
-from incident_app.domain.vocabulary import Cause, Certainty, ItemFlag, Relation
+from incident_app.domain.vocabulary import BusinessLine, Cause, Certainty, ItemFlag, Relation
 from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.obligations import FactDecision
 from incident_app.services.counts import ALL, newest_counts_in
@@ -67,13 +68,21 @@ def _computed(
         relations=frozenset(Relation(word) for word in summary.get("by_relation", {})),
         jurisdictions=frozenset(summary.get("by_jurisdiction", {})),
         our_roles=frozenset(store.our_role for store in touched) or None,
-        business_lines=frozenset(store.business_line for store in touched) or None,
+        business_lines=frozenset(store.business_line for store in touched) or _main_business(session, incident_id),
         harms=scope.harms,
         payable_combination=_payable(bare),
         encryption_exempt=_encryption_exempt(items, summary, affected),
         communications_secrecy=None if any(ItemFlag.COMMUNICATIONS_SECRECY in item.flags for item in items) else False,
         high_risk_to_people=True if ItemFlag.CARD_NUMBER in bare else None,
     )
+
+
+def _main_business(session: Session, incident_id: IncidentId) -> frozenset[BusinessLine] | None:
+    """Return the company's main line of business: what counts when the scope names people and no store."""
+    policies = pinned(session, incident_id, [PlaybookKind.POLICY])
+    if not policies:
+        return None
+    return frozenset({read_policy(policies[-1].content, file=policies[-1].code).business_line})
 
 
 def _payable(bare: frozenset[ItemFlag]) -> bool | None:

@@ -139,7 +139,7 @@ def _patterns(session: Session, determination_id: int) -> list[PatternView]:
         .where(ImpactPattern.determination_id == determination_id)
         .group_by(ImpactPattern.id)
         .order_by(sa.func.count(AffectedCustomer.customer_id).desc(), ImpactPattern.id),
-    ).tuples()
+    )
     found = list(rows)
     sets = item_codes(session, {pattern.item_set_id for pattern, _ in found})
     return [
@@ -172,7 +172,7 @@ def affected_page(
         )
         if after is not None:
             query = query.where(Customer.customer_number > after)
-        people = session.execute(query).tuples().all()
+        people = session.execute(query).all()
         ids = [customer_id for customer_id, *_ in people]
         masked, standings = _masked_names(session, ids), _standings(session, incident_id, ids)
         names, sets = _item_names(session), item_codes(session, {set_id for *_, set_id in people})

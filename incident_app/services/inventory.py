@@ -57,7 +57,7 @@ def load_stores(engine: Engine, stores: Sequence[Store], *, actor: Actor, now: d
 
 def store_stores(act: Transaction, stores: Sequence[Store]) -> int:
     """Write stores inside a larger act."""
-    parties = dict(act.session.execute(sa.select(tables.ThirdParty.code, tables.ThirdParty.id)).tuples())
+    parties = dict(act.session.execute(sa.select(tables.ThirdParty.code, tables.ThirdParty.id)).all())
     known = {row.code: row for row in act.session.scalars(sa.select(tables.DataStore))}
     changed = 0
     for store in stores:

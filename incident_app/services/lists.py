@@ -24,7 +24,8 @@ from incident_app.persistence.incidents import CustomerList, CustomerListMember,
 from incident_app.persistence.inventory import DataItem
 from incident_app.persistence.item_sets import item_set_id
 from incident_app.services.transaction import Transaction, building, reading, transaction
-from notifications.addresses import AddressRefused, normalised, parse_address
+from notifications.addresses import normalised, parse_address
+from notifications.errors import AddressRefused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +149,7 @@ def _match(
     digests = {row.line: _digest(row.email, address_key) for row in rows if row.email and not row.customer_number}
     for chunk in chunks([row.customer_number for row in rows if row.customer_number]):
         found = sa.select(Customer.customer_number, Customer.id).where(Customer.customer_number.in_(chunk))
-        by_number.update(session.execute(found).tuples())
+        by_number.update(session.execute(found).all())
     for chunk in chunks([digest for digest in digests.values() if digest]):
         contacts = sa.select(CustomerContact.address_digest, CustomerContact.customer_id).where(
             CustomerContact.address_digest.in_(chunk),

@@ -147,6 +147,25 @@ def _affected(determination_id: int, low: int, high: int) -> sa.Select[int, int,
     )
 
 
+def numbers_with(
+    engine: Engine, incident_id: IncidentId, standing: Standing, *, purpose: Purpose = Purpose.LEAK_NOTICE
+) -> list[str]:
+    """Return the customer numbers of the people with this standing."""
+    with reading(engine) as session:
+        return list(
+            session.scalars(
+                sa.select(Customer.customer_number)
+                .join(PersonToInform, PersonToInform.customer_id == Customer.id)
+                .where(
+                    PersonToInform.incident_id == incident_id,
+                    PersonToInform.purpose == purpose,
+                    PersonToInform.standing == standing,
+                )
+                .order_by(Customer.customer_number),
+            ),
+        )
+
+
 def standings(
     engine: Engine, incident_id: IncidentId, *, purpose: Purpose = Purpose.LEAK_NOTICE
 ) -> Mapping[Standing, int]:
@@ -162,7 +181,7 @@ def standings_in(session: Session, incident_id: IncidentId, purpose: Purpose) ->
         .where(PersonToInform.incident_id == incident_id, PersonToInform.purpose == purpose)
         .group_by(PersonToInform.standing),
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def record_told(

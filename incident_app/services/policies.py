@@ -99,8 +99,8 @@ def _store_parties(act: Transaction, policy: Policy) -> None:
         act.session.add(row)
     act.session.flush()
     ids = {code: row.id for code, row in known.items()}
-    for row in act.session.scalars(sa.select(tables.Disclosure).where(tables.Disclosure.until.is_(None))):
-        row.until = act.now
+    for earlier in act.session.scalars(sa.select(tables.Disclosure).where(tables.Disclosure.until.is_(None))):
+        earlier.until = act.now
     for disclosure in policy.disclosures:
         for item in sorted(disclosure.items):
             act.session.add(

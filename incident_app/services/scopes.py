@@ -127,8 +127,8 @@ def _touched_stores(session: Session, scope_id: ScopeId) -> Iterable[TouchedStor
         .order_by(ScopeStore.id),
     )
     entries: dict[tuple[object, ...], list[str | None]] = {}
-    for row, store, party in rows:
-        key = (store, row.touched_from, row.touched_until, row.certainty, party)
+    for row, store_code, party_code in rows:
+        key = (store_code, row.touched_from, row.touched_until, row.certainty, party_code)
         entries.setdefault(key, []).append(row.item_code)
     for (store, touched_from, touched_until, certainty, party), items in entries.items():
         yield TouchedStore(
@@ -159,8 +159,8 @@ def _touched_lists(session: Session, scope_id: ScopeId) -> Iterable[TouchedList]
 
 
 def _add_entries(act: Transaction, scope_id: int, scope: Scope) -> None:
-    stores = dict(act.session.execute(sa.select(DataStore.code, DataStore.id)).tuples())
-    parties = dict(act.session.execute(sa.select(ThirdParty.code, ThirdParty.id)).tuples())
+    stores = dict(act.session.execute(sa.select(DataStore.code, DataStore.id)).all())
+    parties = dict(act.session.execute(sa.select(ThirdParty.code, ThirdParty.id)).all())
     for entry in scope.stores:
         reason_id = act.keep_text(entry.reason).id if entry.reason else None
         for item in sorted(entry.items) if entry.items is not None else [None]:

@@ -89,7 +89,7 @@ def list_steps(engine: Engine, incident_id: IncidentId) -> list[StepView]:
             if by_id[needed].status not in {StepStatus.DONE, StepStatus.SKIPPED}:
                 waiting.setdefault(step_id, []).append(by_id[needed])
         text_ids = [row.result_text_id for row in rows if row.result_text_id]
-        texts = dict(session.execute(sa.select(TextRow.id, TextRow.body).where(TextRow.id.in_(text_ids))).tuples())
+        texts = dict(session.execute(sa.select(TextRow.id, TextRow.body).where(TextRow.id.in_(text_ids))).all())
         return [_view(row, waiting.get(row.id, []), texts.get(row.result_text_id or 0)) for row in rows]
 
 

@@ -38,7 +38,7 @@ def verify_timeline(engine: Engine) -> Verification:
     """Walk the whole chain and name the first altered, removed or reordered event, if any."""
     with reading(engine) as session:
         head = session.execute(sa.select(ChainHead.sequence, ChainHead.hash)).one()
-        anchors = dict(session.execute(sa.select(ChainAnchor.sequence, ChainAnchor.hash)).tuples().all())
+        anchors = dict(session.execute(sa.select(ChainAnchor.sequence, ChainAnchor.hash)).all())
         broken = first_break(_stored_events(session), head=(head.sequence, head.hash), anchors=anchors)
         return Verification(events=head.sequence, head_hash=head.hash, broken=broken)
 
@@ -64,7 +64,7 @@ def _stored_events(session: Session) -> Iterator[ChainedEvent]:
 def chain_head(engine: Engine) -> tuple[int, str]:
     """Return number and hash of the newest event."""
     with reading(engine) as session:
-        return session.execute(sa.select(ChainHead.sequence, ChainHead.hash)).tuples().one()
+        return session.execute(sa.select(ChainHead.sequence, ChainHead.hash)).one()
 
 
 def entries(engine: Engine, incident_id: IncidentId | None) -> list[TimelineEntry]:
@@ -78,7 +78,7 @@ def entries(engine: Engine, incident_id: IncidentId | None) -> list[TimelineEntr
         )
         if incident_id is not None:
             query = query.where(EventRow.incident_id == incident_id)
-        rows = session.execute(query).tuples().all()
+        rows = session.execute(query).all()
         texts = _texts(session, [row for row, _ in rows])
         return [_entry(row, reference, names, texts) for row, reference in rows]
 

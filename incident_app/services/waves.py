@@ -91,7 +91,7 @@ def totals_in(session: Session, campaign: Campaign) -> DeliveryTotals:
         .where(DeliveryRow.campaign_id == campaign.id)
         .group_by(DeliveryRow.state),
     )
-    return DeliveryTotals(planned=campaign.planned, by_state=dict(rows.tuples().all()))
+    return DeliveryTotals(planned=campaign.planned, by_state=dict(rows.all()))
 
 
 def attempts_digest(session: Session, campaign_id: int, since: int, through: int) -> ContentDigest:
@@ -138,5 +138,5 @@ def _view(session: Session, row: Campaign) -> CampaignView:
         approved_digest=row.approved_digest,
         started_at=row.started_at,
         finished_at=row.finished_at,
-        domains=tuple(domains.tuples().all()),
+        domains=tuple(domains.all()),
     )

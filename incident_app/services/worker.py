@@ -55,7 +55,13 @@ class Worker:
         self.clock = clock
         self.owner = f"{socket.gethostname()[:24]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._transport = transport
-        self._outbox = SqlOutbox(partial(recording, engine), owner=self.owner, clock=clock, policy=settings.retry)
+        self._outbox = SqlOutbox(
+            partial(recording, engine),
+            read=partial(reading, engine),
+            owner=self.owner,
+            clock=clock,
+            policy=settings.retry,
+        )
 
     def recover(self) -> int:
         """Settle what dead workers left leased, each by its journal; return how many messages are in doubt."""
@@ -126,7 +132,7 @@ class Worker:
         return [
             owner
             for owner, lease_until in rows
-            if owner is not None and owner != self.owner and (self._path(owner).exists() or lease_until < now)
+            if owner is not None and owner != self.owner and (self._path(owner).exists() or (lease_until or 0) < now)
         ]
 
     def _journal_of(self, owner: str) -> Replay | None:

@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("parent_code", sa.String(length=80), nullable=True),
         sa.Column("name_ja", sa.String(length=300), nullable=False),
         sa.Column("name_en", sa.String(length=300), nullable=False),
+        sa.Column("section", sa.String(length=40), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["parent_code"], ["data_categories.code"], name=op.f("fk_data_categories_parent_code")),
         sa.PrimaryKeyConstraint("code", name=op.f("pk_data_categories")),
@@ -192,6 +193,7 @@ def upgrade() -> None:
         sa.Column("name_ja", sa.String(length=300), nullable=False),
         sa.Column("name_en", sa.String(length=300), nullable=False),
         sa.Column("country", sa.String(length=2), nullable=False),
+        sa.Column("section", sa.String(length=40), nullable=False),
         sa.Column("is_ourselves", sa.Boolean(), nullable=False),
         sa.Column("incident_contact", sa.String(length=300), nullable=True),
         sa.Column("contract_reference", sa.String(length=300), nullable=True),
@@ -284,6 +286,7 @@ def upgrade() -> None:
         sa.Column("name_ja", sa.String(length=300), nullable=False),
         sa.Column("name_en", sa.String(length=300), nullable=False),
         sa.Column("flags", sa.Text(), nullable=False),
+        sa.Column("section", sa.String(length=40), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["category_code"], ["data_categories.code"], name=op.f("fk_data_items_category_code")),
         sa.PrimaryKeyConstraint("code", name=op.f("pk_data_items")),
@@ -382,7 +385,8 @@ def upgrade() -> None:
         sa.Column("code", sa.String(length=80), nullable=False),
         sa.Column("name_ja", sa.String(length=300), nullable=False),
         sa.Column("name_en", sa.String(length=300), nullable=False),
-        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("purpose_ja", sa.Text(), nullable=False),
+        sa.Column("purpose_en", sa.Text(), nullable=False),
         sa.Column("responsible_party_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("published_url", sa.String(length=300), nullable=True),
         sa.ForeignKeyConstraint(
@@ -483,7 +487,8 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("purpose", sa.String(length=300), nullable=False),
+        sa.Column("purpose_ja", sa.String(length=300), nullable=False),
+        sa.Column("purpose_en", sa.String(length=300), nullable=False),
         sa.Column("joint_use_group_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("legal_basis", sa.String(length=300), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
@@ -532,6 +537,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
         info={"guard": "append_only"},
     )
+    op.create_table(
+        "fact_decisions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("fact", sa.String(length=80), nullable=False),
+        sa.Column("value", sa.Boolean(), nullable=False),
+        sa.Column("reason_text_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.String(length=60), nullable=False),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_fact_decisions_incident_id")),
+        sa.ForeignKeyConstraint(["reason_text_id"], ["texts.id"], name=op.f("fk_fact_decisions_reason_text_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_fact_decisions")),
+        info={"guard": "append_only"},
+    )
+    with op.batch_alter_table("fact_decisions", schema=None) as batch_op:
+        batch_op.create_index("ix_fact_decisions_incident_id", ["incident_id", "fact"], unique=False)
+
     op.create_table(
         "holdings",
         sa.Column("store_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1190,8 +1212,11 @@ def upgrade() -> None:
         sa.Column("regime", sa.String(length=80), nullable=False),
         sa.Column("rule_code", sa.String(length=80), nullable=False),
         sa.Column("stage", sa.String(length=80), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("form", sa.String(length=80), nullable=True),
         sa.Column("addressee_kind", sa.String(length=80), nullable=False),
         sa.Column("addressee_ref", sa.String(length=80), nullable=False),
+        sa.Column("addressee", sa.Text(), nullable=False),
         sa.Column("determination_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("clock_subject", sa.String(length=80), nullable=False),
         sa.Column("clock_start_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -1678,6 +1703,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_holdings_customer_id")
 
     op.drop_table("holdings")
+    with op.batch_alter_table("fact_decisions", schema=None) as batch_op:
+        batch_op.drop_index("ix_fact_decisions_incident_id")
+
+    op.drop_table("fact_decisions")
     op.drop_table("evidence")
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.drop_index("ix_events_incident_id")
