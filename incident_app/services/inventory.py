@@ -312,3 +312,10 @@ def list_parties(engine: Engine) -> list[Party]:
         inventory = current_inventory(session)
     operators = {store.operator for store in inventory.stores}
     return [party for party in inventory.parties if party.code in operators and not party.is_ourselves]
+
+
+def names(engine: Engine) -> dict[str, tuple[str, str]]:
+    """Return the name of each item and category in Japanese and English."""
+    with reading(engine) as session:
+        inventory = current_inventory(session)
+    return {entry.code: (entry.name_ja, entry.name_en) for entry in (*inventory.items, *inventory.categories)}

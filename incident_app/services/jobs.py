@@ -110,8 +110,9 @@ def work_on_next(engine: Engine, *, owner: str, now: datetime) -> bool:
 Work = Callable[[Engine, IncidentId, Mapping[str, Any], Actor, datetime], None]
 
 
-def _determine(engine: Engine, incident_id: IncidentId, _: Mapping[str, Any], actor: Actor, now: datetime) -> None:
-    determine_and_derive(engine, incident_id, actor=actor, now=now)
+def _determine(engine: Engine, incident_id: IncidentId, wanted: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+    designated = bool(wanted.get("designated_operator"))
+    determine_and_derive(engine, incident_id, designated_operator=designated, actor=actor, now=now)
 
 
 def _fill(engine: Engine, incident_id: IncidentId, wanted: Mapping[str, Any], actor: Actor, now: datetime) -> None:

@@ -291,6 +291,14 @@ def ask_waiver(
         )
 
 
+def waiver_reason(engine: Engine, incident_id: IncidentId, obligation_id: int) -> str:
+    """Return why somebody asked to judge a duty not required; empty when nobody did."""
+    with reading(engine) as session:
+        row = get_obligation(session, incident_id, obligation_id)
+        text = session.get(TextRow, row.waiver_text_id) if row.waiver_text_id else None
+        return (text.body or "") if text else ""
+
+
 def waive(engine: Engine, incident_id: IncidentId, obligation_id: int, *, actor: Actor, now: datetime) -> None:
     """Mark a duty not required after a second person has granted it. Without the grant the database refuses too."""
     with transaction(engine, actor=actor, now=now) as act:

@@ -196,6 +196,11 @@ def _fulfil_duty(act: Transaction, report: Report, at: datetime) -> None:
         fulfil(act, living, kind=FulfilmentKind.REPORT_SUBMISSION, reference=f"report:{report.id}", at=at)
 
 
+def check_may_ask(engine: Engine, incident_id: IncidentId, report_id: ReportId) -> None:
+    """Refuse to put a report before a second person while a gap has no reason."""
+    check_ready(get_report(engine, incident_id, report_id).filled)
+
+
 def list_reports(engine: Engine, incident_id: IncidentId) -> list[ReportView]:
     """Return the reports of an incident in their current versions."""
     with reading(engine) as session:

@@ -14,8 +14,10 @@ from incident_app.domain.delivery import CampaignStatus, DeliveryState, Delivery
 from incident_app.domain.digests import ContentDigest, utc_text
 from incident_app.domain.errors import NotFound
 from incident_app.domain.ids import CampaignId, IncidentId
+from incident_app.persistence.customers import CustomerContact
 from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow, MailDomain
 from incident_app.services.campaigns import current_campaign_digest
+from incident_app.services.impact_views import mask
 from incident_app.services.transaction import reading
 
 
@@ -74,6 +76,22 @@ def in_doubt(engine: Engine, campaign_id: CampaignId) -> list[int]:
                 .order_by(DeliveryRow.id),
             ),
         )
+
+
+def first_recipients(engine: Engine, campaign_id: CampaignId) -> list[tuple[str, str]]:
+    """Return masked name and address of the first three messages, for whoever starts the wave (J5)."""
+    with reading(engine) as session:
+        rows = session.execute(
+            sa.select(CustomerContact.name, CustomerContact.address)
+            .join(DeliveryRow, DeliveryRow.contact_id == CustomerContact.id)
+            .where(DeliveryRow.campaign_id == campaign_id)
+            .order_by(DeliveryRow.id)
+            .limit(3),
+        )
+        return [
+            (mask(name or ""), f"{(address or '')[:1]}●●●@{(address or '').rpartition('@')[2]}")
+            for name, address in rows
+        ]
 
 
 def get_campaign_row(session: Session, campaign_id: CampaignId) -> Campaign:

@@ -1,0 +1,129 @@
+"""The factory: the one place that knows every part of the web application and joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import flask
+from argon2 import PasswordHasher
+from flask_login import LoginManager
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from jinja2 import FileSystemLoader, StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from incident_app import __version__
+from incident_app.domain.ids import UserId
+from incident_app.keys import make_home, own_key
+from incident_app.paths import search_path, static_folder
+from incident_app.persistence.database import Base, make_engine
+from incident_app.rendering.notices import NoticeTemplates
+from incident_app.rendering.reports import ReportForms
+from incident_app.services.accounts import find_account
+from incident_app.settings import Settings
+from incident_app.web import (
+    approvals,
+    commitment,
+    dispatch,
+    errors,
+    impact,
+    incidents,
+    notices,
+    obligations,
+    page,
+    reports,
+    scope,
+    session,
+    steps,
+    timeline,
+)
+from incident_app.web.context import Parts, SignedIn
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+BLUEPRINTS = (
+    session,
+    incidents,
+    scope,
+    impact,
+    obligations,
+    steps,
+    notices,
+    reports,
+    approvals,
+    dispatch,
+    timeline,
+    commitment,
+)
+
+
+def utc_now() -> datetime:
+    """Read the clock."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings, *, clock: Callable[[], datetime] = utc_now, hasher: PasswordHasher | None = None
+) -> flask.Flask:
+    """Join settings, keys, database, templates and pages into one application."""
+    make_home(settings.home)
+    app = flask.Flask("incident_app", static_folder=str(static_folder()), static_url_path="/static")
+    app.config.update(
+        SECRET_KEY=own_key(settings.home, "session"),
+        SESSION_COOKIE_SECURE=settings.proxy_hops > 0,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.session_hours),
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        MAX_CONTENT_LENGTH=64 * 1024 * 1024,
+        WTF_CSRF_TIME_LIMIT=None,  # a form may stay open for a whole shift; it dies with the session
+    )
+    if settings.proxy_hops:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign] # Flask's documented way to add middleware
+            app.wsgi_app, x_for=settings.proxy_hops, x_proto=settings.proxy_hops, x_host=settings.proxy_hops
+        )
+    templates = search_path("templates", settings.home)
+    app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_loader = FileSystemLoader([str(folder / "pages") for folder in templates])
+    SQLAlchemy(app, model_class=Base)
+    app.extensions["incident_app"] = Parts(
+        engine=make_engine(settings.database_url),
+        clock=clock,
+        address_key=own_key(settings.home, "address"),
+        sender_address=settings.sender_address,
+        designated_operator=settings.designated_operator,
+        templates=NoticeTemplates(templates),
+        forms=ReportForms(templates),
+    )
+    app.extensions["password_hasher"] = hasher or PasswordHasher()
+    _join_sign_in(app)
+    CSRFProtect(app)
+    page.register(app, version=__version__)
+    errors.register(app)
+    for module in BLUEPRINTS:
+        app.register_blueprint(module.blueprint)
+    app.after_request(_secure)
+    return app
+
+
+def _join_sign_in(app: flask.Flask) -> None:
+    manager = LoginManager(app)
+    manager.login_view = "session.sign_in"
+
+    @manager.user_loader  # type: ignore[untyped-decorator] # the library ships no types
+    def load(user_id: str) -> SignedIn | None:
+        account = find_account(app.extensions["incident_app"].engine, UserId(int(user_id)))
+        return SignedIn(account) if account else None
+
+
+def _secure(response: flask.Response) -> flask.Response:
+    """Close what a browser would leave open; pages are never kept in caches."""
+    response.headers.setdefault("Content-Security-Policy", POLICY)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Frame-Options"] = "DENY"
+    if flask.request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+    return response

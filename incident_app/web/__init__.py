@@ -1,0 +1,1 @@
+"""The pages: a view parses the form, calls one service, and renders or redirects."""

@@ -1,0 +1,53 @@
+"""The Commitment page: each part of the policy's promise, what discharged it, or what is missing."""
+
+from __future__ import annotations
+
+import flask
+from werkzeug.wrappers import Response
+
+from incident_app.domain.access import Permission
+from incident_app.domain.errors import BadInput
+from incident_app.services import commitment, exports
+from incident_app.web import context
+from incident_app.web.context import requires, shown_at
+from incident_app.web.page import incident_page
+from incident_app.web.timeline import MEDIA, download
+
+blueprint = flask.Blueprint("commitment", __name__, url_prefix="/incidents/<reference>/commitment")
+
+
+@blueprint.get("")
+@requires(Permission.INCIDENT_READ)
+def show(reference: str) -> str:
+    view = context.incident_of(reference)
+    return incident_page("commitment/show.html", view, rows=commitment.commitment_rows(context.engine(), view.id))
+
+
+@blueprint.post("/settle")
+@requires(Permission.OBLIGATION_DECIDE)
+@shown_at("commitment.show")
+def settle(reference: str) -> Response:
+    view = context.incident_of(reference)
+    number = commitment.discharge_promises(context.engine(), view.id, actor=context.account().actor, now=context.now())
+    context.done("commitment.settled", number=number)
+    return flask.redirect(flask.url_for("commitment.show", reference=reference))
+
+
+@blueprint.post("/export")
+@requires(Permission.TIMELINE_EXPORT)
+@shown_at("commitment.show")
+def export(reference: str) -> flask.Response:
+    view = context.incident_of(reference)
+    form = context.typed("format")
+    if form not in MEDIA:
+        raise BadInput(field="format", problem="choose csv, json or markdown")
+    text = exports.export_commitment(
+        context.engine(),
+        view.id,
+        form,
+        language=context.language(),
+        purpose=context.typed("purpose"),
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    return download(text, form, f"{reference}-commitment")

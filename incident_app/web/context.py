@@ -1,0 +1,120 @@
+"""What every view shares: the engine, the clock, who is signed in, the language, and the guards."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+import flask
+from flask_login import UserMixin, current_user
+from sqlalchemy.engine import Engine
+
+from incident_app.domain.access import Permission
+from incident_app.rendering.notices import NoticeTemplates
+from incident_app.rendering.reports import ReportForms
+from incident_app.services import accounts, incidents
+from incident_app.services.incidents import IncidentView
+
+View = TypeVar("View", bound=Callable[..., Any])
+LANGUAGES = ("ja", "en")
+
+
+class SignedIn(UserMixin):
+    """The signed-in person, as the session library wants to see them."""
+
+    def __init__(self, account: accounts.Account) -> None:
+        self.id = account.id
+        self.account = account
+
+
+class Parts:
+    """What the factory hands to the pages."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        clock: Callable[[], datetime],
+        address_key: bytes,
+        sender_address: str,
+        designated_operator: bool,
+        templates: NoticeTemplates,
+        forms: ReportForms,
+    ) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.address_key = address_key
+        self.sender_address = sender_address
+        self.designated_operator = designated_operator
+        self.templates = templates
+        self.forms = forms
+
+
+def parts() -> Parts:
+    """Return what the factory handed over."""
+    return cast("Parts", flask.current_app.extensions["incident_app"])
+
+
+def engine() -> Engine:
+    return parts().engine
+
+
+def now() -> datetime:
+    return parts().clock()
+
+
+def account() -> accounts.Account:
+    """Return the signed-in person."""
+    return cast("SignedIn", current_user).account
+
+
+def language() -> str:
+    """Return the language of the page: chosen in the session, else that of the account, else Japanese."""
+    chosen = flask.session.get("language")
+    if chosen in LANGUAGES:
+        return str(chosen)
+    return account().language if current_user.is_authenticated else "ja"
+
+
+def requires(permission: Permission) -> Callable[[View], View]:
+    """Guard a view: somebody is signed in and has the permission."""
+
+    def guard(view: View) -> View:
+        @functools.wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - passes through whatever the view takes
+            if not current_user.is_authenticated:
+                return flask.redirect(flask.url_for("session.sign_in", next=flask.request.full_path))
+            accounts.require(account(), permission)
+            return view(*args, **kwargs)
+
+        guarded.permission = permission  # type: ignore[attr-defined] # read by the test that walks all routes
+        return cast("View", guarded)
+
+    return guard
+
+
+def incident_of(reference: str) -> IncidentView:
+    """Return an incident that the signed-in person belongs to; anything else does not exist for them."""
+    return incidents.get_incident(engine(), reference, account())
+
+
+def shown_at(endpoint: str) -> Callable[[View], View]:
+    """Say which page shows the form of this view: a refusal shows it again with everything that was typed."""
+
+    def remember(view: View) -> View:
+        view.shown_at = endpoint  # type: ignore[attr-defined] # read by the error handler
+        return view
+
+    return remember
+
+
+def typed(name: str) -> str:
+    """Return what was typed into a field."""
+    return flask.request.form.get(name, "").strip()
+
+
+def done(key: str, **values: object) -> None:
+    """Tell the reader on the next page what happened."""
+    flask.flash(flask.current_app.jinja_env.globals["t"](key, **values))

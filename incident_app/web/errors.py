@@ -1,0 +1,78 @@
+"""Refusals and failures as pages: said once, in the reader's language, with nothing typed lost."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+import flask
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from incident_app.domain.errors import Forbidden, IncidentAppError, NotFound
+from incident_app.services.accounts import NotAMember
+from incident_app.web.context import language
+from incident_app.web.words import phrase
+
+Answer = tuple[str, int]
+log = logging.getLogger("incident_app")
+
+
+def register(app: flask.Flask) -> None:
+    """Map every error to its page."""
+    app.register_error_handler(NotAMember, _not_found)
+    app.register_error_handler(Forbidden, _forbidden)
+    app.register_error_handler(IncidentAppError, _refused)
+    app.register_error_handler(CSRFError, _stale_form)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _failed)
+
+
+def _page(status: int, title: str, text: str) -> Answer:
+    return flask.render_template("errors/error.html", title=title, text=text), status
+
+
+def _not_found(_error: Exception) -> Answer:
+    return _page(404, phrase("error.not_found", language()), phrase("error.not_found_text", language()))
+
+
+def _forbidden(error: Forbidden) -> Answer:
+    return _page(403, phrase("error.forbidden", language()), error.message(language()))
+
+
+def _refused(error: IncidentAppError) -> Answer:
+    """Show the form again with the reason on top and everything typed still in it."""
+    if isinstance(error, NotFound) and flask.request.method == "GET":
+        return _not_found(error)
+    message = error.message(language())
+    rule = flask.request.url_rule
+    view = flask.current_app.view_functions.get(rule.endpoint) if rule else None
+    endpoint = getattr(view, "shown_at", None)
+    if flask.request.method == "POST" and endpoint is not None:
+        flask.g.refusal = message
+        shown = flask.current_app.view_functions[endpoint]
+        arguments = flask.request.view_args or {}
+        names = {argument for found in flask.current_app.url_map.iter_rules(endpoint) for argument in found.arguments}
+        return shown(**{name: value for name, value in arguments.items() if name in names}), 422
+    return _page(422, phrase("error.refused", language()), message)
+
+
+def _stale_form(_error: CSRFError) -> Answer:
+    return _page(400, phrase("error.stale", language()), phrase("error.stale_text", language()))
+
+
+def _http(error: HTTPException) -> Answer:
+    if error.code == 404:  # noqa: PLR2004
+        return _not_found(error)
+    return _page(error.code or 500, phrase("error.refused", language()), error.name)
+
+
+def _failed(error: Exception) -> Answer:
+    """Log the kind of failure under a number, without its values: those may hold personal data."""
+    number = f"E-{secrets.token_hex(2).upper()}"
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    where = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback else "unknown place"
+    log.error("%s: %s at %s", number, type(error).__name__, where)
+    return _page(500, phrase("error.failed", language()), phrase("error.failed_text", language(), number=number))

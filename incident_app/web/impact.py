@@ -1,0 +1,51 @@
+"""The impact pages: who is affected, with which data, and why one person is."""
+
+from __future__ import annotations
+
+import flask
+
+from incident_app.domain.access import Permission
+from incident_app.services import impact_views, inventory, jobs, people
+from incident_app.web import context
+from incident_app.web.context import requires
+from incident_app.web.page import incident_page
+
+blueprint = flask.Blueprint("impact", __name__, url_prefix="/incidents/<reference>/impact")
+
+
+@blueprint.get("")
+@requires(Permission.INCIDENT_READ)
+def show(reference: str) -> str:
+    view = context.incident_of(reference)
+    version = flask.request.args.get("version", type=int)
+    found = impact_views.get_impact(context.engine(), view.id, version)
+    difference = None
+    if found is not None and found.version > 1:
+        difference = impact_views.diff_versions(context.engine(), view.id, found.version - 1, found.version)
+    return incident_page(
+        "impact/show.html",
+        view,
+        impact=found,
+        difference=difference,
+        names=inventory.names(context.engine()),
+        standings=people.standings(context.engine(), view.id),
+        jobs=jobs.list_jobs(context.engine(), view.id)[:3],
+    )
+
+
+@blueprint.get("/people")
+@requires(Permission.RECIPIENTS_READ)
+def list_people(reference: str) -> str:
+    view = context.incident_of(reference)
+    rows = impact_views.affected_page(context.engine(), view.id, after=flask.request.args.get("after"))
+    return incident_page("impact/people.html", view, rows=rows)
+
+
+@blueprint.get("/person")
+@requires(Permission.RECIPIENTS_READ)
+def person(reference: str) -> str:
+    view = context.incident_of(reference)
+    number = flask.request.args.get("number", "").strip()
+    return incident_page(
+        "impact/person.html", view, found=impact_views.explain_customer(context.engine(), view.id, number)
+    )

@@ -1,0 +1,86 @@
+"""The notices page: write the facts, read the text, preview one person's copy."""
+
+from __future__ import annotations
+
+import flask
+from werkzeug.wrappers import Response
+
+from incident_app.domain.access import Permission
+from incident_app.domain.errors import BadInput
+from incident_app.domain.ids import NoticeId
+from incident_app.services import notices
+from incident_app.web import context
+from incident_app.web.context import requires, shown_at
+from incident_app.web.page import incident_page
+
+blueprint = flask.Blueprint("notices", __name__, url_prefix="/incidents/<reference>/notices")
+
+
+@blueprint.get("")
+@requires(Permission.INCIDENT_READ)
+def show(reference: str) -> str:
+    view = context.incident_of(reference)
+    return incident_page(
+        "notices/show.html",
+        view,
+        notices=notices.list_notices(context.engine(), view.id),
+        kinds=context.parts().templates.kinds(),
+    )
+
+
+@blueprint.get("/write/<kind>")
+@requires(Permission.NOTICE_WRITE)
+def write(reference: str, kind: str) -> str:
+    view = context.incident_of(reference)
+    _check_kind(kind)
+    notice_id = flask.request.values.get("notice_id", type=int)
+    earlier = notices.get_notice(context.engine(), view.id, NoticeId(notice_id)) if notice_id else None
+    return incident_page(
+        "notices/write.html",
+        view,
+        kind=kind,
+        needed=notices.facts_needed(context.parts().templates, kind),
+        earlier=earlier,
+        notice_id=notice_id,
+    )
+
+
+@blueprint.post("/write/<kind>")
+@requires(Permission.NOTICE_WRITE)
+@shown_at("notices.write")
+def draft(reference: str, kind: str) -> Response:
+    view = context.incident_of(reference)
+    _check_kind(kind)
+    templates = context.parts().templates
+    facts = {
+        language: {fact.name: context.typed(f"{language}.{fact.name}") for fact in needed}
+        for language, needed in notices.facts_needed(templates, kind).items()
+    }
+    notice_id = flask.request.form.get("notice_id", type=int)
+    drafted = notices.draft_notice(
+        context.engine(),
+        view.id,
+        templates,
+        kind=kind,
+        facts=facts,
+        title=context.typed("title"),
+        notice_id=NoticeId(notice_id) if notice_id else None,
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    context.done("notices.drafted", version=drafted.version)
+    return flask.redirect(flask.url_for("notices.show", reference=reference))
+
+
+@blueprint.get("/<int:notice_id>/preview")
+@requires(Permission.RECIPIENTS_READ)
+def preview(reference: str, notice_id: int) -> str:
+    view = context.incident_of(reference)
+    number = flask.request.args.get("number", "").strip()
+    subject, text, _html = notices.preview(context.engine(), view.id, NoticeId(notice_id), number)
+    return incident_page("notices/preview.html", view, subject=subject, text=text, number=number, notice_id=notice_id)
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in context.parts().templates.kinds():
+        raise BadInput(field="kind", problem="there is no template of this kind")

@@ -1,0 +1,95 @@
+"""What templates may use: phrases, times, numbers, and the parts of an incident's page."""
+
+from __future__ import annotations
+
+import flask
+from flask_login import current_user
+
+from incident_app.domain.access import Permission
+from incident_app.services import approvals, incidents, obligations, timeline, waves
+from incident_app.services.impact_views import get_impact
+from incident_app.services.incidents import IncidentView
+from incident_app.web import context, times
+from incident_app.web.words import phrase
+
+STEPS = (
+    ("look", (("scope", "scope.show"), ("impact", "impact.show"))),
+    ("judge", (("obligations", "obligations.show"), ("reports", "reports.show"), ("steps", "steps.show"))),
+    ("tell", (("notices", "notices.show"), ("dispatch", "dispatch.show"))),
+    ("keep", (("commitment", "commitment.show"), ("timeline", "timeline.show"))),
+)
+
+
+def register(app: flask.Flask, *, version: str) -> None:
+    """Give templates their words and values."""
+    app.jinja_env.globals.update(
+        t=lambda key, **values: phrase(key, context.language(), **values),
+        pick=lambda thing, name: getattr(thing, f"{name}_{context.language()}"),
+        lang=context.language,
+        moment=lambda value: times.shown(value, context.language()) if value else "−",
+        iso=lambda value: value.astimezone(times.JST).isoformat(),
+        remaining=lambda due: times.remaining(due, context.now(), context.language()),
+        typed=_typed,
+        may=_may,
+        app_version=version,
+        Permission=Permission,
+    )
+    app.jinja_env.filters["number"] = lambda value: f"{value:,}"
+    app.context_processor(_around)
+    app.add_url_rule("/healthz", "healthz", lambda: ("ok\n", 200, {"Content-Type": "text/plain"}))
+
+
+def _typed(name: str, default: str = "") -> str:
+    """Return what was typed before a refusal, else the default."""
+    if flask.g.get("refusal") is not None:
+        return flask.request.form.get(name, "")
+    return default
+
+
+def _may(permission: Permission) -> bool:
+    return bool(current_user.is_authenticated) and permission in context.account().permissions
+
+
+def _around() -> dict[str, object]:
+    """Return what the frame of every page shows."""
+    if not current_user.is_authenticated:
+        return {"who": None, "waiting": 0, "now": context.now(), "refusal": flask.g.get("refusal")}
+    mine = {view.id for view in incidents.list_incidents(context.engine(), context.account())}
+    waiting = sum(row.incident_id in mine for row in approvals.pending_approvals(context.engine()))
+    return {
+        "who": context.account(),
+        "waiting": waiting,
+        "now": context.now(),
+        "refusal": flask.g.get("refusal"),
+    }
+
+
+def incident_page(template: str, incident: IncidentView, **values: object) -> str:
+    """Render a page of an incident with its head: identity, nearest deadline, and the steps."""
+    engine = context.engine()
+    duties = obligations.list_obligations(engine, incident.id)
+    dated = [duty for duty in duties if duty.is_live and duty.due_at is not None]
+    coming = [duty for duty in dated if duty.due_at and duty.due_at >= context.now()]
+    overdue = [duty for duty in dated if duty.due_at and duty.due_at < context.now()]
+    return flask.render_template(
+        template,
+        incident=incident,
+        next_duty=(coming or overdue or [None])[0],
+        overdue=overdue,
+        duties=duties,
+        steps_of_page=STEPS,
+        impact_now=get_impact(engine, incident.id),
+        **values,
+    )
+
+
+def overview_values(incident: IncidentView) -> dict[str, object]:
+    """Return what the overview of an incident shows beyond its head."""
+    engine = context.engine()
+    entries = timeline.entries(engine, incident.id)
+    return {
+        "entries": entries[-8:][::-1],
+        "entry_count": len(entries),
+        "campaigns": waves.list_campaigns(engine, incident.id),
+        "pending": approvals.pending_approvals(engine, incident.id),
+    }

@@ -1,0 +1,141 @@
+"""The reports pages: a regulator's form filled from the facts, its gaps, its filing."""
+
+from __future__ import annotations
+
+import flask
+from werkzeug.wrappers import Response
+
+from incident_app.domain.access import Permission
+from incident_app.domain.ids import ReportId
+from incident_app.domain.vocabulary import Subject
+from incident_app.services import approvals, obligations, reports
+from incident_app.web import context
+from incident_app.web.context import requires, shown_at
+from incident_app.web.page import incident_page
+
+blueprint = flask.Blueprint("reports", __name__, url_prefix="/incidents/<reference>/reports")
+DOCUMENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+
+
+@blueprint.get("")
+@requires(Permission.INCIDENT_READ)
+def show(reference: str) -> str:
+    view = context.incident_of(reference)
+    forms = context.parts().forms
+    return incident_page(
+        "reports/show.html",
+        view,
+        reports=reports.list_reports(context.engine(), view.id),
+        forms=[forms.form(code) for code in forms.codes()],
+        open_duties=[
+            duty
+            for duty in obligations.list_obligations(context.engine(), view.id)
+            if duty.is_live and duty.form is not None
+        ],
+    )
+
+
+@blueprint.post("/draft")
+@requires(Permission.REPORT_WRITE)
+@shown_at("reports.show")
+def draft(reference: str) -> Response:
+    view = context.incident_of(reference)
+    drafted = reports.draft_report(
+        context.engine(),
+        view.id,
+        context.parts().forms,
+        form=context.typed("form"),
+        obligation_id=flask.request.form.get("obligation_id", type=int),
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    return flask.redirect(flask.url_for("reports.one", reference=reference, report_id=drafted.id))
+
+
+@blueprint.get("/<int:report_id>")
+@requires(Permission.INCIDENT_READ)
+def one(reference: str, report_id: int) -> str:
+    view = context.incident_of(reference)
+    report = reports.get_report(context.engine(), view.id, ReportId(report_id))
+    form = context.parts().forms.form(report.form)
+    return incident_page(
+        "reports/one.html", view, report=report, facts_of={field.code: field.fact for field in form.fields}
+    )
+
+
+@blueprint.post("/<int:report_id>")
+@requires(Permission.REPORT_WRITE)
+@shown_at("reports.one")
+def revise(reference: str, report_id: int) -> Response:
+    view = context.incident_of(reference)
+    report = reports.get_report(context.engine(), view.id, ReportId(report_id))
+    form = context.parts().forms.form(report.form)
+    given = dict(report.given_facts)
+    gaps = {}
+    for field in form.fields:
+        if value := context.typed(f"value.{field.code}"):
+            given[field.fact] = value
+        if reason := context.typed(f"gap.{field.code}"):
+            gaps[field.code] = reason
+    reports.draft_report(
+        context.engine(),
+        view.id,
+        context.parts().forms,
+        form=report.form,
+        given=given,
+        stated_gaps=gaps,
+        report_id=report.id,
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    context.done("reports.revised")
+    return flask.redirect(flask.url_for("reports.one", reference=reference, report_id=report_id))
+
+
+@blueprint.post("/<int:report_id>/approval")
+@requires(Permission.REPORT_WRITE)
+@shown_at("reports.one")
+def ask_approval(reference: str, report_id: int) -> Response:
+    view = context.incident_of(reference)
+    reports.check_may_ask(context.engine(), view.id, ReportId(report_id))
+    approvals.request_approval(
+        context.engine(), view.id, Subject.REPORT, report_id, actor=context.account().actor, now=context.now()
+    )
+    context.done("approvals.asked")
+    return flask.redirect(flask.url_for("reports.one", reference=reference, report_id=report_id))
+
+
+@blueprint.post("/<int:report_id>/filed")
+@requires(Permission.REPORT_FILE)
+@shown_at("reports.one")
+def file(reference: str, report_id: int) -> Response:
+    view = context.incident_of(reference)
+    reports.file_report(
+        context.engine(),
+        view.id,
+        ReportId(report_id),
+        channel=context.typed("channel") or "web form",
+        receipt=context.typed("receipt") or None,
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    context.done("reports.filed")
+    return flask.redirect(flask.url_for("reports.one", reference=reference, report_id=report_id))
+
+
+@blueprint.get("/<int:report_id>/document")
+@requires(Permission.INCIDENT_READ)
+def document(reference: str, report_id: int) -> flask.Response:
+    view = context.incident_of(reference)
+    text = reports.report_as_html(
+        context.engine(), view.id, ReportId(report_id), context.parts().forms, language=context.language()
+    )
+    return flask.Response(text, headers={"Content-Security-Policy": DOCUMENT_POLICY})
+
+
+@blueprint.get("/<int:report_id>/document.json")
+@requires(Permission.INCIDENT_READ)
+def as_json(reference: str, report_id: int) -> flask.Response:
+    view = context.incident_of(reference)
+    text = reports.report_as_json(context.engine(), view.id, ReportId(report_id))
+    return flask.Response(text, mimetype="application/json")
