@@ -6,6 +6,7 @@ import click
 
 from incident_app.cli.context import World, command
 from incident_app.domain.access import Permission
+from incident_app.domain.ids import Actor
 from incident_app.domain.vocabulary import Subject
 from incident_app.services import approvals
 
@@ -65,7 +66,7 @@ def reject(world: World, reference: str, request_id: int, reason: str) -> None:
     world.show({"rejected": request_id}, f"Request {request_id} was sent back.")
 
 
-def _decider(world: World, reference: str, request_id: int) -> approvals.Actor:
+def _decider(world: World, reference: str, request_id: int) -> Actor:
     view, account = world.incident(reference, Permission.APPROVE)
     approvals.check_belongs(world.engine, request_id, view.id)
     return account.actor

@@ -109,7 +109,7 @@ def plain(value: object) -> Any:  # noqa: ANN401 - JSON is what comes out
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime]):
     """A time in ISO 8601 with an offset; a naive one is refused."""
 
     name = "time"

@@ -59,7 +59,12 @@ def add_store(
     )
     current = _current(world, view)
     kept = tuple(known for known in current.stores if known.store != store)
-    changed = replace(current, stores=(*kept, entry), **_changes(cause, harms))
+    changed = replace(
+        current,
+        stores=(*kept, entry),
+        cause=Cause(cause) if cause else current.cause,
+        harms=frozenset(Harm(word) for word in harms) or current.harms,
+    )
     _set(world, view, account, changed, reason)
 
 
@@ -151,15 +156,6 @@ def show_scope(world: World, reference: str) -> None:
 def _current(world: World, view: IncidentView) -> Scope:
     found = scopes.find_newest_scope(world.engine, view.id)
     return found[1] if found else Scope(harms=frozenset({Harm.CONFIDENTIALITY}), cause=Cause.UNKNOWN)
-
-
-def _changes(cause: str | None, harms: tuple[str, ...]) -> dict[str, object]:
-    changes: dict[str, object] = {}
-    if cause:
-        changes["cause"] = Cause(cause)
-    if harms:
-        changes["harms"] = frozenset(Harm(word) for word in harms)
-    return changes
 
 
 def _set(world: World, view: IncidentView, account: Account, changed: Scope, reason: str | None) -> None:

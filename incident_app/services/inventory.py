@@ -318,4 +318,5 @@ def names(engine: Engine) -> dict[str, tuple[str, str]]:
     """Return the name of each item and category in Japanese and English."""
     with reading(engine) as session:
         inventory = current_inventory(session)
-    return {entry.code: (entry.name_ja, entry.name_en) for entry in (*inventory.items, *inventory.categories)}
+    found = {item.code: (item.name_ja, item.name_en) for item in inventory.items}
+    return found | {category.code: (category.name_ja, category.name_en) for category in inventory.categories}

@@ -16,12 +16,13 @@ from incident_app.rendering.notices import NoticeTemplates
 from incident_app.rendering.reports import ReportForms
 from incident_app.services import accounts, incidents
 from incident_app.services.incidents import IncidentView
+from incident_app.web.words import phrase
 
 View = TypeVar("View", bound=Callable[..., Any])
 LANGUAGES = ("ja", "en")
 
 
-class SignedIn(UserMixin):
+class SignedIn(UserMixin):  # type: ignore[misc] # the library ships no types
     """The signed-in person, as the session library wants to see them."""
 
     def __init__(self, account: accounts.Account) -> None:
@@ -117,4 +118,4 @@ def typed(name: str) -> str:
 
 def done(key: str, **values: object) -> None:
     """Tell the reader on the next page what happened."""
-    flask.flash(flask.current_app.jinja_env.globals["t"](key, **values))
+    flask.flash(phrase(key, language(), **values))

@@ -14,7 +14,7 @@ from incident_app.services.accounts import NotAMember
 from incident_app.web.context import language
 from incident_app.web.words import phrase
 
-Answer = tuple[str, int]
+Answer = tuple[flask.typing.ResponseValue, int]
 log = logging.getLogger("incident_app")
 
 

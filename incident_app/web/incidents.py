@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput
+from incident_app.domain.ids import UserId
 from incident_app.domain.incidents import Opening
 from incident_app.domain.vocabulary import ClockSource
 from incident_app.services import accounts, incidents, obligations
@@ -107,7 +108,7 @@ def add_member(reference: str) -> Response:
     chosen = context.typed("user_id")
     if not chosen.isdigit():
         raise BadInput(field="user_id", problem="choose somebody")
-    joining = accounts.get_account(context.engine(), accounts.UserId(int(chosen)))
+    joining = accounts.get_account(context.engine(), UserId(int(chosen)))
     accounts.add_member(
         context.engine(), view.id, joining.id, role="member", actor=context.account().actor, now=context.now()
     )

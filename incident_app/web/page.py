@@ -74,7 +74,7 @@ def incident_page(template: str, incident: IncidentView, **values: object) -> st
     return flask.render_template(
         template,
         incident=incident,
-        next_duty=(coming or overdue or [None])[0],
+        next_duty=next(iter([*coming, *overdue]), None),
         overdue=overdue,
         duties=duties,
         steps_of_page=STEPS,

@@ -35,7 +35,7 @@ def show(reference: str) -> str:
 def add(reference: str) -> Response:
     view = context.incident_of(reference)
     occurred_at = typed_moment(context.typed("occurred_at"), field="occurred_at") or context.now()
-    number = timeline.record_note(
+    timeline.record_note(
         context.engine(),
         view.id,
         context.typed("text"),
@@ -43,7 +43,7 @@ def add(reference: str) -> Response:
         actor=context.account().actor,
         now=context.now(),
     )
-    context.done("timeline.recorded", number=number)
+    context.done("timeline.recorded_done")
     return flask.redirect(flask.url_for("timeline.show", reference=reference))
 
 
