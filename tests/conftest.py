@@ -20,6 +20,7 @@ for name in [name for name in os.environ if name.startswith("INCIDENT_APP_") or 
 
 from incident_app.persistence import schema
 from incident_app.persistence.database import make_engine
+from tests.builders import fill_instance
 
 NOW = datetime(2026, 11, 20, 8, 20, tzinfo=UTC)
 """Friday 20 November 2026, 17:20 in Japan."""
@@ -59,9 +60,20 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "template.db"
-    engine = make_engine(f"sqlite:///{path}", for_writing=True)
+    engine = make_engine(f"sqlite:///{path}")
     schema.upgrade(engine)
     engine.dispose()  # closing the last connection folds the write-ahead log into the file
+    return path
+
+
+@pytest.fixture(scope="session")
+def sqlite_instance(sqlite_template: Path) -> Path:
+    """A database with policy, playbooks, inventory and accounts."""
+    path = sqlite_template.with_name("instance.db")
+    shutil.copy(sqlite_template, path)
+    engine = make_engine(f"sqlite:///{path}")
+    fill_instance(engine)
+    engine.dispose()
     return path
 
 
@@ -94,7 +106,6 @@ def postgres_template(postgres_base: sa.URL) -> Iterator[tuple[Engine, str]]:
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
     engine = make_engine(
         postgres_base.set(database=name).render_as_string(hide_password=False),
-        for_writing=True,
     )
     schema.upgrade(engine)
     engine.dispose()
@@ -104,15 +115,39 @@ def postgres_template(postgres_base: sa.URL) -> Iterator[tuple[Engine, str]]:
     administrator.dispose()
 
 
+@pytest.fixture(scope="session")
+def postgres_instance(postgres_template: tuple[Engine, str]) -> Iterator[tuple[Engine, str]]:
+    administrator, template = postgres_template
+    name = "instance_" + uuid.uuid4().hex[:8]
+    with administrator.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    engine = make_engine(administrator.url.set(database=name).render_as_string(hide_password=False))
+    fill_instance(engine)
+    engine.dispose()
+    yield administrator, name
+    with administrator.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a fresh, migrated database of each kind."""
+    yield from _copied(request, tmp_path, "template")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def instance_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database that is ready for work: policy, playbooks, inventory, three accounts."""
+    yield from _copied(request, tmp_path, "instance")
+
+
+def _copied(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterator[str]:
     if request.param == "sqlite":
         copy = tmp_path / "incident-app.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), copy)
+        shutil.copy(request.getfixturevalue(f"sqlite_{kind}"), copy)
         yield f"sqlite:///{copy}"
         return
-    administrator, template = request.getfixturevalue("postgres_template")
+    administrator, template = request.getfixturevalue(f"postgres_{kind}")
     name = "test_" + uuid.uuid4().hex[:12]
     with administrator.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
@@ -123,6 +158,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    engine = make_engine(database_url, for_writing=True)
+    """An empty, migrated database."""
+    engine = make_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def instance(instance_url: str) -> Iterator[Engine]:
+    """A database that is ready for work."""
+    engine = make_engine(instance_url)
     yield engine
     engine.dispose()

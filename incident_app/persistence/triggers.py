@@ -197,13 +197,14 @@ def _changed(table: Table, dialect: str, settable: set[str], erasable: set[str])
     differs = "IS NOT" if dialect == "sqlite" else "IS DISTINCT FROM"
     conditions = []
     for name in table.columns.keys():  # noqa: SIM118 - a ColumnCollection iterates columns, not names
-        differing = f"OLD.{name} {differs} NEW.{name}"
+        old, new = f'OLD."{name}"', f'NEW."{name}"'  # quoted: a column may bear a word of the language
+        differing = f"{old} {differs} {new}"
         if name in settable and name in erasable:
-            conditions.append(f"(OLD.{name} IS NOT NULL AND NEW.{name} IS NOT NULL AND {differing})")
+            conditions.append(f"({old} IS NOT NULL AND {new} IS NOT NULL AND {differing})")
         elif name in settable:
-            conditions.append(f"(OLD.{name} IS NOT NULL AND {differing})")
+            conditions.append(f"({old} IS NOT NULL AND {differing})")
         elif name in erasable:
-            conditions.append(f"(NEW.{name} IS NOT NULL AND {differing})")
+            conditions.append(f"({new} IS NOT NULL AND {differing})")
         else:
             conditions.append(differing)
     return " OR ".join(conditions)

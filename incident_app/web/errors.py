@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable
+from typing import cast
 
 import flask
 from flask_wtf.csrf import CSRFError
@@ -14,7 +16,7 @@ from incident_app.services.accounts import NotAMember
 from incident_app.web.context import language
 from incident_app.web.words import phrase
 
-Answer = tuple[flask.typing.ResponseValue, int]
+Answer = tuple[str, int]
 log = logging.getLogger("incident_app")
 
 
@@ -50,7 +52,7 @@ def _refused(error: IncidentAppError) -> Answer:
     endpoint = getattr(view, "shown_at", None)
     if flask.request.method == "POST" and endpoint is not None:
         flask.g.refusal = message
-        shown = flask.current_app.view_functions[endpoint]
+        shown = cast("Callable[..., str]", flask.current_app.view_functions[endpoint])
         arguments = flask.request.view_args or {}
         names = {argument for found in flask.current_app.url_map.iter_rules(endpoint) for argument in found.arguments}
         return shown(**{name: value for name, value in arguments.items() if name in names}), 422
