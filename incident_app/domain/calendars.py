@@ -11,6 +11,7 @@ from importlib.metadata import version
 import holidays
 
 from incident_app.domain.tables import Document
+from incident_app.domain.words import Words
 
 SATURDAY = 5
 
@@ -29,17 +30,22 @@ class ClosedDays:
     official_until: date
     """Holidays after this day are forecasts: the official list does not reach so far."""
 
-    def reason(self, day: date) -> str | None:
+    def reason(self, day: date) -> Words | None:
         """Say why the office is closed on `day`; None when it opens."""
         if day in self.removed:
             return None
         if day in self.added:
-            return self.added[day]
+            return Words(ja=self.added[day], en=self.added[day])
         if day.weekday() >= SATURDAY:
-            return "weekend"
+            return Words(ja="土日", en="weekend")
         if (day.month, day.day) in self.yearly:
-            return "year_end"
-        return _national_holidays(self.country, day.year).get(day)
+            return Words(ja="年末年始", en="turn of the year")
+        if day not in _national_holidays(self.country, day.year, "ja"):
+            return None
+        return Words(
+            ja=_national_holidays(self.country, day.year, "ja")[day],
+            en=_national_holidays(self.country, day.year, "en_US")[day],
+        )
 
     def is_closed(self, day: date) -> bool:
         """Tell whether the office is closed on `day`."""
@@ -98,5 +104,5 @@ def read_closures(text: str, *, file: str) -> ClosedDays:
 
 
 @lru_cache(maxsize=64)
-def _national_holidays(country: str, year: int) -> Mapping[date, str]:
-    return dict(holidays.country_holidays(country, years=year).items())
+def _national_holidays(country: str, year: int, language: str) -> Mapping[date, str]:
+    return dict(holidays.country_holidays(country, years=year, language=language).items())

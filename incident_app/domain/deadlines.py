@@ -176,19 +176,16 @@ def _moved(last: date, calendar: ClosedDays, told: _Told) -> tuple[date, bool]:
     opened = calendar.next_open(last)
     day = last
     while day < opened:
-        reason = calendar.reason(day) or ""
-        told.say(
-            f"{_day_ja(day)} は官公庁の休みです（{_REASONS_JA.get(reason, reason)}）。",
-            f"{_day_en(day)} is a closed day ({_REASONS_EN.get(reason, reason)}).",
-        )
+        reason = calendar.reason(day)
+        if reason is not None:
+            told.say(
+                f"{_day_ja(day)} は官公庁の休みです（{reason.ja}）。",
+                f"{_day_en(day)} is a closed day ({reason.en}).",
+            )
         day += timedelta(days=1)
     if opened != last:
         told.say(f"次に開く {_day_ja(opened)} に移ります。", f"It moves to the next open day, {_day_en(opened)}.")
     return opened, calendar.is_forecast(opened)
-
-
-_REASONS_JA = {"weekend": "土日", "year_end": "年末年始"}
-_REASONS_EN = {"weekend": "weekend", "year_end": "turn of the year"}
 
 
 def _day_ja(day: date) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from incident_app.domain.notices import PERSONAL
-from incident_app.domain.policies import Words
+from incident_app.domain.words import Words
 
 MARKETING = (
     "キャンペーン",

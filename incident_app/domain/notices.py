@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from incident_app.domain.errors import BadInput, IncidentAppError
-from incident_app.domain.policies import Words
 from incident_app.domain.tables import Document
 from incident_app.domain.vocabulary import Certainty, ItemFlag, Language, PersonKind
+from incident_app.domain.words import Words
 
 PERSONAL = ("recipient", "reference_code", "your_items", "your_certainty", "your_requests")
 """Placeholders that are filled for each person, written [[recipient]] in a drafted text."""

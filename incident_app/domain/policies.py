@@ -20,6 +20,7 @@ from incident_app.domain.vocabulary import (
     PartyRole,
     Relation,
 )
+from incident_app.domain.words import Words
 
 
 class MeasuredBy(StrEnum):
@@ -31,14 +32,6 @@ class MeasuredBy(StrEnum):
     STEPS_FINISHED = "steps_finished"
     DESK_NAMED_IN_THE_NOTICE = "desk_named_in_the_notice"
     BY_HAND = "by_hand"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Words:
-    """One sentence in both languages."""
-
-    ja: str
-    en: str
 
 
 @dataclass(frozen=True, kw_only=True)

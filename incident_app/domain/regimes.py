@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from incident_app.domain.conditions import Condition, read_conditions
 from incident_app.domain.deadlines import DeadlineRule, DeadlineUnit
-from incident_app.domain.policies import Words
 from incident_app.domain.tables import Document, Table, unique_codes
+from incident_app.domain.words import Words
 
 
 class AddresseeKind(StrEnum):

@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.errors import IncidentAppError
-from incident_app.domain.policies import Words
 from incident_app.domain.tables import Document, unique_codes
+from incident_app.domain.words import Words
 
 
 class GapsNotStated(IncidentAppError):

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from incident_app.domain.access import Role
-from incident_app.domain.policies import Words
 from incident_app.domain.tables import Document, Table, unique_codes
+from incident_app.domain.words import Words
 
 
 class Anchor(StrEnum):

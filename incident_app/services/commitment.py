@@ -14,8 +14,9 @@ from incident_app.domain.delivery import SETTLED_STANDINGS, Standing
 from incident_app.domain.errors import NotFound
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.incidents import AWARENESS
-from incident_app.domain.policies import Commitment, MeasuredBy, Words, read_policy
+from incident_app.domain.policies import Commitment, MeasuredBy, read_policy
 from incident_app.domain.vocabulary import DutyStatus, FulfilmentKind, Purpose, StepStatus
+from incident_app.domain.words import Words
 from incident_app.persistence.notices import Notice, NoticeVersion
 from incident_app.persistence.obligations import Obligation
 from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow, PersonToInform

@@ -36,9 +36,9 @@ from incident_app.domain.vocabulary import Subject
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryPerson, DeliveryRow
 from incident_app.persistence.sql_outbox import microseconds, move_people
+from incident_app.persistence.timeline import EventRow
 from incident_app.services.approvals import ApprovalOutdated, NotApproved, is_approved
 from incident_app.services.campaigns import current_campaign_digest
-from incident_app.persistence.timeline import EventRow
 from incident_app.services.transaction import reading, transaction
 from incident_app.services.waves import attempts_digest, get_campaign_row, totals_in
 

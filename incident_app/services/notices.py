@@ -18,8 +18,8 @@ from incident_app.domain.ids import Actor, IncidentId, NoticeId
 from incident_app.domain.inventory import DataItem
 from incident_app.domain.notice_lint import Finding, lint, stops
 from incident_app.domain.notices import NoticeFact, PersonalItem, personal_facts
-from incident_app.domain.policies import Words
 from incident_app.domain.vocabulary import Certainty, Language, Purpose, Subject
+from incident_app.domain.words import Words
 from incident_app.persistence.customers import Customer, CustomerContact
 from incident_app.persistence.impact import AffectedCustomer, ImpactPattern
 from incident_app.persistence.item_sets import item_codes

@@ -14,10 +14,10 @@ from incident_app.domain.errors import NotFound
 from incident_app.domain.ids import IncidentId, ScopeId
 from incident_app.domain.incidents import AWARENESS
 from incident_app.domain.inventory import Inventory
-from incident_app.domain.policies import Words
 from incident_app.domain.vocabulary import CountKind, Harm, Purpose
-from incident_app.persistence.incidents import Incident
+from incident_app.domain.words import Words
 from incident_app.persistence.impact import ImpactDetermination
+from incident_app.persistence.incidents import Incident
 from incident_app.persistence.notices import Notice, NoticeVersion
 from incident_app.persistence.obligations import Obligation
 from incident_app.services.counts import ALL, CARD, Count, newest_counts_in

@@ -15,9 +15,9 @@ from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import IllegalMove, NotFound
 from incident_app.domain.events import ReportDrafted, ReportFiled
 from incident_app.domain.ids import Actor, IncidentId, ReportId
-from incident_app.domain.policies import Words
 from incident_app.domain.reports import FieldState, FilledField, FilledForm, check_ready, fill_form
 from incident_app.domain.vocabulary import DutyStatus, FulfilmentKind, Subject
+from incident_app.domain.words import Words
 from incident_app.persistence.obligations import Obligation
 from incident_app.persistence.reports import Report, ReportSubmission, ReportVersion
 from incident_app.rendering.reports import ReportForms, report_json

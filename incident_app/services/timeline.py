@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,26 +40,26 @@ def verify_timeline(engine: Engine) -> Verification:
     with reading(engine) as session:
         head = session.execute(sa.select(ChainHead.sequence, ChainHead.hash)).one()
         anchors = dict(session.execute(sa.select(ChainAnchor.sequence, ChainAnchor.hash)).all())
-        broken = first_break(_stored_events(session), head=(head.sequence, head.hash), anchors=anchors)
+        with closing(_stored_events(session)) as stored:
+            broken = first_break(stored, head=(head.sequence, head.hash), anchors=anchors)
         return Verification(events=head.sequence, head_hash=head.hash, broken=broken)
 
 
-def _stored_events(session: Session) -> Iterator[ChainedEvent]:
-    rows = session.execute(
-        sa.select(EventRow).order_by(EventRow.sequence).execution_options(yield_per=FETCH),
-    )
-    for (row,) in rows:
-        yield ChainedEvent(
-            sequence=row.sequence,
-            incident_id=row.incident_id,
-            kind=row.kind,
-            actor=row.actor,
-            occurred_at=row.occurred_at,
-            recorded_at=row.recorded_at,
-            body=row.body,
-            previous_hash=row.previous_hash,
-            hash=row.hash,
-        )
+def _stored_events(session: Session) -> Generator[ChainedEvent, None, None]:
+    query = sa.select(EventRow).order_by(EventRow.sequence).execution_options(yield_per=FETCH)
+    with closing(session.scalars(query)) as rows:  # a walk that stops at the first break leaves no cursor open
+        for row in rows:
+            yield ChainedEvent(
+                sequence=row.sequence,
+                incident_id=row.incident_id,
+                kind=row.kind,
+                actor=row.actor,
+                occurred_at=row.occurred_at,
+                recorded_at=row.recorded_at,
+                body=row.body,
+                previous_hash=row.previous_hash,
+                hash=row.hash,
+            )
 
 
 def chain_head(engine: Engine) -> tuple[int, str]:

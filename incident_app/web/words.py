@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-
-import tomllib
 
 
 @lru_cache(maxsize=1)

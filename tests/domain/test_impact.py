@@ -1,0 +1,120 @@
+"""The rule that judges patterns."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from incident_app.domain.impact import Judgement, Listing, Pattern, TouchedPair, judge, pattern_key
+from incident_app.domain.inventories import read_inventory
+from incident_app.domain.inventory import Inventory
+from incident_app.domain.policies import stores_of_parties
+from incident_app.domain.scopes import Scope, TouchedList, TouchedStore
+from incident_app.domain.vocabulary import Cause, Certainty, Harm, ListRelation, Protection
+from tests.domain.test_policies import INVENTORY as INVENTORY_TEXT
+from tests.domain.test_policies import POLICY
+
+INVENTORY = Inventory(
+    categories=POLICY.categories,
+    items=POLICY.items,
+    parties=POLICY.parties,
+    stores=(*read_inventory(INVENTORY_TEXT, file="inventory", policy=POLICY), *stores_of_parties(POLICY)),
+)
+
+
+def a_scope(*entries: TouchedStore | TouchedList) -> Scope:
+    return Scope(
+        harms=frozenset({Harm.CONFIDENTIALITY}),
+        cause=Cause.UNKNOWN,
+        stores=tuple(entry for entry in entries if isinstance(entry, TouchedStore)),
+        lists=tuple(entry for entry in entries if isinstance(entry, TouchedList)),
+    )
+
+
+def a_list(relation: ListRelation, certainty: Certainty = Certainty.CONFIRMED) -> TouchedList:
+    return TouchedList(list_id=1, list_digest="d", relation=relation, certainty=certainty, evidence_id=1)
+
+
+def judged(scope: Scope, *parts: TouchedPair | Listing) -> Judgement | None:
+    pattern = Pattern(
+        pairs=frozenset(part for part in parts if isinstance(part, TouchedPair)),
+        listings=frozenset(part for part in parts if isinstance(part, Listing)),
+    )
+    return judge(pattern, scope, INVENTORY)
+
+
+MEMBER = TouchedStore(store="member-db", certainty=Certainty.ASSUMED)
+HELD = TouchedPair(entry=0, items=("email", "name", "password"))
+
+
+def test_only_the_items_that_the_scope_names_are_affected() -> None:
+    narrow = TouchedStore(store="member-db", certainty=Certainty.CONFIRMED, items=frozenset({"name"}))
+    found = judged(a_scope(narrow), HELD)
+    assert found is not None
+    assert (found.items, found.certainty) == ({"name"}, Certainty.CONFIRMED)
+
+
+def test_a_protected_item_is_carried_as_mitigated_until_it_lies_open_somewhere() -> None:
+    found = judged(a_scope(MEMBER), HELD)
+    assert found is not None
+    assert found.mitigated == {"password": Protection.HASHED}
+    listed = judged(a_scope(MEMBER, a_list(ListRelation.ADDS)), HELD, Listing(entry=0, items=("password",)))
+    assert listed is not None
+    assert listed.mitigated == {}
+
+
+def test_being_on_a_confirmed_list_makes_an_assumed_person_confirmed() -> None:
+    found = judged(a_scope(MEMBER, a_list(ListRelation.ADDS)), HELD, Listing(entry=0, items=None))
+    assert found is not None
+    assert found.certainty is Certainty.CONFIRMED
+
+
+def test_who_is_ruled_out_is_a_ring_of_its_own_unless_something_confirms() -> None:
+    out = judged(a_scope(MEMBER, a_list(ListRelation.RULES_OUT)), HELD, Listing(entry=0, items=None))
+    assert out is not None
+    assert out.certainty is Certainty.RULED_OUT
+    sure = TouchedStore(store="member-db", certainty=Certainty.CONFIRMED)
+    both = judged(a_scope(sure, a_list(ListRelation.RULES_OUT)), HELD, Listing(entry=0, items=None))
+    assert both is not None
+    assert both.certainty is Certainty.CONFIRMED
+    assert any("contradicts" in reason for reason in both.because_en)
+
+
+def test_a_list_of_only_these_people_leaves_the_others_out() -> None:
+    scope = a_scope(MEMBER, a_list(ListRelation.ONLY))
+    assert judged(scope, HELD) is None
+    inside = judged(scope, HELD, Listing(entry=0, items=None))
+    assert inside is not None
+    assert inside.items == {"email", "name", "password"}
+
+
+def test_a_store_that_was_ruled_out_touches_nobody() -> None:
+    assert judged(a_scope(TouchedStore(store="member-db", certainty=Certainty.RULED_OUT)), HELD) is None
+
+
+def test_an_upper_bound_is_never_more_than_assumed_and_says_so() -> None:
+    sure = TouchedStore(store="at-mailing-house", certainty=Certainty.CONFIRMED)
+    found = judged(a_scope(sure), TouchedPair(entry=0, items=("name",), upper_bound=True))
+    assert found is not None
+    assert found.certainty is Certainty.ASSUMED
+    assert any("upper bound" in reason for reason in found.because_en)
+
+
+codes = st.lists(st.sampled_from(["email", "name", "password", "phone"]), min_size=1, unique=True).map(
+    lambda chosen: tuple(sorted(chosen))
+)
+
+
+@given(items=codes, more=codes)
+def test_touching_more_never_affects_less(items: tuple[str, ...], more: tuple[str, ...]) -> None:
+    scope = a_scope(MEMBER, TouchedStore(store="support-mailbox", certainty=Certainty.ASSUMED))
+    one, two = TouchedPair(entry=0, items=items), TouchedPair(entry=1, items=more)
+    less, together = judged(scope, one), judged(scope, one, two)
+    assert less is not None
+    assert together is not None
+    assert less.items <= together.items
+    assert together.items == set(items) | set(more)
+
+
+@given(items=codes, more=codes)
+def test_the_key_of_a_pattern_does_not_depend_on_order(items: tuple[str, ...], more: tuple[str, ...]) -> None:
+    pairs = [TouchedPair(entry=0, items=items), TouchedPair(entry=1, items=more)]
+    assert pattern_key(Pattern(pairs=frozenset(pairs))) == pattern_key(Pattern(pairs=frozenset(reversed(pairs))))
