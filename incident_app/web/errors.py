@@ -77,4 +77,5 @@ def _failed(error: Exception) -> Answer:
         traceback = traceback.tb_next
     where = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback else "unknown place"
     log.error("%s: %s at %s", number, type(error).__name__, where)
+    flask.g.failing = True
     return _page(500, phrase("error.failed", language()), phrase("error.failed_text", language(), number=number))

@@ -52,7 +52,7 @@ def _may(permission: Permission) -> bool:
 
 def _around() -> dict[str, object]:
     """Return what the frame of every page shows."""
-    if not current_user.is_authenticated:
+    if flask.g.get("failing") or not current_user.is_authenticated:  # the page of a failure must not fail again
         return {"who": None, "waiting": 0, "now": context.now(), "refusal": flask.g.get("refusal")}
     mine = {view.id for view in incidents.list_incidents(context.engine(), context.account())}
     waiting = sum(row.incident_id in mine for row in approvals.pending_approvals(context.engine()))

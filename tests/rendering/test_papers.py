@@ -1,0 +1,164 @@
+"""Texts and papers: strict, escaped, only one person's items, the same rows in every format."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from incident_app.domain.errors import BadInput
+from incident_app.domain.notice_lint import lint, stops
+from incident_app.domain.notices import PERSONAL, PersonalItem, personal_facts, reference_code
+from incident_app.domain.reports import FieldState, check_ready, fill_form
+from incident_app.domain.vocabulary import Certainty, ItemFlag, Language, PersonKind
+from incident_app.domain.words import Words
+from incident_app.rendering.notices import PersonalText, TemplateFaulty
+from incident_app.rendering.reports import report_json
+from incident_app.rendering.timeline import TimelineEntry, timeline_csv, timeline_json, timeline_markdown
+from tests.builders import FORMS, TEMPLATES, sample_facts
+
+NAME = PersonalItem(name=Words(ja="氏名", en="name"), flags=frozenset())
+PASSWORD = PersonalItem(name=Words(ja="パスワード", en="password"), flags=frozenset({ItemFlag.CREDENTIAL}))
+AT = datetime(2026, 11, 20, 8, 20, tzinfo=UTC)
+
+
+def a_person(*items: PersonalItem, name: str = "髙橋 一郎", **changes: object) -> object:
+    values = {
+        "name": name,
+        "kind": PersonKind.PERSON,
+        "language": Language.JA,
+        "items": items or (NAME,),
+        "certainty": Certainty.CONFIRMED,
+        "token": "0123456789abcdef01234567",
+        **changes,
+    }
+    return personal_facts(**values)
+
+
+@pytest.mark.parametrize("kind", TEMPLATES.kinds())
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_every_template_asks_for_exactly_its_facts_and_passes_the_linter(kind: str, language: str) -> None:
+    facts = {fact.name: sample_facts()[language].get(fact.name, "x") for fact in TEMPLATES.facts_needed(kind, language)}
+    text = TEMPLATES.draft(kind, language, facts)
+    assert "\n" not in text.subject
+    assert stops(lint(language=language, subject=text.subject, text=text.text, html=text.html)) == ()
+    items = {fact.law_item for fact in TEMPLATES.facts_needed(kind, language)}
+    assert items >= {"1", "4", "5", "9"}  # item 2 is each person's own list
+    assert f"[[{PERSONAL[2]}]]" in text.text
+
+
+def test_a_hostile_name_is_escaped_in_html_and_left_alone_in_text() -> None:
+    person = a_person(name="<script>alert(1)</script> & [[your_items]]")
+    html = PersonalText.compile("<p>[[recipient]]</p><ul>[[your_items]]</ul>", html=True, language="ja").fill(person)
+    assert html == "<p>&lt;script&gt;alert(1)&lt;/script&gt; &amp; [[your_items]] 様</p><ul><li>氏名</li></ul>"
+
+
+def test_an_incident_fact_cannot_smuggle_in_template_code_or_placeholders() -> None:
+    facts = {**sample_facts()["ja"], "cause": "{{ 7 * 7 }} {% for x in y %}"}
+    text = TEMPLATES.draft("leak_notice", "ja", facts)
+    assert "{{ 7 * 7 }}" in text.text
+    with pytest.raises(BadInput):
+        TEMPLATES.draft("leak_notice", "ja", {**facts, "cause": "[[recipient]]"})
+
+
+def test_an_unknown_placeholder_is_refused_by_name() -> None:
+    with pytest.raises(TemplateFaulty, match="nickname"):
+        PersonalText.compile("[[nickname]]", html=False, language="ja")
+
+
+def test_people_are_asked_to_do_what_their_own_items_call_for() -> None:
+    with_password, without = a_person(NAME, PASSWORD), a_person(NAME)
+    assert any("パスワードを変更" in request for request in with_password.your_requests)
+    assert not any("パスワードを変更" in request for request in without.your_requests)
+
+
+def test_certainty_and_salutation_follow_the_person() -> None:
+    assert "確認しました" in a_person().your_certainty
+    assert "おそれ" in a_person(certainty=Certainty.ASSUMED).your_certainty
+    assert a_person(kind=PersonKind.ORGANISATION, name="株式会社みなと").recipient == "株式会社みなと 御中"
+    assert a_person(language=Language.EN, name="Ada").recipient == "Dear Ada"
+    assert reference_code("0123456789abcdef01234567") == "0123-4567-89AB"
+    with pytest.raises(BadInput, match="empty list"):
+        personal_facts(
+            name="x",
+            kind=PersonKind.PERSON,
+            language=Language.JA,
+            items=(),
+            certainty=Certainty.CONFIRMED,
+            token="0" * 24,
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("お得なキャンペーン", "advertising"),
+        ("https://example.jp/?id=12345", "parameters"),
+        ("{{ left }}", "Left-over"),
+        ("〇〇について", "Left-over"),
+        ("[[nickname]]", "Unknown placeholder"),
+    ],
+)
+def test_the_linter_stops_what_should_not_leave(text: str, found: str) -> None:
+    good = "[[recipient]] [[your_items]] [[your_certainty]]"
+    findings = stops(lint(language="ja", subject="件名", text=good + text, html=good))
+    assert any(found in finding.what.en for finding in findings)
+    assert stops(lint(language="ja", subject="件名", text=good, html=good)) == ()
+
+
+def test_the_nine_items_stand_in_the_order_of_the_law_and_gaps_are_stated() -> None:
+    form = FORMS.form("jp-appi-definitive")
+    assert list(dict.fromkeys(field.item for field in form.fields)) == [str(number) for number in range(10)]
+    empty = fill_form(form, {}, {})
+    assert set(empty.gaps) == {field.code for field in form.fields if field.required}
+    stated = fill_form(form, {"people": Words(ja="5人", en="5")}, dict.fromkeys(empty.gaps, "調査中"))
+    check_ready(stated)
+    by_code = {field.code: field for field in stated.fields}
+    assert by_code["people"].state is FieldState.FILLED
+    assert by_code["cause"].state is FieldState.STATED_GAP
+    assert by_code["cause"].reason == "調査中"
+
+
+def test_a_report_reads_the_same_as_json_and_as_a_document() -> None:
+    form = FORMS.form("eu-gdpr-authority")
+    filled = fill_form(form, {"people": Words(ja="5人<b>", en="5")}, {"contact": "調査中"})
+    head = {"reference": "INC-2026-0001", "version": 1, "written_at": "2026-11-20", "head": (7, "f" * 64)}
+    document = json.loads(report_json(filled, **head))
+    html = FORMS.html(filled, language="ja", **head)
+    assert [field["code"] for field in document["fields"]] == [field.code for field in form.fields]
+    assert "5人&lt;b&gt;" in html
+    assert "調査中" in html
+    assert "f" * 64 in html
+    assert document["digest"] == filled.digest
+
+
+def entries() -> list[TimelineEntry]:
+    return [
+        TimelineEntry(
+            sequence=number,
+            occurred_at=AT,
+            recorded_at=AT,
+            incident_reference="INC-2026-0001",
+            kind="note.recorded",
+            actor_name="=cmd()",
+            summary_ja=f"出来事 {number} | 改行\nあり",
+            summary_en=f"event {number}",
+            corrects=None,
+            hash=str(number) * 64,
+        )
+        for number in (1, 2, 3)
+    ]
+
+
+def test_every_export_holds_the_same_rows_in_the_same_order_with_offsets() -> None:
+    head = (3, "3" * 64)
+    rows = list(csv.DictReader(io.StringIO(timeline_csv(entries()))))
+    events = json.loads(timeline_json(entries(), head=head))["events"]
+    markdown = timeline_markdown(entries(), language="ja", head=head)
+    assert [row["sequence"] for row in rows] == [str(event["sequence"]) for event in events] == ["1", "2", "3"]
+    assert rows[0]["occurred_at"] == events[0]["occurred_at"] == "2026-11-20T17:20:00+09:00"
+    assert rows[0]["actor"] == "'=cmd()"  # a spreadsheet must not run it
+    lines = [line for line in markdown.splitlines() if line.startswith("| ") and "改行" in line]
+    assert [line.split(" | ")[0] for line in lines] == ["| 1", "| 2", "| 3"]
+    assert all(line.count(" | ") == 4 for line in lines)
