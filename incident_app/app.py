@@ -98,6 +98,11 @@ def create_app(
         forms=ReportForms(templates),
     )
     app.extensions["password_hasher"] = hasher or PasswordHasher()
+    _join_pages(app)
+    return app
+
+
+def _join_pages(app: flask.Flask) -> None:
     _join_sign_in(app)
     CSRFProtect(app)
     page.register(app, version=__version__)
@@ -105,7 +110,6 @@ def create_app(
     for module in BLUEPRINTS:
         app.register_blueprint(module.blueprint)
     app.after_request(_secure)
-    return app
 
 
 def _join_sign_in(app: flask.Flask) -> None:

@@ -1,7 +1,6 @@
 """Settings: every problem at once, no unsafe default, own keys."""
 
 import multiprocessing
-import os
 import stat
 from dataclasses import fields
 from pathlib import Path
@@ -109,7 +108,7 @@ def test_a_key_that_others_can_read_or_that_is_cut_is_refused(tmp_path: Path) ->
 
 def test_the_home_folder_is_closed_to_others(tmp_path: Path) -> None:
     make_home(tmp_path / "home")
-    assert stat.S_IMODE(os.stat(tmp_path / "home").st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
 
 
 def test_a_companys_own_file_hides_the_shipped_one(tmp_path: Path) -> None:

@@ -51,6 +51,11 @@ class World:
         make_home(self.settings.home)
         return make_engine(self.settings.database_url, for_writing=True)
 
+    def close(self) -> None:
+        """Let go of the database, if it was opened."""
+        if "raw_engine" in self.__dict__:
+            self.raw_engine.dispose()
+
     @property
     def engine(self) -> Engine:
         if not is_ready(self.raw_engine):
@@ -148,6 +153,8 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         except OperationalError as problem:
             reason = str(problem.orig).splitlines()[0] if problem.orig else "no answer"
             _refuse(world, f"The database cannot be used: {reason}", "DatabaseUnavailable", REFUSED)
+        finally:
+            world.close()
         raise AssertionError  # _refuse never returns
 
     return run

@@ -22,7 +22,7 @@ def customers() -> None:
 @click.option("--keep-good", is_flag=True, help="Take the good rows and list the others, instead of refusing the file.")
 @command
 def import_customers(world: World, file: Path, keep_good: bool) -> None:
-    """Import a CSV file of customers or of holdings (told apart by its columns). The same file twice changes nothing."""
+    """Import a CSV file of customers or of holdings (told apart by columns). The same file twice changes nothing."""
     account = world.account(Permission.INVENTORY_WRITE)
     with progress_bar("Importing") as progress:
         result = import_file(

@@ -162,9 +162,11 @@ def summary_text(engine: Engine, told: Told, files: dict[str, Path]) -> str:
         mark = " (guideline)" if duty.guideline else ""
         lines.append(f"    {duty.status:<10} {when}{mark}  {duty.regime} {duty.title_en} -> {duty.addressee_en}")
     lines.append("  Promise of the policy:")
-    for row in commitment.commitment_rows(engine, told.incident.id):
-        if row.clause == "leak-response":
-            lines.append(f"    [{'x' if row.discharged else ' '}] {row.part}: {row.found_en}")
+    lines += [
+        f"    [{'x' if row.discharged else ' '}] {row.part}: {row.found_en}"
+        for row in commitment.commitment_rows(engine, told.incident.id)
+        if row.clause == "leak-response"
+    ]
     lines.append("  Files:")
     lines += [f"    {name}: {path}" for name, path in files.items()]
     repeats = all(impact.verify_impact(engine, told.incident.id).values())

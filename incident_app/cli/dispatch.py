@@ -130,7 +130,7 @@ def resolve(world: World, reference: str, delivery_id: int, resolution: str, rea
         actor=account.actor,
         now=world.now,
     )
-    world.show({"resolved": delivery_id}, f"Delivery {delivery_id}: {resolution}.")
+    world.show({"delivery_id": delivery_id, "resolution": resolution}, f"Delivery {delivery_id}: {resolution}.")
 
 
 @dispatch.command()

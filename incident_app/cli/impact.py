@@ -42,8 +42,7 @@ def show(world: World, reference: str, version: int | None) -> None:
         world.show({"version": None}, "The impact was not determined yet.")
         return
     lines = [f"Impact version {found.version}"]
-    for pattern in found.patterns:
-        lines.append(f"  {pattern.people:>8,}  {pattern.certainty}: {', '.join(pattern.items_en)}")
+    lines += [f"  {row.people:>8,}  {row.certainty}: {', '.join(row.items_en)}" for row in found.patterns]
     world.show(found, "\n".join(lines))
 
 

@@ -24,7 +24,7 @@ def forms_of(world: World) -> ReportForms:
 
 @click.group()
 def report() -> None:
-    """Reports to authorities."""
+    """Draft, check, export and file reports to authorities."""
 
 
 @report.command()

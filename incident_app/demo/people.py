@@ -1,4 +1,4 @@
-"""Synthetic customers from a fixed seed. Every name is made up of common parts; every address is on a reserved domain."""
+"""Synthetic customers from a fixed seed. Names are put together from common parts, domains are reserved."""
 
 from __future__ import annotations
 
@@ -11,14 +11,72 @@ from dataclasses import dataclass
 
 SEED = 20_261_120
 
-SURNAMES = (
-    "佐藤 鈴木 高橋 田中 伊藤 渡辺 山本 中村 小林 加藤 吉田 山田 佐々木 山口 松本 井上 木村 林 斎藤 清水 "
-    "髙田 﨑山 濵口 渡邉 齋藤 澤 長谷川 五十嵐 東海林 小鳥遊 一ノ瀬 勅使河原"
-).split()
-GIVEN_NAMES = (
-    "翔太 美咲 大輔 陽子 健一 由美子 直樹 恵 拓海 さくら 蓮 葵 悠真 結衣 和也 千尋 誠 真由美 亮 彩香 "
-    "隆 久美子 学 智子 勇気 奈々 弘 みどり ケン ソフィア"
-).split()
+SURNAMES = [
+    "佐藤",
+    "鈴木",
+    "高橋",
+    "田中",
+    "伊藤",
+    "渡辺",
+    "山本",
+    "中村",
+    "小林",
+    "加藤",
+    "吉田",
+    "山田",
+    "佐々木",
+    "山口",
+    "松本",
+    "井上",
+    "木村",
+    "林",
+    "斎藤",
+    "清水",
+    "髙田",
+    "﨑山",
+    "濵口",
+    "渡邉",
+    "齋藤",
+    "澤",
+    "長谷川",
+    "五十嵐",
+    "東海林",
+    "小鳥遊",
+    "一ノ瀬",
+    "勅使河原",
+]
+GIVEN_NAMES = [
+    "翔太",
+    "美咲",
+    "大輔",
+    "陽子",
+    "健一",
+    "由美子",
+    "直樹",
+    "恵",
+    "拓海",
+    "さくら",
+    "蓮",
+    "葵",
+    "悠真",
+    "結衣",
+    "和也",
+    "千尋",
+    "誠",
+    "真由美",
+    "亮",
+    "彩香",
+    "隆",
+    "久美子",
+    "学",
+    "智子",
+    "勇気",
+    "奈々",
+    "弘",
+    "みどり",
+    "ケン",
+    "ソフィア",
+]
 FOREIGN_PEOPLE = {
     "US": ("Avery", "Jordan", "Riley", "Morgan", "Casey"),
     "DE": ("Jürgen", "Anke", "Björn", "Lena", "Matthias"),

@@ -15,48 +15,54 @@ def notice_facts(
     """Return the facts of the leak notice, by language."""
     detected, today = detected_at.astimezone(JST), now.astimezone(JST)
     return {
-        "ja": {
-            "what_happened": "第三者が、他社から流出したとみられるIDとパスワードを使い、会員ページに不正にログインしました。\n"
-            "一部のお客様の情報が閲覧された可能性があります。",
-            "course_of_events": f"{detected:%m月%d日 %H:%M} 海外からの大量のログインを検知し、調査を始めました。\n"
-            f"{detected:%m月%d日} 該当する接続を遮断し、対象のアカウントのパスワードを無効にしました。\n"
-            "調査を続け、対象のお客様を確認でき次第お知らせしています。",
-            "cause": "他のサービスと同じパスワードが使われていたことにより、第三者がログインできる状態でした。",
-            "secondary_harm": "現時点で、情報の悪用は確認されていません。",
-            "our_measures": "対象アカウントのパスワードの無効化、接続元の遮断、監督官庁への報告、警察への相談を行いました。",
-            "prevention": "実施済み：不審なログインの検知条件の強化。\n予定：二要素認証の必須化。",
-            "next_update": "新たにわかったことは、メールと公式サイトでお知らせします。",
-            "where_it_leaked": "当社の会員ページ",
-            "service_name": "GPUクラウド（演示用）",
-            "sent_on": f"{today.year}年{today.month}月{today.day}日",
-            "desk_name": "個人情報お問い合わせ窓口（演示用）",
-            "desk_phone": "0120-000-000",
-            "desk_mail": "privacy@incident-app.example",
-            "desk_hours": "毎日 9:00〜21:00（3か月間）",
-            "company_name": company_ja,
-            "representative": "代表取締役社長",
-        },
-        "en": {
-            "what_happened": "A third party signed in to member pages with IDs and passwords that had apparently leaked "
-            "elsewhere.\nInformation about some customers may have been viewed.",
-            "course_of_events": f"{detected:%d %b %Y %H:%M} JST: many sign-ins from abroad were noticed and looked into.\n"
-            "The sources were blocked and the passwords of the accounts concerned disabled.\n"
-            "We are writing to people as soon as we know that they are concerned.",
-            "cause": "Passwords that were also used at other services let a third party sign in.",
-            "secondary_harm": "No misuse of the information is known at present.",
-            "our_measures": "We disabled the passwords, blocked the sources, reported to the authorities and the police.",
-            "prevention": "Done: stricter detection of suspicious sign-ins.\nPlanned: two-factor sign-in for everybody.",
-            "next_update": "Whatever we learn will be told by mail and on our official web site.",
-            "where_it_leaked": "our member pages",
-            "service_name": "GPU cloud (demonstration)",
-            "sent_on": f"{today.day} {today:%B} {today.year}",
-            "desk_name": "Personal data inquiry desk (demonstration)",
-            "desk_phone": "+81 120-000-000",
-            "desk_mail": "privacy@incident-app.example",
-            "desk_hours": "daily 9:00 to 21:00 JST, for three months",
-            "company_name": company_en,
-            "representative": "President and Representative Director",
-        },
+        "ja": {**_japanese(detected, today), "company_name": company_ja},
+        "en": {**_english(detected, today), "company_name": company_en},
+    }
+
+
+def _japanese(detected: datetime, today: datetime) -> dict[str, str]:
+    return {
+        "what_happened": "第三者が、他社から流出したとみられるIDとパスワードを使い、会員ページに不正にログインしました。\n"
+        "一部のお客様の情報が閲覧された可能性があります。",
+        "course_of_events": f"{detected:%m月%d日 %H:%M} 海外からの大量のログインを検知し、調査を始めました。\n"
+        f"{detected:%m月%d日} 該当する接続を遮断し、対象のアカウントのパスワードを無効にしました。\n"
+        "調査を続け、対象のお客様を確認でき次第お知らせしています。",
+        "cause": "他のサービスと同じパスワードが使われていたことにより、第三者がログインできる状態でした。",
+        "secondary_harm": "現時点で、情報の悪用は確認されていません。",
+        "our_measures": "対象アカウントのパスワードの無効化、接続元の遮断、監督官庁への報告、警察への相談を行いました。",
+        "prevention": "実施済み：不審なログインの検知条件の強化。\n予定：二要素認証の必須化。",
+        "next_update": "新たにわかったことは、メールと公式サイトでお知らせします。",
+        "where_it_leaked": "当社の会員ページ",
+        "service_name": "GPUクラウド（演示用）",
+        "sent_on": f"{today.year}年{today.month}月{today.day}日",
+        "desk_name": "個人情報お問い合わせ窓口（演示用）",
+        "desk_phone": "0120-000-000",
+        "desk_mail": "privacy@incident-app.example",
+        "desk_hours": "毎日 9:00〜21:00（3か月間）",
+        "representative": "代表取締役社長",
+    }
+
+
+def _english(detected: datetime, today: datetime) -> dict[str, str]:
+    return {
+        "what_happened": "A third party signed in to member pages with IDs and passwords that had apparently leaked "
+        "elsewhere.\nInformation about some customers may have been viewed.",
+        "course_of_events": f"{detected:%d %b %Y %H:%M} JST: many sign-ins from abroad were noticed and looked into.\n"
+        "The sources were blocked and the passwords of the accounts concerned disabled.\n"
+        "We are writing to people as soon as we know that they are concerned.",
+        "cause": "Passwords that were also used at other services let a third party sign in.",
+        "secondary_harm": "No misuse of the information is known at present.",
+        "our_measures": "We disabled the passwords, blocked the sources, reported to the authorities and the police.",
+        "prevention": "Done: stricter detection of suspicious sign-ins.\nPlanned: two-factor sign-in for everybody.",
+        "next_update": "Whatever we learn will be told by mail and on our official web site.",
+        "where_it_leaked": "our member pages",
+        "service_name": "GPU cloud (demonstration)",
+        "sent_on": f"{today.day} {today:%B} {today.year}",
+        "desk_name": "Personal data inquiry desk (demonstration)",
+        "desk_phone": "+81 120-000-000",
+        "desk_mail": "privacy@incident-app.example",
+        "desk_hours": "daily 9:00 to 21:00 JST, for three months",
+        "representative": "President and Representative Director",
     }
 
 

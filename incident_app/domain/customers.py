@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -162,7 +163,7 @@ def customer_row(line: int, values: Mapping[str, str]) -> CustomerRow:
     )
 
 
-def holding_row(line: int, values: Mapping[str, str], stores: Mapping[str, Set[str]]) -> HoldingRow:
+def holding_row(line: int, values: Mapping[str, str], stores: Mapping[str, AbstractSet[str]]) -> HoldingRow:
     """Check one row of a holdings file against the items of each store; RowFault says what is wrong.
 
     `items` names item codes separated by spaces, or * for every item of the store.

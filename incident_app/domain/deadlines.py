@@ -68,8 +68,8 @@ def due_time(
 ) -> DueTime:
     """Compute when a duty is due.
 
-    Before the clock has begun, a date is computed as if it had begun at `provisional_anchor_at` and marked provisional.
-    Hours are elapsed hours in UTC and are never moved. Days end at 23:59:59 in the rule's zone; only the last day moves,
+    Before the clock has begun, a date counts from `provisional_anchor_at` and is marked provisional.
+    Hours are elapsed hours in UTC and never moved. Days end at 23:59:59 in the rule's zone; only the last day moves,
     and only where the rule says so (for Japan: Act on Holidays of Administrative Organs, art. 2).
     """
     for moment in (anchor_at, provisional_anchor_at):
@@ -80,8 +80,12 @@ def due_time(
     start = anchor_at or provisional_anchor_at
     if start is None:
         return _not_started()
+    return _dated(rule, start, calendar, is_provisional=anchor_at is None)
+
+
+def _dated(rule: DeadlineRule, start: datetime, calendar: ClosedDays | None, *, is_provisional: bool) -> DueTime:
     told = _Told(rule.zone)
-    if anchor_at is None:
+    if is_provisional:
         told.say(
             "まだ認識の時刻が記録されていないため、検知の時刻から仮に数えます。",
             "Awareness is not recorded yet: counted from detection for now.",
@@ -104,7 +108,7 @@ def due_time(
         explanation_ja=tuple(told.ja),
         explanation_en=tuple(told.en),
         calendar_version=calendar.version if calendar and rule.moves_when_closed else None,
-        provisional=anchor_at is None or forecast,
+        provisional=is_provisional or forecast,
         guideline=rule.guideline,
     )
 

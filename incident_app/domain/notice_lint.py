@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -45,39 +46,43 @@ class Finding:
 
 
 def lint(*, language: str, subject: str, text: str, html: str) -> tuple[Finding, ...]:
-    """Look through one drafted text; the personal placeholders must all be there, and nothing that misleads or tracks."""
-    found = []
+    """Look through one drafted text: its placeholders, and nothing that misleads, advertises or tracks."""
+    placeholders = [*_placeholder_faults(text), *_placeholder_faults(html)]
+    stopping = [*_subject_faults(subject), *placeholders, *_word_faults(subject, text)]
+    found = [Finding(severity=Severity.STOPS, language=language, what=what) for what in dict.fromkeys(stopping)]
+    if _OVER_CERTAIN.search(text):
+        what = Words(ja="言い切りすぎていないか確かめてください。", en="Check whether this claims more than is known.")
+        found.append(Finding(severity=Severity.WARNS, language=language, what=what))
+    return tuple(found)
 
-    def note(severity: Severity, ja: str, en: str) -> None:
-        found.append(Finding(severity=severity, language=language, what=Words(ja=ja, en=en)))
 
+def _subject_faults(subject: str) -> Iterator[Words]:
     if "\n" in subject or "\r" in subject:
-        note(Severity.STOPS, "件名が1行ではありません。", "The subject is not one line.")
+        yield Words(ja="件名が1行ではありません。", en="The subject is not one line.")
     if _PLACEHOLDER.search(subject):
-        note(Severity.STOPS, "件名に個人ごとの値が入っています。", "The subject holds a personal value.")
-    for part in (text, html):
-        present = set(_PLACEHOLDER.findall(part))
-        for name in sorted(present - set(PERSONAL)):
-            note(Severity.STOPS, f"知らない差し込み [[{name}]] があります。", f"Unknown placeholder [[{name}]].")
-        for name in ("recipient", "your_items", "your_certainty"):
-            if name not in present:
-                note(Severity.STOPS, f"差し込み [[{name}]] がありません。", f"The placeholder [[{name}]] is missing.")
+        yield Words(ja="件名に個人ごとの値が入っています。", en="The subject holds a personal value.")
+
+
+def _placeholder_faults(part: str) -> Iterator[Words]:
+    present = set(_PLACEHOLDER.findall(part))
+    for name in sorted(present - set(PERSONAL)):
+        yield Words(ja=f"知らない差し込み [[{name}]] があります。", en=f"Unknown placeholder [[{name}]].")
+    for name in ("recipient", "your_items", "your_certainty"):
+        if name not in present:
+            yield Words(ja=f"差し込み [[{name}]] がありません。", en=f"The placeholder [[{name}]] is missing.")
+
+
+def _word_faults(subject: str, text: str) -> Iterator[Words]:
     for pattern in sorted(set(_LEFT_OVER.findall(subject + text))):
-        note(Severity.STOPS, f"書きかけの文字「{pattern}」が残っています。", f"Left-over text {pattern!r}.")
+        yield Words(ja=f"書きかけの文字「{pattern}」が残っています。", en=f"Left-over text {pattern!r}.")
     for word in MARKETING:
         if word.lower() in text.lower():
-            note(Severity.STOPS, f"広告の言葉「{word}」があります。", f"An advertising word: {word!r}.")
+            yield Words(ja=f"広告の言葉「{word}」があります。", en=f"An advertising word: {word!r}.")
     if _LINK_WITH_QUERY.search(text):
-        note(
-            Severity.STOPS,
-            "個別のリンクや追跡のあるリンクは使えません。",
-            "A link with parameters can track people; it is not allowed.",
+        yield Words(
+            ja="個別のリンクや追跡のあるリンクは使えません。",
+            en="A link with parameters can track people; it is not allowed.",
         )
-    if _OVER_CERTAIN.search(text):
-        note(
-            Severity.WARNS, "言い切りすぎていないか確かめてください。", "Check whether this claims more than is known."
-        )
-    return tuple(found)
 
 
 def stops(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -166,8 +166,7 @@ _REQUESTS: Sequence[tuple[ItemFlag, str, str]] = (
     (
         ItemFlag.CONTACT,
         "当社を装った電話やメール、不審な添付ファイルやリンクにご注意ください。当社がメールでパスワードやカード番号をお尋ねすることはありません。",
-        "Beware of calls and mails in our name, and of attachments and links. "
-        "We never ask for passwords or card numbers by mail.",
+        "Beware of calls, attachments and links in our name. We never ask for passwords or card numbers by mail.",
     ),
 )
 

@@ -52,11 +52,13 @@ class Document:
                 seen[header[2]] = seen.get(header[2], -1) + 1
                 if self._is_inside(header[2], seen, steps):
                     best = number
-            elif best is not None and steps and re.match(rf"^\s*\"?{re.escape(steps[-1][0])}\"?\s*=", line):
-                return number
-            elif best is None and len(steps) == 1 and re.match(rf"^\s*\"?{re.escape(steps[0][0])}\"?\s*=", line):
+            elif (best is not None or len(steps) == 1) and self._names(line, steps[-1][0]):
                 return number
         return best
+
+    @staticmethod
+    def _names(line: str, key: str) -> bool:
+        return re.match(rf"^\s*\"?{re.escape(key)}\"?\s*=", line) is not None
 
     @staticmethod
     def _is_inside(header: str, seen: Mapping[str, int], steps: Sequence[tuple[str, int]]) -> bool:

@@ -92,32 +92,32 @@ def fill_campaign(
     campaign_id, wave = _open(
         engine, incident_id, notice_id, rule, sender, when_uncertain, priority=priority, actor=actor, now=now
     )
-    people = planned = unreachable = told_apart = 0
-    digest = AudienceDigest()
     with reading(engine) as session:
         chosen = list(_chosen(session, incident_id, campaign_id, rule, items))
         candidates = list(_with_contacts(session, chosen))
-    unreachable = len(chosen) - len(candidates)
-    for chunk in chunks(plan_messages(candidates)):
-        with building(engine) as session:
-            _store(session, campaign_id, chunk, now)
-        people += sum(len(message.people) for message in chunk)
-        told_apart += sum(bool(message.told_apart_by) for message in chunk)
-        planned += len(chunk)
-    for candidate in sorted(candidates, key=lambda candidate: candidate.person_id):
-        digest.add(candidate.person_id, candidate.item_set_id, candidate.address_digest)
-    if not planned:
+    if not (messages := plan_messages(candidates)):
         _drop(engine, campaign_id)
         raise NobodyToInform
-    _freeze(engine, campaign_id, (people, planned, unreachable), digest.finish(), actor=actor, now=now)
-    return Filled(
+    for chunk in chunks(messages):
+        with building(engine) as session:
+            _store(session, campaign_id, chunk, now)
+    filled = Filled(
         campaign_id=campaign_id,
         wave=wave,
-        people=people,
-        planned=planned,
-        unreachable=unreachable,
-        told_apart=told_apart,
+        people=len(candidates),
+        planned=len(messages),
+        unreachable=len(chosen) - len(candidates),
+        told_apart=sum(bool(message.told_apart_by) for message in messages),
     )
+    _freeze(engine, filled, _digest_of(candidates), actor=actor, now=now)
+    return filled
+
+
+def _digest_of(candidates: Sequence[Candidate]) -> ContentDigest:
+    digest = AudienceDigest()
+    for candidate in sorted(candidates, key=lambda candidate: candidate.person_id):
+        digest.add(candidate.person_id, candidate.item_set_id, candidate.address_digest)
+    return digest.finish()
 
 
 def _open(
@@ -136,9 +136,6 @@ def _open(
         notice = session.get(Notice, notice_id)
         if notice is None or notice.incident_id != incident_id:
             raise NotFound(what="notice", name=notice_id)
-        newest = sa.select(sa.func.max(Campaign.wave_number)).where(
-            Campaign.incident_id == incident_id, Campaign.purpose == notice.purpose
-        )
         campaign = Campaign(
             public_id=secrets.token_hex(12),
             incident_id=incident_id,
@@ -146,7 +143,7 @@ def _open(
             notice_version=notice.current_version,
             determination_id=newest_determination(session, incident_id).id,
             purpose=notice.purpose,
-            wave_number=1 + (session.scalar(newest) or 0),
+            wave_number=_next_wave(session, notice),
             audience_rule=rule,
             channel=Channel.EMAIL,
             priority=priority,
@@ -155,15 +152,20 @@ def _open(
             sender_name=dict(sender.names),
             sender_address=sender.address,
             status=CampaignStatus.BUILDING,
-            planned=0,
-            people=0,
+            **dict.fromkeys(("planned", "people", "reported_through"), 0),
             created_at=now,
             created_by=user_of(actor),
-            reported_through=0,
         )
         session.add(campaign)
         session.flush()
         return CampaignId(campaign.id), campaign.wave_number
+
+
+def _next_wave(session: Session, notice: Notice) -> int:
+    newest = sa.select(sa.func.max(Campaign.wave_number)).where(
+        Campaign.incident_id == notice.incident_id, Campaign.purpose == notice.purpose
+    )
+    return 1 + (session.scalar(newest) or 0)
 
 
 def _chosen(
@@ -312,27 +314,18 @@ def _drop(engine: Engine, campaign_id: CampaignId) -> None:
         session.execute(sa.delete(Campaign).where(Campaign.id == campaign_id))
 
 
-def _freeze(
-    engine: Engine,
-    campaign_id: CampaignId,
-    counts: tuple[int, int, int],
-    digest: ContentDigest,
-    *,
-    actor: Actor,
-    now: datetime,
-) -> None:
-    people, planned, unreachable = counts
+def _freeze(engine: Engine, filled: Filled, digest: ContentDigest, *, actor: Actor, now: datetime) -> None:
     with transaction(engine, actor=actor, now=now) as act:
-        campaign = act.session.get_one(Campaign, campaign_id)
-        campaign.people, campaign.planned, campaign.audience_digest = people, planned, digest
+        campaign = act.session.get_one(Campaign, filled.campaign_id)
+        campaign.people, campaign.planned, campaign.audience_digest = filled.people, filled.planned, digest
         campaign.status = next_campaign_status(campaign.status, CampaignEvent.SEALED)
         act.record(
             DispatchFilled(
-                campaign_id=campaign_id,
+                campaign_id=filled.campaign_id,
                 wave=campaign.wave_number,
-                people=people,
-                planned=planned,
-                unreachable=unreachable,
+                people=filled.people,
+                planned=filled.planned,
+                unreachable=filled.unreachable,
                 audience_digest=digest,
             ),
             incident=IncidentId(campaign.incident_id),
@@ -349,7 +342,7 @@ def current_campaign_digest(session: Session, campaign_id: int) -> ContentDigest
     )
     return campaign_digest(
         audience=campaign.audience_digest or "",
-        texts={language: digest for language, digest in rows},
+        texts=dict(rows.all()),
         sender={"address": campaign.sender_address, "names": campaign.sender_name},
         when_uncertain=campaign.when_uncertain,
     )

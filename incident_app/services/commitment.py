@@ -142,7 +142,8 @@ def _facts(session: Session, incident_id: IncidentId, _part: Commitment) -> _Fin
         discharged=True,
         what=Words(
             ja=f"第{first[1]}波で、本人ごとの項目を記した通知文（第{notice.current_version}版まで）を送りました。",
-            en=f"Wave {first[1]} carried an approved notice with each person's own items (up to version {notice.current_version}).",
+            en=f"Wave {first[1]} carried an approved notice with each person's own items "
+            f"(up to version {notice.current_version}).",
         ),
         at=first[0],
         evidence=f"notice {notice.id}",

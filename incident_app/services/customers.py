@@ -339,25 +339,7 @@ def stores_and_items(session: Session) -> dict[str, set[str]]:
 def _seal(
     engine: Engine, import_id: int, kind: FileKind, checked: _Checked, loader: _Loader, *, actor: Actor, now: datetime
 ) -> ImportResult:
-    notes = sorted([*checked.refused, *loader.warnings], key=lambda refusal: refusal.line)
-    by_line: dict[int, Refusal] = {}
-    for note in notes:
-        by_line.setdefault(note.line, note)
-    for chunk in chunks(list(by_line.values())):
-        with building(engine) as session:
-            insert_new(
-                session,
-                ImportRefusal,
-                [
-                    {
-                        "import_id": import_id,
-                        "line_number": note.line,
-                        "reason": note.reason,
-                        "person_kept": note.person_kept,
-                    }
-                    for note in chunk
-                ],
-            )
+    notes = _keep_notes(engine, import_id, [*checked.refused, *loader.warnings])
     with transaction(engine, actor=actor, now=now) as act:
         batch = act.session.get_one(Import, import_id)
         batch.rows_read, batch.rows_kept = checked.read, checked.kept
@@ -376,9 +358,28 @@ def _seal(
         kind=kind,
         rows_read=checked.read,
         rows_kept=checked.kept,
-        refusals=tuple(by_line.values()),
+        refusals=notes,
         unchanged=False,
     )
+
+
+def _keep_notes(engine: Engine, import_id: int, notes: list[Refusal]) -> tuple[Refusal, ...]:
+    by_line: dict[int, Refusal] = {}
+    for note in sorted(notes, key=lambda refusal: refusal.line):
+        by_line.setdefault(note.line, note)
+    for chunk in chunks(list(by_line.values())):
+        with building(engine) as session:
+            rows = [
+                {
+                    "import_id": import_id,
+                    "line_number": note.line,
+                    "reason": note.reason,
+                    "person_kept": note.person_kept,
+                }
+                for note in chunk
+            ]
+            insert_new(session, ImportRefusal, rows)
+    return tuple(by_line.values())
 
 
 def _earlier_result(session: Session, earlier: Import, kind: FileKind) -> ImportResult:

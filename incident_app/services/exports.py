@@ -114,11 +114,10 @@ def export_outcomes(engine: Engine, campaign_id: CampaignId, *, purpose: str, ac
         for delivery_id, customer_number in inside:
             people.setdefault(delivery_id, []).append(customer_number)
         for row in session.execute(_outcomes(campaign_id)):
-            writer.writerow(
-                [row.id, " ".join(people.get(row.id, ())), row.name, row.state, row.attempt_count, row.version or ""]
-                + [row.language, row.token, utc_text(row.finished_at) if row.finished_at else "", row.outcome or ""]
-                + [row.reply_code or "", row.enhanced_code or "", _harmless(row.reply_text or "")],
-            )
+            finished_at = utc_text(row.finished_at) if row.finished_at else None
+            head = (row.id, " ".join(people.get(row.id, ())), row.name, row.state, row.attempt_count, row.version)
+            reply = (row.outcome, row.reply_code, row.enhanced_code, _harmless(row.reply_text or ""))
+            writer.writerow([*head, row.language, row.token, finished_at, *reply])
             number += 1
     text = out.getvalue()
     _record(engine, incident_id, "outcomes", number, text, purpose, actor=actor, now=now)

@@ -86,7 +86,7 @@ def _main_business(session: Session, incident_id: IncidentId) -> frozenset[Busin
 
 
 def _payable(bare: frozenset[ItemFlag]) -> bool | None:
-    """A card number alone is enough (Q&A 6-12); credentials of a service that can order paid goods need a decision."""
+    """Say yes to a card number alone (Q&A 6-12); leave credentials of a service that sells to a person."""
     if ItemFlag.PAYABLE in bare or ItemFlag.CARD_NUMBER in bare:
         return True
     return None if ItemFlag.CREDENTIAL in bare else False

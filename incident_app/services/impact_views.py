@@ -1,4 +1,4 @@
-"""Reading impact: a version with its patterns, pages of people, one person's why, and the difference of two versions."""
+"""Reading impact: a version with its patterns, pages of people, one person's why, and differences."""
 
 from __future__ import annotations
 

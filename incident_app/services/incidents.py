@@ -56,22 +56,7 @@ def open_incident(engine: Engine, opening: Opening, *, actor: Actor, now: dateti
         if opening.external_reference and (known := _by_external_reference(session, opening.external_reference)):
             return _view(session, known)
     with transaction(engine, actor=actor, now=now) as act:
-        row = Incident(
-            public_id=secrets.token_hex(12),
-            reference=_next_reference(act.session, now),
-            external_reference=opening.external_reference,
-            kind=opening.kind,
-            title=opening.title.strip(),
-            phase=Phase.OPEN,
-            exercise=opening.exercise,
-            occurred_from=opening.occurred_from,
-            occurred_until=opening.occurred_until,
-            detected_at=opening.detected_at,
-            lead_id=opener,
-            opened_at=now,
-        )
-        act.session.add(row)
-        act.session.flush()
+        row = _store(act, opening, opener)
         incident_id = IncidentId(row.id)
         act.record(
             IncidentOpened(
@@ -84,20 +69,38 @@ def open_incident(engine: Engine, opening: Opening, *, actor: Actor, now: dateti
             occurred_at=opening.detected_at,
         )
         join_incident(act, incident_id, opener, "lead")
-        _start_clock(act, incident_id, DETECTION, opening.detected_at, ClockSource.DETECTED, opening.known_by, None)
-        if opening.aware_at is not None:
-            _start_clock(
-                act,
-                incident_id,
-                AWARENESS,
-                opening.aware_at,
-                opening.aware_source,
-                opening.known_by,
-                opening.aware_reason,
-            )
+        _start_clocks(act, incident_id, opening)
         pinned = pin_playbooks(act, incident_id, response=opening.kind)
         plan_from_playbooks(act, incident_id, pinned, anchors_of(act.session, row))
         return _view(act.session, row)
+
+
+def _store(act: Transaction, opening: Opening, opener: int) -> Incident:
+    row = Incident(
+        public_id=secrets.token_hex(12),
+        reference=_next_reference(act.session, act.now),
+        external_reference=opening.external_reference,
+        kind=opening.kind,
+        title=opening.title.strip(),
+        phase=Phase.OPEN,
+        exercise=opening.exercise,
+        occurred_from=opening.occurred_from,
+        occurred_until=opening.occurred_until,
+        detected_at=opening.detected_at,
+        lead_id=opener,
+        opened_at=act.now,
+    )
+    act.session.add(row)
+    act.session.flush()
+    return row
+
+
+def _start_clocks(act: Transaction, incident_id: IncidentId, opening: Opening) -> None:
+    known_by = opening.known_by
+    _start_clock(act, incident_id, DETECTION, opening.detected_at, ClockSource.DETECTED, known_by, None)
+    if opening.aware_at is not None:
+        reason = opening.aware_reason
+        _start_clock(act, incident_id, AWARENESS, opening.aware_at, opening.aware_source, known_by, reason)
 
 
 def record_awareness(

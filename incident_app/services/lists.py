@@ -64,14 +64,7 @@ def load_list(
         evidence_id = _evidence_of(engine, digest)
         return _loaded(known, matched, unmatched, evidence_id, unchanged=True)
     list_id = known.id if known is not None else _open_list(engine, digest, source, actor, now)
-    for chunk in chunks(sorted(matched.items(), key=lambda entry: entry[0])):
-        with building(engine) as session:
-            sets = {items: item_set_id(session, items) for items in {items for _, items in chunk} if items is not None}
-            members = [
-                {"list_id": list_id, "customer_id": customer, "item_set_id": sets[items] if items else None}
-                for customer, items in chunk
-            ]
-            insert_new(session, CustomerListMember, members)
+    _store_members(engine, list_id, matched)
     with transaction(engine, actor=actor, now=now) as act:
         sealed = act.session.get_one(CustomerList, list_id)
         sealed.row_count, sealed.unmatched_count, sealed.status = len(matched), len(unmatched), BuildStatus.SEALED
@@ -81,6 +74,17 @@ def load_list(
             incident=incident_id,
         )
         return _loaded(sealed, matched, unmatched, evidence_id, unchanged=False)
+
+
+def _store_members(engine: Engine, list_id: int, matched: Mapping[int, frozenset[str] | None]) -> None:
+    for chunk in chunks(sorted(matched.items(), key=lambda entry: entry[0])):
+        with building(engine) as session:
+            sets = {items: item_set_id(session, items) for items in {items for _, items in chunk} if items is not None}
+            members = [
+                {"list_id": list_id, "customer_id": customer, "item_set_id": sets[items] if items else None}
+                for customer, items in chunk
+            ]
+            insert_new(session, CustomerListMember, members)
 
 
 def _open_list(engine: Engine, digest: str, source: str, actor: Actor, now: datetime) -> int:

@@ -88,23 +88,7 @@ def draft_notice(
     author = user_of(actor)
     with transaction(engine, actor=actor, now=now) as act:
         notice = _notice(act, incident_id, kind, title, notice_id)
-        for language, text in drafted.items():
-            act.session.add(
-                NoticeVersion(
-                    notice_id=notice.id,
-                    version=notice.current_version,
-                    language=language,
-                    template_version_id=_template_version(act, kind, language, text),
-                    facts=dict(facts[language]),
-                    subject=text.subject,
-                    text=text.text,
-                    html=text.html,
-                    content_digest=text.content_digest,
-                    written_by=author,
-                    at=now,
-                ),
-            )
-        act.session.flush()
+        _store_texts(act, notice, author, drafted, facts)
         act.record(
             NoticeDrafted(
                 notice_id=notice.id,
@@ -116,6 +100,32 @@ def draft_notice(
         )
         _void_waves(act, incident_id, notice)
         return _view(act.session, notice)
+
+
+def _store_texts(
+    act: Transaction,
+    notice: Notice,
+    author: int,
+    drafted: Mapping[Language, NoticeText],
+    facts: Mapping[str, Mapping[str, str]],
+) -> None:
+    for language, text in drafted.items():
+        act.session.add(
+            NoticeVersion(
+                notice_id=notice.id,
+                version=notice.current_version,
+                language=language,
+                template_version_id=_template_version(act, notice.kind, language, text),
+                facts=dict(facts[language]),
+                subject=text.subject,
+                text=text.text,
+                html=text.html,
+                content_digest=text.content_digest,
+                written_by=author,
+                at=act.now,
+            ),
+        )
+    act.session.flush()
 
 
 def _lint(language: str, text: NoticeText) -> tuple[Finding, ...]:

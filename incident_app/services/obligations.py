@@ -1,4 +1,4 @@
-"""Duties of an incident: derived anew after each determination, superseded visibly, fulfilled, or waived by two people."""
+"""Duties of an incident: derived anew after each determination, superseded visibly, fulfilled, or waived by two."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.calendars import ClosedDays, read_closures
+from incident_app.domain.deadlines import DueTime
 from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import BadInput, IllegalMove, NotFound
 from incident_app.domain.events import ObligationFulfilled, ObligationsDerived, ObligationWaived
@@ -231,11 +232,7 @@ def _row(
         provisional=duty.due.provisional,
         guideline=duty.due.guideline,
         internal_target_at=duty.internal_target_at,
-        calculation={
-            "ja": duty.due.explanation_ja,
-            "en": duty.due.explanation_en,
-            "calendar": duty.due.calendar_version,
-        },
+        calculation=_calculation(duty.due),
         because=asdict(duty.because),
         decide=asdict(duty.decide) if duty.decide else None,
         source=duty.source,
@@ -246,6 +243,10 @@ def _row(
     act.session.add(row)
     act.session.flush()
     return row
+
+
+def _calculation(due: DueTime) -> dict[str, object]:
+    return {"ja": due.explanation_ja, "en": due.explanation_en, "calendar": due.calendar_version}
 
 
 def list_obligations(engine: Engine, incident_id: IncidentId, *, superseded: bool = False) -> list[ObligationView]:

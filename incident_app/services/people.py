@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -96,23 +96,32 @@ def _list_range(
             ),
         )
     }
+    common = {
+        "incident_id": incident_id,
+        "purpose": purpose,
+        "determination_id": determination_id,
+        "standing": Standing.TO_INFORM,
+        "standing_since": now,
+    }
     new = [
-        {
-            "incident_id": incident_id,
-            "purpose": purpose,
-            "customer_id": customer_id,
-            "language": row.language,
-            "item_set_id": row.item_set_id,
-            "determination_id": determination_id,
-            "standing": Standing.TO_INFORM,
-            "standing_since": now,
-        }
+        {**common, "customer_id": customer_id, "language": row.language, "item_set_id": row.item_set_id}
         for customer_id, row in affected.items()
         if customer_id not in present
     ]
     insert_new(session, PersonToInform, new)
+    changed, exempted = _bring_in_step(present.values(), affected, determination_id, now)
+    return len(new), changed, exempted
+
+
+def _bring_in_step(
+    present: Iterable[PersonToInform],
+    affected: Mapping[int, sa.Row[int, int, Language]],
+    determination_id: int,
+    now: datetime,
+) -> tuple[int, int]:
     changed = exempted = 0
-    for customer_id, person in present.items():
+    for person in present:
+        customer_id = person.customer_id or 0
         row = affected.get(customer_id)
         if row is None:
             exempted += _exempt(person, now)
@@ -121,7 +130,7 @@ def _list_range(
         person.item_set_id, person.determination_id = row.item_set_id, determination_id
         if person.standing is Standing.EXEMPT and person.how == NO_LONGER_AFFECTED:
             person.standing, person.standing_since, person.how = Standing.TO_INFORM, now, None
-    return len(new), changed, exempted
+    return changed, exempted
 
 
 NO_LONGER_AFFECTED = "no_longer_affected"
@@ -145,6 +154,20 @@ def _affected(determination_id: int, low: int, high: int) -> sa.Select[int, int,
             ImpactPattern.certainty != Certainty.RULED_OUT,
         )
     )
+
+
+def _named(
+    session: Session, incident_id: IncidentId, purpose: Purpose, customer_numbers: list[str]
+) -> Sequence[PersonToInform]:
+    return session.scalars(
+        sa.select(PersonToInform)
+        .join(Customer, Customer.id == PersonToInform.customer_id)
+        .where(
+            PersonToInform.incident_id == incident_id,
+            PersonToInform.purpose == purpose,
+            Customer.customer_number.in_(customer_numbers),
+        ),
+    ).all()
 
 
 def numbers_with(
@@ -202,15 +225,7 @@ def record_told(
     if not reason.strip():
         raise BadInput(field="reason", problem="say how and by whom the person was told, or why nobody has to")
     with transaction(engine, actor=actor, now=now) as act:
-        people = act.session.scalars(
-            sa.select(PersonToInform)
-            .join(Customer, Customer.id == PersonToInform.customer_id)
-            .where(
-                PersonToInform.incident_id == incident_id,
-                PersonToInform.purpose == purpose,
-                Customer.customer_number.in_(customer_numbers),
-            ),
-        ).all()
+        people = _named(act.session, incident_id, purpose, customer_numbers)
         if len(people) != len(set(customer_numbers)):
             raise NotFound(
                 what="person to inform", name=f"{len(set(customer_numbers)) - len(people)} of the numbers given"

@@ -72,7 +72,6 @@ def draft_report(
     is empty. A gap without reason may be drafted, but not approved or filed (E5).
     """
     template = forms.form(form)
-    author = user_of(actor)
     with transaction(engine, actor=actor, now=now) as act:
         facts = report_facts(act.session, get_row(act.session, incident_id))
         facts |= {name: Words(ja=value, en=value) for name, value in (given or {}).items() if value.strip()}
@@ -88,24 +87,30 @@ def draft_report(
             stated_gaps=dict(stated_gaps or {}),
             person_count_id=counts[ALL].id if ALL in counts else None,
             content_digest=filled.digest,
-            written_by=author,
+            written_by=user_of(actor),
             at=now,
         )
-        act.session.add(version)
-        act.session.flush()
-        if report.current_version > 1:
-            void_approvals(act, incident_id, Subject.REPORT, report.id)
-        act.record(
-            ReportDrafted(
-                report_id=report.id,
-                version=report.current_version,
-                form=form,
-                gaps=len(filled.gaps),
-                digest=filled.digest,
-            ),
-            incident=incident_id,
-        )
+        _store(act, incident_id, report, version, filled)
         return _view(act.session, report)
+
+
+def _store(
+    act: Transaction, incident_id: IncidentId, report: Report, version: ReportVersion, filled: FilledForm
+) -> None:
+    act.session.add(version)
+    act.session.flush()
+    if report.current_version > 1:
+        void_approvals(act, incident_id, Subject.REPORT, report.id)
+    act.record(
+        ReportDrafted(
+            report_id=report.id,
+            version=report.current_version,
+            form=report.form,
+            gaps=len(filled.gaps),
+            digest=filled.digest,
+        ),
+        incident=incident_id,
+    )
 
 
 def _report(
@@ -148,12 +153,7 @@ def file_report(
     """Record that an approved report was transmitted: write-once, with its receipt; it fulfils its duty (E10)."""
     with transaction(engine, actor=actor, now=now) as act:
         report = _get(act.session, incident_id, report_id)
-        version = _version(act.session, report)
-        if _submission(act.session, version) is not None:
-            raise IllegalMove(thing="report", state="filed", event="file")
-        check_ready(_filled(version))
-        if not is_approved(act.session, Subject.REPORT, report.id, version.content_digest):
-            raise NotApproved
+        version = _ready_version(act.session, report)
         at = submitted_at or now
         act.session.add(
             ReportSubmission(
@@ -176,6 +176,17 @@ def file_report(
             occurred_at=at,
         )
         _fulfil_duty(act, report, at)
+
+
+def _ready_version(session: Session, report: Report) -> ReportVersion:
+    """Return the version that may be filed now; refused when filed, with unstated gaps, or not approved."""
+    version = _version(session, report)
+    if _submission(session, version) is not None:
+        raise IllegalMove(thing="report", state="filed", event="file")
+    check_ready(_filled(version))
+    if not is_approved(session, Subject.REPORT, report.id, version.content_digest):
+        raise NotApproved
+    return version
 
 
 def _fulfil_duty(act: Transaction, report: Report, at: datetime) -> None:

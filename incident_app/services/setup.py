@@ -25,7 +25,7 @@ Files = Callable[[str], list[Path]]
 
 
 def load_playbooks(engine: Engine, files: Files, *, policy: str, actor: Actor, now: datetime) -> int:
-    """Load every playbook file whose text is new; return how many were. A faulty file is named and nothing of it kept."""
+    """Load every playbook file whose text is new; return how many were. A faulty file is named, none of it kept."""
     loaded = 0
     for path in files("policies"):
         if path.stem == policy:

@@ -1,4 +1,4 @@
-"""Response steps of an incident: planned from its playbooks, worked on with results, blocked until their needs are met."""
+"""Response steps of an incident: planned from playbooks, worked on with results, blocked until needs are met."""
 
 from __future__ import annotations
 

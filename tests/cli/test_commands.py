@@ -74,7 +74,7 @@ def test_the_flow_from_file_to_timeline_by_commands(run: object, instance: Engin
     totals = json.loads(run("dispatch", "status", reference, "--json", *AUTHOR).stdout)[0]["totals"]
     assert totals["planned"] == totals["waiting"] == 4
     run("dispatch", "pause", reference, wave, *AUTHOR)
-    report = run("report", "draft", reference, "jp-appi-preliminary", "--fact", "contact=x", "--json", *AUTHOR)
+    report = run("report", "draft", reference, "jp-appi-preliminary", "--json", *AUTHOR)
     run("report", "check", reference, str(json.loads(report.stdout)["id"]), *AUTHOR, code=1)
     run("step", "finish", reference, "block-logins", "--result", "done", *AUTHOR)
     run("timeline", "add", reference, "電話で相談した", "--at", "2026-11-20T17:00+09:00", *AUTHOR)

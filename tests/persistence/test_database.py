@@ -1,5 +1,3 @@
-import pytest
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.persistence import schema

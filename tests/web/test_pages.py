@@ -261,7 +261,7 @@ def test_every_phrase_of_the_catalogue_is_used_and_every_used_one_exists() -> No
         for path in (builders.ROOT / folder).rglob(pattern)
     ]
     text = "\n".join(sources)
-    used = set(re.findall(r'\b(?:t|phrase|done)\("([a-z_]+\.[a-z_]+)"', text))
+    used = set(re.findall(r'\b(?:t|phrase|done)\(["\']([a-z_]+\.[a-z_]+)["\']', text))
     groups = set(re.findall(r'\bt\("([a-z_]+\.[a-z_]*)" ~', text))
     keys = set(catalogue())
     used -= groups  # the beginnings of keys that are put together
