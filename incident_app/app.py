@@ -25,6 +25,7 @@ from incident_app.settings import Settings
 from incident_app.web import (
     approvals,
     commitment,
+    customers,
     dispatch,
     errors,
     impact,
@@ -46,6 +47,7 @@ POLICY = (
 )
 BLUEPRINTS = (
     session,
+    customers,
     incidents,
     scope,
     impact,
@@ -92,6 +94,7 @@ def create_app(
         engine=make_engine(settings.database_url),
         clock=clock,
         address_key=own_key(settings.home, "address"),
+        uploads=settings.home / "uploads",
         sender_address=settings.sender_address,
         designated_operator=settings.designated_operator,
         templates=NoticeTemplates(templates),

@@ -32,6 +32,7 @@ from incident_app.services import (
     scopes,
     setup,
 )
+from incident_app.services.jobs import JobTools
 from incident_app.services.worker import Worker, WorkerSettings
 from notifications.dispatcher import DispatcherOptions
 from notifications.retry import RetryPolicy
@@ -44,6 +45,7 @@ KEY = b"k" * 32
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery"
 TEMPLATES = NoticeTemplates([ROOT / "templates"])
+TOOLS = JobTools(address_key=KEY, uploads=Path("nowhere"))
 FORMS = ReportForms([ROOT / "templates"])
 
 
@@ -232,6 +234,7 @@ def a_worker(engine: Engine, port: int, folder: Path, clock: object) -> Worker:
         transport,
         WorkerSettings(
             journals=folder,
+            tools=TOOLS,
             bounce_domain="bounce.example.jp",
             message_domain="example.jp",
             options=DispatcherOptions(connections=2, connect_attempts=1, idle_poll=timedelta(milliseconds=10)),

@@ -15,6 +15,8 @@ from sqlalchemy.engine import Engine
 
 from incident_app.app import create_app
 from incident_app.cli.context import World, command
+from incident_app.keys import own_key
+from incident_app.services.jobs import JobTools
 from incident_app.services.worker import Worker, WorkerSettings
 from incident_app.settings import Settings
 from notifications.dispatcher import DispatcherOptions
@@ -45,6 +47,7 @@ def make_worker(engine: Engine, settings: Settings, *, retry: RetryPolicy | None
         transport,
         WorkerSettings(
             journals=settings.home / "journals",
+            tools=JobTools(address_key=own_key(settings.home, "address"), uploads=settings.home / "uploads"),
             bounce_domain=settings.bounce_domain,
             message_domain=settings.bounce_domain,
             options=DispatcherOptions(

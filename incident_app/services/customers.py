@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,17 +22,15 @@ from incident_app.domain.customers import (
     holding_row,
     read_rows,
 )
-from incident_app.domain.digests import digest_of_bytes, keyed_digest
+from incident_app.domain.digests import digest_of_bytes
 from incident_app.domain.events import CustomersImported
 from incident_app.domain.ids import Actor
-from incident_app.domain.vocabulary import BuildStatus, Channel
+from incident_app.domain.vocabulary import BuildStatus
 from incident_app.persistence.bulk import chunks, insert_new
-from incident_app.persistence.customers import Customer, CustomerContact, Holding, Import, ImportRefusal
+from incident_app.persistence.customers import Customer, Import, ImportRefusal
 from incident_app.persistence.inventory import DataStore, StoreItem
-from incident_app.persistence.item_sets import item_set_id
+from incident_app.services.loading import Loader
 from incident_app.services.transaction import building, reading, transaction
-from notifications.addresses import normalised, parse_address
-from notifications.errors import AddressRefused
 
 Progress = Callable[[int, int], None]
 
@@ -79,7 +76,7 @@ def import_file(
         first = checked.refused[0]
         raise RowsRefused(refused=len(checked.refused), read=checked.read, line=first.line, reason=first.reason)
     batch = _open_import(engine, kind, content, earlier.id if earlier else None, actor, now)
-    loader = _Loader(address_key=address_key, import_id=batch.id, at=batch.at)
+    loader = Loader(address_key=address_key, import_id=batch.id, at=batch.at)
     done = 0
     for people in chunks(checked.customers):
         with building(engine) as session:
@@ -96,6 +93,44 @@ def _advance(progress: Progress | None, done: int, total: int) -> int:
     if progress:
         progress(done, total)
     return done
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportView:
+    """An earlier import as a page shows it."""
+
+    id: int
+    kind: str
+    at: datetime
+    rows_read: int
+    rows_kept: int
+    refusals: tuple[Refusal, ...]
+
+
+def list_imports(engine: Engine, *, limit: int = 20) -> list[ImportView]:
+    """Return the latest imports with their refused lines (at most 50 each), newest first."""
+    with reading(engine) as session:
+        rows = session.scalars(
+            sa.select(Import).where(Import.status == BuildStatus.SEALED).order_by(Import.id.desc()).limit(limit),
+        ).all()
+        return [
+            ImportView(
+                id=row.id,
+                kind=row.kind,
+                at=row.at,
+                rows_read=row.rows_read,
+                rows_kept=row.rows_kept,
+                refusals=_refusals_of(session, row.id)[:50],
+            )
+            for row in rows
+        ]
+
+
+def _refusals_of(session: Session, import_id: int) -> tuple[Refusal, ...]:
+    rows = session.scalars(
+        sa.select(ImportRefusal).where(ImportRefusal.import_id == import_id).order_by(ImportRefusal.line_number),
+    )
+    return tuple(Refusal(line=row.line_number, reason=row.reason, person_kept=row.person_kept) for row in rows)
 
 
 def _text_of(content: bytes) -> str:
@@ -179,150 +214,6 @@ def _open_import(
         return _Batch(id=batch.id, at=batch.at)
 
 
-class _Loader:
-    """Puts checked rows into the tables, chunk by chunk. Loading a chunk twice changes nothing."""
-
-    def __init__(self, *, address_key: bytes, import_id: int, at: datetime) -> None:
-        self.address_key = address_key
-        self.import_id = import_id
-        self.at = at
-        self.warnings: list[Refusal] = []
-
-    def load_customers(self, session: Session, rows: Sequence[CustomerRow]) -> None:
-        numbers = [row.customer_number for row in rows]
-        insert_new(
-            session,
-            Customer,
-            [
-                {
-                    "public_id": secrets.token_hex(12),
-                    "customer_number": row.customer_number,
-                    "kind": row.kind,
-                    "relation": row.relation,
-                    "language": row.language,
-                    "jurisdiction": row.jurisdiction,
-                }
-                for row in rows
-            ],
-        )
-        ids = _ids_by_number(session, numbers)
-        self._update_changed(session, rows)
-        wanted = [contact for row in rows for contact in self._contacts(ids[row.customer_number], row)]
-        self._close_replaced(session, list(ids.values()), wanted)
-        insert_new(session, CustomerContact, wanted)
-
-    def _update_changed(self, session: Session, rows: Sequence[CustomerRow]) -> None:
-        stored = {
-            customer.customer_number: customer
-            for customer in session.scalars(
-                sa.select(Customer).where(Customer.customer_number.in_([row.customer_number for row in rows])),
-            )
-        }
-        for row in rows:
-            customer = stored[row.customer_number]
-            customer.kind, customer.relation = row.kind, row.relation
-            customer.language, customer.jurisdiction = row.language, row.jurisdiction
-
-    def _contacts(self, customer_id: int, row: CustomerRow) -> list[dict[str, object]]:
-        contacts = []
-        for channel, address, key in self._addresses(row):
-            contacts.append(
-                {
-                    "customer_id": customer_id,
-                    "channel": channel,
-                    "name": row.name,
-                    "address": address,
-                    "address_digest": keyed_digest(self.address_key, key),
-                    "valid_from": self.at,
-                    "import_id": self.import_id,
-                },
-            )
-        return contacts
-
-    def _addresses(self, row: CustomerRow) -> list[tuple[Channel, str, str]]:
-        found = []
-        if row.email:
-            try:
-                address = parse_address(row.email)
-            except AddressRefused as refusal:
-                # The person stays: without mail they go to the next channel, never into silence.
-                self.warnings.append(Refusal(line=row.line, reason=f"email: {refusal}", person_kept=True))
-            else:
-                found.append((Channel.EMAIL, str(address), normalised(address)))
-        if row.postal_address:
-            found.append((Channel.POST, row.postal_address, row.postal_address))
-        if row.phone:
-            found.append((Channel.PHONE, row.phone, row.phone))
-        return found or [(Channel.POST, "", "")]
-
-    def _close_replaced(self, session: Session, ids: Sequence[int], wanted: list[dict[str, object]]) -> None:
-        """End the contacts that the file no longer names; drop from `wanted` those that are already there."""
-        named = {(entry["customer_id"], entry["channel"], entry["address_digest"]): entry for entry in wanted}
-        live = sa.select(CustomerContact).where(
-            CustomerContact.customer_id.in_(ids), CustomerContact.valid_until.is_(None)
-        )
-        for contact in session.scalars(live):
-            entry = named.get((contact.customer_id, contact.channel, contact.address_digest))
-            if entry is not None and entry["name"] == contact.name:
-                wanted.remove(entry)
-            elif contact.valid_from != self.at:
-                contact.valid_until = self.at
-
-    def load_holdings(self, session: Session, rows: Sequence[HoldingRow]) -> None:
-        ids = _ids_by_number(session, [row.customer_number for row in rows])
-        stores = dict(session.execute(sa.select(DataStore.code, DataStore.id)).all())
-        sets = {items: item_set_id(session, items) for items in {row.items for row in rows}}
-        wanted = {
-            (stores[row.store], ids[row.customer_number], sets[row.items], row.held_from, row.held_until)
-            for row in rows
-        }
-        replaced = {(store_id, customer_id) for store_id, customer_id, *_ in wanted}
-        live = sa.select(Holding).where(
-            Holding.customer_id.in_(sorted(set(ids.values()))),
-            Holding.retracted_at.is_(None),
-            Holding.recorded_at != self.at,
-        )
-        for holding in session.scalars(live):
-            key = (holding.store_id, holding.customer_id, holding.item_set_id, holding.held_from, holding.held_until)
-            if key in wanted:
-                wanted.discard(key)
-            elif key[:2] in replaced and holding.held_until is None:
-                self._end(session, holding, wanted)
-        session.flush()
-        insert_new(session, Holding, [self._holding(*key) for key in sorted(wanted, key=lambda key: key[:3])])
-
-    def _end(
-        self, session: Session, holding: Holding, wanted: set[tuple[int, int, int, datetime | None, datetime | None]]
-    ) -> None:
-        """Say that a holding ended when the new one began: the old row is retracted, what it said is kept."""
-        starts = [key[3] for key in wanted if key[:2] == (holding.store_id, holding.customer_id) and key[3]]
-        holding.retracted_at = self.at
-        until = min(starts, default=self.at)
-        insert_new(
-            session,
-            Holding,
-            [self._holding(holding.store_id, holding.customer_id, holding.item_set_id, holding.held_from, until)],
-        )
-
-    def _holding(
-        self, store_id: int, customer_id: int, set_id: int, held_from: datetime | None, held_until: datetime | None
-    ) -> dict[str, object]:
-        return {
-            "store_id": store_id,
-            "customer_id": customer_id,
-            "item_set_id": set_id,
-            "recorded_at": self.at,
-            "held_from": held_from,
-            "held_until": held_until,
-            "import_id": self.import_id,
-        }
-
-
-def _ids_by_number(session: Session, numbers: Sequence[str]) -> dict[str, int]:
-    wanted = sa.select(Customer.customer_number, Customer.id).where(Customer.customer_number.in_(numbers))
-    return dict(session.execute(wanted).all())
-
-
 def stores_and_items(session: Session) -> dict[str, set[str]]:
     """Return the items that each store of the inventory may hold."""
     stores: dict[str, set[str]] = {code: set() for code in session.scalars(sa.select(DataStore.code))}
@@ -337,7 +228,7 @@ def stores_and_items(session: Session) -> dict[str, set[str]]:
 
 
 def _seal(
-    engine: Engine, import_id: int, kind: FileKind, checked: _Checked, loader: _Loader, *, actor: Actor, now: datetime
+    engine: Engine, import_id: int, kind: FileKind, checked: _Checked, loader: Loader, *, actor: Actor, now: datetime
 ) -> ImportResult:
     notes = _keep_notes(engine, import_id, [*checked.refused, *loader.warnings])
     with transaction(engine, actor=actor, now=now) as act:
@@ -383,16 +274,11 @@ def _keep_notes(engine: Engine, import_id: int, notes: list[Refusal]) -> tuple[R
 
 
 def _earlier_result(session: Session, earlier: Import, kind: FileKind) -> ImportResult:
-    refusals = session.scalars(
-        sa.select(ImportRefusal).where(ImportRefusal.import_id == earlier.id).order_by(ImportRefusal.line_number),
-    )
     return ImportResult(
         import_id=earlier.id,
         kind=kind,
         rows_read=earlier.rows_read,
         rows_kept=earlier.rows_kept,
-        refusals=tuple(
-            Refusal(line=row.line_number, reason=row.reason, person_kept=row.person_kept) for row in refusals
-        ),
+        refusals=_refusals_of(session, earlier.id),
         unchanged=True,
     )

@@ -5,21 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.domain.delivery import AudienceRule, WhenUncertain
-from incident_app.domain.errors import IncidentAppError
+from incident_app.domain.errors import IncidentAppError, NotFound
 from incident_app.domain.ids import Actor, IncidentId, NoticeId
 from incident_app.domain.vocabulary import JobKind, JobStatus
 from incident_app.persistence.jobs import Job
 from incident_app.services.campaigns import Sender, fill_campaign
+from incident_app.services.customers import import_file
 from incident_app.services.obligations import determine_and_derive
 from incident_app.services.transaction import reading, recording
 
 LEASE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobTools:
+    """What jobs need besides the database."""
+
+    address_key: bytes
+    uploads: Path
+    """Where files lie that were handed in on a page, named by their digest, until they are imported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +73,14 @@ def ask_for(
         return job.id
 
 
-def list_jobs(engine: Engine, incident_id: IncidentId) -> list[JobView]:
-    """Return the jobs of an incident, newest first."""
+def list_jobs(engine: Engine, incident_id: IncidentId | None) -> list[JobView]:
+    """Return the jobs of an incident, or those that belong to none, newest first."""
     with reading(engine) as session:
         rows = session.scalars(sa.select(Job).where(Job.incident_id == incident_id).order_by(Job.id.desc()).limit(50))
         return [_view(row) for row in rows]
 
 
-def work_on_next(engine: Engine, *, owner: str, now: datetime) -> bool:
+def work_on_next(engine: Engine, tools: JobTools, *, owner: str, now: datetime) -> bool:
     """Take the oldest waiting job, or one whose worker died, and do it; False when there is none."""
     with recording(engine) as session:
         job = session.scalars(
@@ -93,7 +104,7 @@ def work_on_next(engine: Engine, *, owner: str, now: datetime) -> bool:
         )
     error: dict[str, str] | None = None
     try:
-        _WORK[kind](engine, incident_id, parameters, actor, now)
+        _WORK[kind](engine, tools, incident_id, parameters, actor, now)
     except IncidentAppError as refusal:
         error = {"ja": refusal.message("ja"), "en": refusal.message("en")}
     with recording(engine) as session:
@@ -107,15 +118,19 @@ def work_on_next(engine: Engine, *, owner: str, now: datetime) -> bool:
     return True
 
 
-Work = Callable[[Engine, IncidentId, Mapping[str, Any], Actor, datetime], None]
+Work = Callable[[Engine, JobTools, IncidentId, Mapping[str, Any], Actor, datetime], None]
 
 
-def _determine(engine: Engine, incident_id: IncidentId, wanted: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+def _determine(
+    engine: Engine, _tools: JobTools, incident_id: IncidentId, wanted: Mapping[str, Any], actor: Actor, now: datetime
+) -> None:
     designated = bool(wanted.get("designated_operator"))
     determine_and_derive(engine, incident_id, designated_operator=designated, actor=actor, now=now)
 
 
-def _fill(engine: Engine, incident_id: IncidentId, wanted: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+def _fill(
+    engine: Engine, _tools: JobTools, incident_id: IncidentId, wanted: Mapping[str, Any], actor: Actor, now: datetime
+) -> None:
     fill_campaign(
         engine,
         incident_id,
@@ -129,7 +144,24 @@ def _fill(engine: Engine, incident_id: IncidentId, wanted: Mapping[str, Any], ac
     )
 
 
-_WORK: Mapping[JobKind, Work] = {JobKind.DETERMINE: _determine, JobKind.FILL: _fill}
+def _import(
+    engine: Engine, tools: JobTools, _incident: IncidentId, wanted: Mapping[str, Any], actor: Actor, now: datetime
+) -> None:
+    path = tools.uploads / f"{wanted['digest']}.csv"
+    if not path.is_file():
+        raise NotFound(what="uploaded file", name=str(wanted["digest"])[:12])
+    import_file(
+        engine,
+        path.read_bytes(),
+        address_key=tools.address_key,
+        keep_good=bool(wanted["keep_good"]),
+        actor=actor,
+        now=now,
+    )
+    path.unlink()
+
+
+_WORK: Mapping[JobKind, Work] = {JobKind.DETERMINE: _determine, JobKind.FILL: _fill, JobKind.IMPORT: _import}
 
 
 def _view(row: Job) -> JobView:

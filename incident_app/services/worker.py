@@ -38,6 +38,7 @@ class WorkerSettings:
     """What a worker needs besides the database."""
 
     journals: Path
+    tools: jobs.JobTools
     bounce_domain: str
     message_domain: str
     options: DispatcherOptions = field(default_factory=DispatcherOptions)
@@ -106,7 +107,9 @@ class Worker:
         """Work until `stop` is set, or, if so wished, until there is nothing to do now."""
         await asyncio.to_thread(self.recover)
         while not stop.is_set():
-            worked = await asyncio.to_thread(jobs.work_on_next, self.engine, owner=self.owner, now=self.clock())
+            worked = await asyncio.to_thread(
+                jobs.work_on_next, self.engine, self.settings.tools, owner=self.owner, now=self.clock()
+            )
             summary = await self.send(stop)
             idle = not worked and (summary is None or summary.ended is not Ended.STOPPED)
             if until_idle and idle:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import flask
@@ -39,6 +40,7 @@ class Parts:
         engine: Engine,
         clock: Callable[[], datetime],
         address_key: bytes,
+        uploads: Path,
         sender_address: str,
         designated_operator: bool,
         templates: NoticeTemplates,
@@ -47,6 +49,7 @@ class Parts:
         self.engine = engine
         self.clock = clock
         self.address_key = address_key
+        self.uploads = uploads
         self.sender_address = sender_address
         self.designated_operator = designated_operator
         self.templates = templates

@@ -8,11 +8,14 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.demo.texts import REPORT_FACTS, REPORT_GAPS
 from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing
 from incident_app.domain.vocabulary import Certainty, DutyStatus, Subject
+from incident_app.persistence.outbox import DeliveryAttempt
+from incident_app.persistence.timeline import EventRow
 from incident_app.services import (
     approvals,
     commitment,
@@ -27,6 +30,7 @@ from incident_app.services import (
     timeline,
     waves,
 )
+from incident_app.services.transaction import reading
 from notifications.sink import MailSink, SinkScript
 from tests import builders
 from tests.conftest import Clock
@@ -58,7 +62,10 @@ def sink(tmp_path: Path) -> object:
         yield running
 
 
-def test_a_breach_from_alarm_to_closure(instance: Engine, clock: Clock, tmp_path: Path, sink: MailSink) -> None:
+def test_a_breach_from_alarm_to_closure(
+    instance: Engine, clock: Clock, tmp_path: Path, sink: MailSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
     builders.with_customers(instance)
     author, approver = builders.author(instance).actor, builders.approver(instance).actor
     worker = builders.a_worker(instance, sink.port, tmp_path / "journals", clock)
@@ -189,3 +196,10 @@ def test_a_breach_from_alarm_to_closure(instance: Engine, clock: Clock, tmp_path
     )["events"]
     assert [row["kind"] for row in rows][:2] == ["incident.opened", "member.added"]
     assert timeline.verify_timeline(instance).broken is None
+
+    # No name and no address ever entered events, results of deliveries, or logs.
+    with reading(instance) as session:
+        kept = "".join(session.scalars(sa.select(EventRow.body)))
+        kept += "".join(session.scalars(sa.select(DeliveryAttempt.reply_text)))
+    for personal in ("髙橋", "山﨑", "Jürgen", "ichiro", "juergen", "hana..ko", "info@", "試験町"):
+        assert personal not in kept + caplog.text

@@ -1,9 +1,14 @@
 """The database itself refuses what must not change, on both kinds of database."""
 
+import multiprocessing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DatabaseError, IntegrityError, StatementError
 from sqlalchemy.orm import Session
@@ -12,6 +17,7 @@ from incident_app.domain.vocabulary import BuildStatus, Subject, Verdict
 from incident_app.persistence import schema
 from incident_app.persistence.approvals import ApprovalDecision, ApprovalRequest
 from incident_app.persistence.customers import Import, ImportRefusal, ItemSet
+from incident_app.persistence.database import make_engine
 from incident_app.persistence.timeline import TextRow
 from incident_app.persistence.triggers import refresh_guards
 from tests import builders
@@ -155,12 +161,52 @@ def test_a_missing_column_is_named(engine: Engine) -> None:
     assert any("per_minute" in fault for fault in schema.schema_faults(engine))
 
 
-def test_an_empty_database_is_told_to_upgrade(tmp_path: object) -> None:
-    from incident_app.persistence.database import make_engine
-
+def test_an_empty_database_is_told_to_upgrade(tmp_path: Path) -> None:
     empty = make_engine(f"sqlite:///{tmp_path}/empty.db")
     assert "db upgrade" in schema.schema_faults(empty)[0]
     empty.dispose()
+
+
+def test_the_first_migration_goes_down_and_up_again(engine: Engine) -> None:
+    with engine.begin() as connection:
+        command.downgrade(schema.alembic_config(connection), "base")
+    tables = set(sa.inspect(engine).get_table_names())
+    assert tables <= {"alembic_version"}
+    schema.upgrade(engine)
+    assert schema.schema_faults(engine) == []
+
+
+def _upgrade(url: str) -> None:
+    fresh = make_engine(url)
+    schema.upgrade(fresh)
+    fresh.dispose()
+
+
+def test_four_processes_that_upgrade_a_fresh_database_at_once_all_succeed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/fresh.db"
+    processes = [multiprocessing.get_context("spawn").Process(target=_upgrade, args=(url,)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+    whole = make_engine(url)
+    assert schema.schema_faults(whole) == []
+    whole.dispose()
+
+
+def test_a_batch_migration_drops_guards_and_refreshing_brings_them_back(tmp_path: Path) -> None:
+    changed = make_engine(f"sqlite:///{tmp_path}/batch.db")
+    schema.upgrade(changed)
+    with changed.begin() as connection:
+        operations = Operations(MigrationContext.configure(connection))
+        with operations.batch_alter_table("item_sets", recreate="always"):
+            pass
+    assert any("item_sets" in fault for fault in schema.schema_faults(changed))
+    with changed.begin() as connection:
+        refresh_guards(connection)
+    assert schema.schema_faults(changed) == []
+    changed.dispose()
 
 
 def test_upgrading_twice_changes_nothing(engine: Engine) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 from incident_app.domain.customers import MissingColumns, RowsRefused, UnknownColumns, UnreadableFile
 from incident_app.domain.vocabulary import BuildStatus, Channel
 from incident_app.persistence.customers import Customer, CustomerContact, Holding, Import
-from incident_app.services import customers
+from incident_app.services import customers, loading
 from incident_app.services.transaction import reading
 from tests import builders
 from tests.builders import NOW, import_text
@@ -144,15 +144,15 @@ def test_new_knowledge_retracts_the_old_holding_and_says_when_it_ended(instance:
 def test_an_import_cut_off_by_a_crash_is_taken_up_again_by_the_same_file(
     instance: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = customers._Loader.load_customers
+    real = loading.Loader.load_customers
 
     def crash(*_arguments: object) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr(customers._Loader, "load_customers", crash)
+    monkeypatch.setattr(loading.Loader, "load_customers", crash)
     with pytest.raises(ConnectionError):
         import_text(instance, builders.CUSTOMERS)
-    monkeypatch.setattr(customers._Loader, "load_customers", real)
+    monkeypatch.setattr(loading.Loader, "load_customers", real)
     result = import_text(instance, builders.CUSTOMERS, now=NOW + timedelta(hours=1))
     assert (result.rows_kept, result.unchanged) == (6, False)
     with reading(instance) as session:

@@ -1,5 +1,6 @@
 """The pages through the client: guarded, escaped, nothing typed is lost, four eyes."""
 
+import io
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -48,6 +49,11 @@ def signed_in(app: flask.Flask, email: str = "author@example.jp") -> FlaskClient
     answer = client.post("/sign-in", data={"email": email, "password": PASSWORD, "csrf_token": token})
     assert answer.status_code == 302
     return client
+
+
+def tools_of(app: flask.Flask) -> jobs.JobTools:
+    parts = app.extensions["incident_app"]
+    return jobs.JobTools(address_key=parts.address_key, uploads=parts.uploads)
 
 
 def post(client: FlaskClient, shown: str, path: str, **fields: object) -> object:
@@ -146,7 +152,7 @@ def test_the_whole_story_by_hand_through_the_pages(app: flask.Flask, instance: E
     assert scope.status_code == 302
     post(author, f"{base}/scope", f"{base}/scope/determine")
     assert "順番を待っています" in author.get(f"{base}/impact").get_data(as_text=True)
-    assert jobs.work_on_next(instance, owner="test", now=clock())
+    assert jobs.work_on_next(instance, tools_of(app), owner="test", now=clock())
     impact = author.get(f"{base}/impact").get_data(as_text=True)
     assert "5人" in impact
     assert "会員データベース" in impact
@@ -191,7 +197,7 @@ def test_the_whole_story_by_hand_through_the_pages(app: flask.Flask, instance: E
         rule="everyone_to_inform",
         when_uncertain="ask",
     )
-    assert jobs.work_on_next(instance, owner="test", now=clock())
+    assert jobs.work_on_next(instance, tools_of(app), owner="test", now=clock())
     wave = waves.list_campaigns(instance, view.id)[0]
     one = f"{base}/dispatch/{wave.id}"
     post(author, one, f"{one}/approval")
@@ -224,6 +230,25 @@ def test_the_whole_story_by_hand_through_the_pages(app: flask.Flask, instance: E
     assert "まだ" in author.get(f"{base}/commitment").get_data(as_text=True)
 
 
+def test_files_handed_in_on_the_page_are_imported_by_the_worker(
+    app: flask.Flask, instance: Engine, clock: Clock, tmp_path: Path
+) -> None:
+    client = signed_in(app)
+    for text in (builders.CUSTOMERS, builders.HOLDINGS):
+        upload = {"file": (io.BytesIO(text.encode()), "家族の名簿.csv"), "keep_good": "yes"}
+        assert post(client, "/customers", "/customers", **upload).status_code == 302
+        (kept,) = app.extensions["incident_app"].uploads.iterdir()
+        assert re.fullmatch(r"[0-9a-f]{64}\.csv", kept.name)  # never the name it came with
+        assert jobs.work_on_next(instance, tools_of(app), owner="test", now=clock())
+        assert not kept.exists()
+    page = client.get("/customers").get_data(as_text=True)
+    assert "採用 6行" in page
+    assert "採用 7行" in page
+    empty = post(client, "/customers", "/customers", file=(io.BytesIO(b""), "x.csv"))
+    assert empty.status_code == 422
+    assert signed_in(app, "approver@example.jp").get("/customers").status_code == 403
+
+
 def test_a_job_that_is_refused_shows_why(app: flask.Flask, instance: Engine, clock: Clock) -> None:
     view = builders.an_incident(instance)
     jobs.ask_for(
@@ -234,7 +259,7 @@ def test_a_job_that_is_refused_shows_why(app: flask.Flask, instance: Engine, clo
         actor=builders.author(instance).actor,
         now=clock(),
     )
-    jobs.work_on_next(instance, owner="test", now=clock())
+    jobs.work_on_next(instance, tools_of(app), owner="test", now=clock())
     assert jobs.list_jobs(instance, view.id)[0].status is JobStatus.FAILED
     assert "scope" in signed_in(app).get(f"/incidents/{view.reference}/impact").get_data(as_text=True)
 

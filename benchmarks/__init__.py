@@ -1,0 +1,1 @@
+"""What claims about speed rely on: ratios against a named peer, taken inside one run."""

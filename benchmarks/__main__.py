@@ -1,0 +1,13 @@
+"""Run every benchmark and write docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks import determination, dispatch, measure
+
+if __name__ == "__main__":
+    documents = {module.__name__.rpartition(".")[2]: module.run() for module in (determination, dispatch)}
+    target = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+    target.write_text(measure.as_markdown(documents), encoding="utf-8")
+    print(measure.as_markdown(documents))

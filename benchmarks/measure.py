@@ -1,0 +1,67 @@
+"""Interleaved rounds, ratios inside a round, and the document that every benchmark prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Contestant = Callable[[], None]
+
+
+def interleaved(ours: Contestant, peer: Contestant, *, rounds: int) -> dict[str, list[float]]:
+    """Run ours and the peer in turn; return the seconds of each."""
+    seconds: dict[str, list[float]] = {"ours": [], "peer": []}
+    for _ in range(rounds):
+        for name, contestant in (("ours", ours), ("peer", peer)):
+            start = time.perf_counter()
+            contestant()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def document(name: str, seconds: Mapping[str, list[float]], *, goal: float, per: int) -> dict[str, Any]:
+    """Return one benchmark's document: machine, figures, and the ratio of times, ours / peer, inside each round."""
+    ratios = [ours / peer for ours, peer in zip(seconds["ours"], seconds["peer"], strict=True)]
+    return {
+        "machine": f"{os.cpu_count()} cores, {platform.platform(terse=True)}, Python {platform.python_version()}",
+        "figures": {f"{who} per second": round(per / statistics.median(values)) for who, values in seconds.items()},
+        "ratios": {
+            name: {
+                "median": round(statistics.median(ratios), 2),
+                "min": round(min(ratios), 2),
+                "max": round(max(ratios), 2),
+                "rounds": len(ratios),
+                "goal": goal,
+            },
+        },
+    }
+
+
+def as_markdown(documents: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write the documents as a table."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "Ratios of times, ours / peer, taken inside interleaved rounds; smaller is better.",
+        "",
+    ]
+    for name, found in documents.items():
+        lines += [f"## {name}", "", f"Machine: {found['machine']}.", ""]
+        lines += [f"- {figure}: {value:,}" for figure, value in found["figures"].items()]
+        lines += ["", "| Ratio | Median | Min | Max | Rounds | Goal |", "|---|---|---|---|---|---|"]
+        for ratio, values in found["ratios"].items():
+            cells = " | ".join(str(values[key]) for key in ("median", "min", "max", "rounds", "goal"))
+            lines.append(f"| {ratio} | {cells} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def show(found: Mapping[str, Any]) -> None:
+    """Print one document, as JSON when asked for."""
+    print(json.dumps(found, ensure_ascii=False, indent=2) if "--json" in sys.argv else as_markdown({"result": found}))
