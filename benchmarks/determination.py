@@ -67,7 +67,8 @@ def run() -> dict[str, Any]:
                 connection.execute(
                     sa.text(
                         "INSERT INTO bare SELECT customer_id, group_concat(item_set_id) FROM holdings "
-                        "WHERE store_id IN (SELECT id FROM data_stores WHERE code IN ('member-db', 'billing-db')) GROUP BY customer_id",
+                        "WHERE store_id IN (SELECT id FROM data_stores WHERE code IN ('member-db', 'billing-db')) "
+                        "GROUP BY customer_id",
                     ),
                 )
                 connection.exec_driver_sql("DROP TABLE bare")

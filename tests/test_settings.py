@@ -1,22 +1,23 @@
-"""Settings: every problem at once, no unsafe default, own keys."""
+"""Settings: every problem at once, no unsafe default, no secret in a log."""
 
-import multiprocessing
-import stat
-from dataclasses import fields
+from __future__ import annotations
+
+import re
 from pathlib import Path
 
 import pytest
 
-from incident_app.domain.access import PERMISSIONS, Permission, Role
-from incident_app.domain.events import KINDS
-from incident_app.keys import UnsafeKey, make_home, own_key
-from incident_app.paths import files_in, find_file
-from incident_app.settings import PREFIX, Settings, SettingsError
-from tests.builders import ROOT
+from incident_app.settings import PREFIX, Settings, SettingsError, default_home, is_loopback
 
 
 def read(**values: str) -> Settings:
     return Settings.from_environment({f"{PREFIX}{name}": value for name, value in values.items()})
+
+
+def problems(**values: str) -> list[str]:
+    with pytest.raises(SettingsError) as refusal:
+        read(**values)
+    return refusal.value.problems
 
 
 def test_the_embedded_default_needs_nothing(tmp_path: Path) -> None:
@@ -24,6 +25,18 @@ def test_the_embedded_default_needs_nothing(tmp_path: Path) -> None:
     assert settings.is_embedded
     assert settings.database_url == f"sqlite:///{tmp_path / 'incident-app.db'}"
     assert not settings.is_reached_from_outside
+    assert settings.smtp_security == "starttls"
+
+
+def test_the_default_home_is_the_users_data_folder_and_never_the_program(tmp_path: Path) -> None:
+    home = default_home({"XDG_DATA_HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)})
+    assert home.name == "incident-app"
+    assert Path(__file__).resolve().parent.parent not in home.parents
+
+
+def test_an_empty_variable_means_the_default() -> None:
+    settings = read(LISTEN_PORT="", SMTP_USERNAME="")
+    assert (settings.listen_port, settings.smtp_username) == (8000, None)
 
 
 def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
@@ -43,10 +56,39 @@ def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
     assert len(refusal.value.problems) == 6
 
 
-def test_listening_beyond_this_machine_needs_a_declared_proxy() -> None:
-    with pytest.raises(SettingsError, match="PROXY_HOPS"):
-        read(LISTEN_HOST="192.0.2.1")
-    assert read(LISTEN_HOST="192.0.2.1", PROXY_HOPS="1").is_reached_from_outside
+def test_a_misspelt_variable_is_named_and_foreign_ones_are_left_alone() -> None:
+    assert problems(LISTEN_PROT="80") == [f"{PREFIX}LISTEN_PROT: there is no such setting."]
+    assert Settings.from_environment({"PATH": "/bin", "INCIDENT": "x"}).listen_port == 8000
+
+
+@pytest.mark.parametrize("value", ["65536", "-1", "8e3", "1.5", "²", " 80", "八"])
+def test_a_number_outside_its_limits_is_refused(value: str) -> None:
+    (problem,) = problems(LISTEN_PORT=value)
+    assert problem.startswith(f"{PREFIX}LISTEN_PORT: {value!r} is not a whole number")
+
+
+def test_the_limits_of_a_number_belong_to_it() -> None:
+    assert read(LISTEN_PORT="0").listen_port == 0
+    assert read(LISTEN_PORT="65535").listen_port == 65535
+
+
+@pytest.mark.parametrize("value", ["true", "Yes", "1"])
+def test_yes_and_no_are_written_in_one_way(value: str) -> None:
+    assert len(problems(DESIGNATED_OPERATOR=value)) == 1
+    assert read(DESIGNATED_OPERATOR="yes").designated_operator is True
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "0.0.0.0", "::", "incident.example", "127.0.0.1.example"])
+def test_listening_beyond_this_machine_needs_a_declared_proxy(host: str) -> None:
+    (problem,) = problems(LISTEN_HOST=host)
+    assert "PROXY_HOPS" in problem
+    assert read(LISTEN_HOST=host, PROXY_HOPS="1").is_reached_from_outside
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_this_machine_is_recognised_in_each_form(host: str) -> None:
+    assert is_loopback(host)
+    assert not read(LISTEN_HOST=host).is_reached_from_outside
 
 
 def test_plain_text_mail_is_for_a_server_on_this_machine() -> None:
@@ -55,88 +97,51 @@ def test_plain_text_mail_is_for_a_server_on_this_machine() -> None:
     assert read(SMTP_SECURITY="plaintext_loopback_only", SMTP_HOST="127.0.0.1")
 
 
-def test_secrets_stay_out_of_the_representation_and_may_come_from_a_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("only", ["SMTP_USERNAME", "SMTP_PASSWORD"])
+def test_an_account_at_the_mail_server_is_whole_or_absent(only: str) -> None:
+    (problem,) = problems(**{only: "something"})
+    assert "set both or neither" in problem
+    assert "something" not in problem
+
+
+def test_a_secret_may_come_from_a_file_and_the_file_wins(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("hunter2\n", encoding="utf-8")
-    settings = read(SMTP_USERNAME="u", SMTP_PASSWORD_FILE=str(secret))
+    settings = read(SMTP_USERNAME="u", SMTP_PASSWORD="other", SMTP_PASSWORD_FILE=str(secret))
     assert settings.smtp_password == "hunter2"
-    assert "hunter2" not in repr(settings)
+
+
+def test_a_secret_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    found = problems(SMTP_PASSWORD_FILE=str(tmp_path / "nothing"))
+    assert any(problem.startswith(f"{PREFIX}SMTP_PASSWORD_FILE: there is no file") for problem in found)
+
+
+def test_secrets_stay_out_of_the_representation() -> None:
+    settings = Settings.from_environment(
+        {
+            f"{PREFIX}SMTP_USERNAME": "u",
+            f"{PREFIX}SMTP_PASSWORD": "hunter2",
+            "DATABASE_URL": "postgresql://app:hunter3@db.example/incidents",
+        }
+    )
+    for text in (repr(settings), str(settings), f"{settings}"):
+        assert "hunter" not in text
+        assert "listen_port" in text
 
 
 @pytest.mark.parametrize("url", ["postgresql://u@h/d", "postgres://u@h/d", "postgresql+psycopg://u@h/d"])
 def test_postgresql_always_means_psycopg(url: str) -> None:
-    assert Settings.from_environment({"DATABASE_URL": url}).database_url == "postgresql+psycopg://u@h/d"
+    settings = Settings.from_environment({"DATABASE_URL": url})
+    assert settings.database_url == "postgresql+psycopg://u@h/d"
+    assert not settings.is_embedded
 
 
-def test_another_database_is_refused() -> None:
-    with pytest.raises(SettingsError, match="DATABASE_URL"):
-        Settings.from_environment({"DATABASE_URL": "mysql://x"})
+def test_an_sqlite_file_may_lie_elsewhere() -> None:
+    assert Settings.from_environment({"DATABASE_URL": "sqlite:////srv/x.db"}).database_url == "sqlite:////srv/x.db"
 
 
-def _make(home: Path, results: "multiprocessing.Queue[bytes]") -> None:
-    results.put(own_key(home, "session"))
-
-
-def test_eight_processes_that_start_at_once_get_the_same_key(tmp_path: Path) -> None:
-    make_home(tmp_path)
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    processes = [context.Process(target=_make, args=(tmp_path, results)) for _ in range(8)]
-    for process in processes:
-        process.start()
-    keys = {results.get(timeout=60) for _ in processes}
-    for process in processes:
-        process.join()
-    assert len(keys) == 1
-    path = tmp_path / "keys" / "session.key"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [entry.name for entry in path.parent.iterdir()] == ["session.key"]
-
-
-def test_a_key_that_others_can_read_or_that_is_cut_is_refused(tmp_path: Path) -> None:
-    make_home(tmp_path)
-    own_key(tmp_path, "session")
-    path = tmp_path / "keys" / "session.key"
-    path.chmod(0o644)
-    with pytest.raises(UnsafeKey, match="chmod 600"):
-        own_key(tmp_path, "session")
-    path.chmod(0o600)
-    path.write_bytes(b"short")
-    with pytest.raises(UnsafeKey, match="32 bytes"):
-        own_key(tmp_path, "session")
-
-
-def test_the_home_folder_is_closed_to_others(tmp_path: Path) -> None:
-    make_home(tmp_path / "home")
-    assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
-
-
-def test_a_companys_own_file_hides_the_shipped_one(tmp_path: Path) -> None:
-    own = tmp_path / "playbooks" / "policies" / "gpu-cloud-bygmo.toml"
-    own.parent.mkdir(parents=True)
-    own.write_text("", encoding="utf-8")
-    assert find_file("playbooks", "policies/gpu-cloud-bygmo.toml", tmp_path) == own
-    assert own in list(files_in("playbooks", "policies", tmp_path))
-    assert len(list(files_in("playbooks", "regimes", tmp_path))) == 3
-
-
-def test_each_role_has_its_limits() -> None:
-    assert Permission.APPROVE not in PERMISSIONS[Role.RESPONDER]
-    assert Permission.DISPATCH_RUN not in PERMISSIONS[Role.RESPONDER]
-    assert Permission.DISPATCH_RUN not in PERMISSIONS[Role.APPROVER]
-    assert PERMISSIONS[Role.AUDITOR] == {Permission.INCIDENT_READ, Permission.TIMELINE_EXPORT}
-    assert PERMISSIONS[Role.ADMIN] == {Permission.ACCOUNTS_MANAGE, Permission.INVENTORY_WRITE}
-
-
-def test_every_setting_event_kind_permission_and_command_is_documented() -> None:
-    from incident_app.cli.main import main
-
-    text = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
-    wanted = [f"`{PREFIX}{field.name.upper()}`" for field in fields(Settings) if field.name != "database_url"]
-    wanted += ["`DATABASE_URL`", f"`{PREFIX}SMTP_PASSWORD_FILE`"]
-    wanted += [f"`{kind}`" for kind in KINDS]
-    wanted += [f"`{permission}`" for permission in Permission]
-    for name, noun in main.commands.items():
-        verbs = getattr(noun, "commands", None)
-        wanted += [f"`{name} {verb}`" for verb in verbs] if verbs else [f"`{name}`"]
-    assert [entry for entry in wanted if entry not in text] == []
+@pytest.mark.parametrize("url", ["mysql://app:hunter2@h/d", "postgresql+asyncpg://app:hunter2@h/d", "hunter2"])
+def test_another_database_is_refused_without_repeating_its_secret(url: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape("DATABASE_URL: must start with")) as refusal:
+        Settings.from_environment({"DATABASE_URL": url})
+    assert "hunter2" not in str(refusal.value)

@@ -1,9 +1,12 @@
 """The wheel carries everything: installed into an empty environment, the demonstration runs from it."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
 import sysconfig
+import zipfile
 from pathlib import Path
 
 from tests.builders import ROOT
@@ -13,6 +16,9 @@ def test_the_demonstration_runs_from_an_installed_wheel(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"incident_app", "notifications"}
+    assert any(name.endswith("licenses/LICENSE") for name in names)
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "env")], check=True, capture_output=True)
     python = tmp_path / "env" / "bin" / "python"
     install = [str(python), "-m", "pip", "install", "--no-deps", "--no-index", "--quiet", str(wheel)]

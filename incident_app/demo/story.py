@@ -182,7 +182,7 @@ def _open(stage: Stage, cast: Cast) -> incidents.IncidentView:
         stage.engine,
         Opening(
             kind="unauthorised-access",
-            title="会員ページへの不正ログイン（演示）",
+            title="会員ページへの不正ログイン（デモ）",
             detected_at=now - timedelta(hours=14),
             occurred_from=now - timedelta(hours=15),
             occurred_until=now - timedelta(hours=13),

@@ -33,9 +33,9 @@ def _japanese(detected: datetime, today: datetime) -> dict[str, str]:
         "prevention": "実施済み：不審なログインの検知条件の強化。\n予定：二要素認証の必須化。",
         "next_update": "新たにわかったことは、メールと公式サイトでお知らせします。",
         "where_it_leaked": "当社の会員ページ",
-        "service_name": "GPUクラウド（演示用）",
+        "service_name": "GPUクラウド（デモ）",
         "sent_on": f"{today.year}年{today.month}月{today.day}日",
-        "desk_name": "個人情報お問い合わせ窓口（演示用）",
+        "desk_name": "個人情報お問い合わせ窓口（デモ）",
         "desk_phone": "0120-000-000",
         "desk_mail": "privacy@incident-app.example",
         "desk_hours": "毎日 9:00〜21:00（3か月間）",
@@ -67,7 +67,7 @@ def _english(detected: datetime, today: datetime) -> dict[str, str]:
 
 
 REPORT_FACTS: Mapping[str, str] = {
-    "contact": "個人情報担当（演示用） / privacy desk (demonstration)",
+    "contact": "個人情報担当（デモ） / privacy desk (demonstration)",
     "found_by": "自社 / ourselves",
     "entrusting_party": "無 / none",
     "publication": "公式サイトに掲載 / published on the web site",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from incident_app.domain.inventory import Store, StoreItem
 from incident_app.domain.policies import Policy
+from incident_app.domain.policy_checks import at_least
 from incident_app.domain.tables import Document, Table, unique_codes
 from incident_app.domain.vocabulary import BusinessLine, Medium, OurRole, Protection
 
@@ -16,14 +17,17 @@ def read_inventory(text: str, *, file: str, policy: Policy) -> tuple[Store, ...]
     unique_codes(tables)
     items = frozenset(item.code for item in policy.items)
     parties = frozenset(party.code for party in policy.parties)
-    stores = tuple(_store(table, items, parties, policy.ourselves.code) for table in tables)
+    purposes = frozenset(purpose.code for purpose in policy.purposes)
+    stores = tuple(_store(table, items, purposes, parties, policy.ourselves.code) for table in tables)
     root.text("title", "")
     root.finish()
     document.finish()
     return stores
 
 
-def _store(table: Table, items: frozenset[str], parties: frozenset[str], ourselves: str) -> Store:
+def _store(
+    table: Table, items: frozenset[str], purposes: frozenset[str], parties: frozenset[str], ourselves: str
+) -> Store:
     operator = table.text("operator", ourselves)
     if operator not in parties:
         table.fault("operator", f"party {operator!r} is not defined in the policy")
@@ -40,23 +44,30 @@ def _store(table: Table, items: frozenset[str], parties: frozenset[str], ourselv
         business_line=table.word("business_line", BusinessLine, BusinessLine.TELECOM),
         owner=table.text("owner", ""),
         reviewed_on=table.day("reviewed_on"),
-        items=tuple(_item(entry, items) for entry in item_tables),
+        items=tuple(_item(entry, items, purposes) for entry in item_tables),
     )
+    if not (len(store.country) == 2 and store.country.isupper()):  # noqa: PLR2004 - ISO 3166
+        table.fault("country", "must be a country code of two capital letters, like JP")
     table.finish()
     return store
 
 
-def _item(table: Table, items: frozenset[str]) -> StoreItem:
+def _item(table: Table, items: frozenset[str], purposes: frozenset[str]) -> StoreItem:
     code = table.text("item")
     if code and code not in items:
         table.fault("item", f"item {code!r} is not defined in the policy")
+    purpose = table.text("purpose", "")
+    if purpose and purpose not in purposes:
+        table.fault("purpose", f"purpose {purpose!r} is not defined in the policy")
     entry = StoreItem(
         item=code,
-        purpose=table.text("purpose", ""),
+        purpose=purpose,
         protection=table.word("protection", Protection, Protection.NONE),
-        keep_for_days=table.find_number("keep_for_days"),
+        keep_for_days=at_least(table, "keep_for_days", table.find_number("keep_for_days"), 1),
         held_from=table.day("held_from"),
         held_until=table.day("held_until"),
     )
+    if entry.held_from and entry.held_until and entry.held_until < entry.held_from:
+        table.fault("held_until", "must not lie before held_from")
     table.finish()
     return entry

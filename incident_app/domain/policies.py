@@ -8,15 +8,15 @@ from datetime import date
 from enum import StrEnum
 
 from incident_app.domain.digests import ContentDigest, digest_of
-from incident_app.domain.inventory import DataCategory, DataItem, Disclosure, Party, Store, StoreItem
+from incident_app.domain.inventory import DataCategory, DataItem, Disclosure, Party, Store
+from incident_app.domain.policy_checks import at_least, refuse_circles, refuse_doubles
+from incident_app.domain.policy_stores import store_at
 from incident_app.domain.tables import Document, Table, unique_codes
 from incident_app.domain.vocabulary import (
     BusinessLine,
     Cause,
     DisclosureBasis,
     ItemFlag,
-    Medium,
-    OurRole,
     PartyRole,
     Relation,
 )
@@ -85,7 +85,8 @@ class Procedure:
     code: str
     name: Words
     documents: tuple[Words, ...]
-    fee_jpy: int
+    fee_jpy: int | None
+    """None when the fee depends on what is asked for, as in a request through a representative."""
     sent_by: Words
     section: str
 
@@ -97,6 +98,7 @@ class Rule:
     code: str
     topic: str
     text: Words
+    cause: Cause | None
     section: str
 
 
@@ -153,6 +155,8 @@ def read_policy(text: str, *, file: str) -> Policy:
     categories, items = unique_codes(category_tables), unique_codes(item_tables)
     parties = unique_codes(party_tables)
     read_items = tuple(_item(table, categories) for table in item_tables)
+    read_categories = tuple(_category(table, categories) for table in category_tables)
+    refuse_circles(category_tables, read_categories)
     policy = Policy(
         code=about.text("code"),
         version=about.text("version"),
@@ -162,15 +166,15 @@ def read_policy(text: str, *, file: str) -> Policy:
         business_line=about.word("business_line", BusinessLine, BusinessLine.TELECOM),
         head_office_bureau=about.text("head_office_bureau", ""),
         people=_people(root),
-        categories=tuple(_category(table, categories) for table in category_tables),
+        categories=read_categories,
         items=read_items,
         purposes=_rules(root, "purposes"),
         parties=tuple(_party(table) for table in party_tables),
-        disclosures=tuple(_disclosure(table, parties, categories, read_items) for table in root.tables("disclosures")),
-        joint_use=tuple(_joint_use(table, parties, items) for table in root.tables("joint_use", required=False)),
+        disclosures=_disclosures(root, parties, categories, read_items),
+        joint_use=tuple(_joint_use(table, parties, items) for table in _coded(root, "joint_use", required=False)),
         commitments=_commitments(root),
-        desks=tuple(_desk(table) for table in root.tables("desks")),
-        procedures=tuple(_procedure(table) for table in root.tables("procedures", required=False)),
+        desks=tuple(_desk(table) for table in _coded(root, "desks")),
+        procedures=tuple(_procedure(table) for table in _coded(root, "procedures", required=False)),
         rules=_rules(root, "rules"),
         not_a_leak=_rules(root, "not_a_leak"),
         warnings=_stale_articles(about),
@@ -183,25 +187,18 @@ def read_policy(text: str, *, file: str) -> Policy:
 
 
 def stores_of_parties(policy: Policy) -> tuple[Store, ...]:
-    """Return, for each recipient, the store it operates: exactly the items that the policy says it received."""
-    stores = []
+    """Return one store for each recipient: exactly the items that it received by the policy or a transfer list."""
+    received: dict[str, list[Disclosure]] = {}
     for disclosure in policy.disclosures:
-        party = next(party for party in policy.parties if party.code == disclosure.party)
-        stores.append(
-            Store(
-                code=f"at-{party.code}",
-                name_ja=f"{party.name_ja}に渡したデータ",
-                name_en=f"data held by {party.name_en}",
-                medium=Medium.DATASET,
-                country=party.country,
-                our_role=OurRole.UNDECIDED if disclosure.role is PartyRole.UNDECIDED else OurRole.OWN_CONTROLLER,
-                operator=party.code,
-                business_line=policy.business_line,
-                owner=party.name_en,
-                items=tuple(StoreItem(item=item, purpose=disclosure.purpose_en) for item in sorted(disclosure.items)),
-            ),
-        )
-    return tuple(stores)
+        received.setdefault(disclosure.party, []).append(disclosure)
+    parties = {party.code: party for party in policy.parties}
+    return tuple(store_at(parties[code], entries, policy.business_line) for code, entries in received.items())
+
+
+def _coded(root: Table, key: str, *, required: bool = True) -> list[Table]:
+    tables = root.tables(key, required=required)
+    unique_codes(tables)
+    return tables
 
 
 def _words(table: Table, key: str) -> Words:
@@ -209,12 +206,14 @@ def _words(table: Table, key: str) -> Words:
 
 
 def _people(root: Table) -> Mapping[Relation, Words]:
-    people = {}
-    for table in root.tables("people"):
-        people[table.word("relation", Relation)] = _words(table, "name")
+    tables = root.tables("people")
+    found = []
+    for table in tables:
+        found.append((table.word("relation", Relation), _words(table, "name")))
         table.text("section", "")
         table.finish()
-    return people
+    refuse_doubles(tables, "relation")
+    return dict(found)
 
 
 def _category(table: Table, categories: frozenset[str]) -> DataCategory:
@@ -266,6 +265,13 @@ def _one_of_us(root: Table, parties: tuple[Party, ...]) -> None:
         root.fault("parties", "exactly one party must have is_ourselves = true")
 
 
+def _disclosures(
+    root: Table, parties: frozenset[str], categories: frozenset[str], items: tuple[DataItem, ...]
+) -> tuple[Disclosure, ...]:
+    tables = root.tables("disclosures", required=False)
+    return tuple(_disclosure(table, parties, categories, items) for table in tables)
+
+
 def _disclosure(
     table: Table, parties: frozenset[str], categories: frozenset[str], items: tuple[DataItem, ...]
 ) -> Disclosure:
@@ -307,8 +313,9 @@ def _joint_use(table: Table, parties: frozenset[str], items: frozenset[str]) -> 
 
 
 def _commitments(root: Table) -> tuple[Commitment, ...]:
+    tables = root.tables("commitments")
     found = []
-    for table in root.tables("commitments"):
+    for table in tables:
         found.append(
             Commitment(
                 clause=table.text("clause"),
@@ -316,12 +323,15 @@ def _commitments(root: Table) -> tuple[Commitment, ...]:
                 promise=_words(table, "promise"),
                 measurable_end=_words(table, "measurable_end"),
                 measured_by=table.word("measured_by", MeasuredBy),
-                internal_target_hours=table.find_number("internal_target_hours"),
+                internal_target_hours=at_least(
+                    table, "internal_target_hours", table.find_number("internal_target_hours"), 1
+                ),
                 for_every_leak=table.truth("for_every_leak"),
                 section=table.text("section", ""),
             ),
         )
         table.finish()
+    refuse_doubles(tables, "clause", "part")
     if not any(entry.for_every_leak for entry in found):
         root.fault("commitments", "no part has for_every_leak = true: the promise for leaks is missing")
     return tuple(found)
@@ -350,7 +360,7 @@ def _procedure(table: Table) -> Procedure:
         code=table.text("code"),
         name=_words(table, "name"),
         documents=tuple(Words(ja=ja, en=en) for ja, en in zip(japanese, english, strict=False)),
-        fee_jpy=table.number("fee_jpy", 0),
+        fee_jpy=at_least(table, "fee_jpy", table.find_number("fee_jpy"), 0),
         sent_by=_words(table, "sent_by"),
         section=table.text("section", ""),
     )
@@ -359,10 +369,8 @@ def _procedure(table: Table) -> Procedure:
 
 
 def _rules(root: Table, key: str) -> tuple[Rule, ...]:
-    tables = root.tables(key, required=False)
-    unique_codes(tables)
     found = []
-    for table in tables:
+    for table in _coded(root, key, required=False):
         cause = table.find_text("cause")
         if cause is not None and cause not in set(Cause):
             table.fault("cause", f"{cause!r} is not one of {', '.join(Cause)}")
@@ -371,6 +379,7 @@ def _rules(root: Table, key: str) -> tuple[Rule, ...]:
                 code=table.text("code"),
                 topic=table.text("topic", key),
                 text=_words(table, "text"),
+                cause=Cause(cause) if cause in set(Cause) else None,
                 section=table.text("section", ""),
             ),
         )

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import date
+from datetime import date, datetime
 from enum import Enum
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from incident_app.domain.errors import FaultyFile
 
 Word = TypeVar("Word", bound=Enum)
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.-]+)\s*\]\]?")
-_STEP = re.compile(r"([A-Za-z0-9_-]+)(?:\[(\d+)\])?")
+_KEY = re.compile(r"^\s*\"?([A-Za-z0-9_-]+)\"?\s*=")
 
 
 class Document:
@@ -23,7 +23,7 @@ class Document:
     def __init__(self, text: str, *, file: str) -> None:
         self.file = file
         self.faults: list[str] = []
-        self._lines = text.splitlines()
+        self._line_of = _lines_of_keys(text)
         try:
             content = tomllib.loads(text)
         except tomllib.TOMLDecodeError as fault:
@@ -32,41 +32,17 @@ class Document:
 
     def fault(self, path: str, problem: str) -> None:
         """Note what is wrong with one key."""
-        line = self._line_of(path)
-        where = f"{path} (line {line})" if line else path
-        self.faults.append(f"{where}: {problem}")
+        found = path
+        while found and found not in self._line_of:
+            found = found.rpartition(".")[0]
+        where = f"{path} (line {self._line_of[found]})" if found else path
+        if (fault := f"{where}: {problem}") not in self.faults:
+            self.faults.append(fault)
 
     def finish(self) -> None:
         """Raise FaultyFile with every fault, if there is one."""
         if self.faults:
             raise FaultyFile(file=self.file, faults=self.faults)
-
-    def _line_of(self, path: str) -> int | None:
-        """Find the line of a key by a light scan: the right table first, then the key in it."""
-        steps = [(name, int(index) if index else 0) for name, index in _STEP.findall(path)]
-        seen: dict[str, int] = {}
-        best: int | None = None
-        for number, line in enumerate(self._lines, start=1):
-            header = _HEADER.match(line)
-            if header:
-                seen[header[2]] = seen.get(header[2], -1) + 1
-                if self._is_inside(header[2], seen, steps):
-                    best = number
-            elif (best is not None or len(steps) == 1) and self._names(line, steps[-1][0]):
-                return number
-        return best
-
-    @staticmethod
-    def _names(line: str, key: str) -> bool:
-        return re.match(rf"^\s*\"?{re.escape(key)}\"?\s*=", line) is not None
-
-    @staticmethod
-    def _is_inside(header: str, seen: Mapping[str, int], steps: Sequence[tuple[str, int]]) -> bool:
-        names = [name for name, _ in steps]
-        depth = header.count(".") + 1
-        if names[:depth] != header.split("."):
-            return False
-        return depth > 1 or seen[header] == steps[0][1]
 
 
 class Table:
@@ -114,6 +90,9 @@ class Table:
     def day(self, key: str) -> date | None:
         """Read a date that may be missing."""
         found = self._take(key, date, "a date like 2026-04-01", required=False)
+        if isinstance(found, datetime):
+            self.fault(key, "must be a date like 2026-04-01, without a time")
+            return None
         return found if isinstance(found, date) else None
 
     def word(self, key: str, words: type[Word], default: Word | None = None) -> Word:
@@ -215,3 +194,30 @@ def unique_codes(tables: Sequence[Table], key: str = "code") -> frozenset[str]:
             table.fault(key, f"{code!r} stands twice")
         seen.add(code)
     return frozenset(seen)
+
+
+def _lines_of_keys(text: str) -> Mapping[str, int]:
+    """Tell the line of every table and key by a light scan; tables in a list are counted within their parent."""
+    lines: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    inside, in_text = "", False
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not in_text and (header := _HEADER.match(line)):
+            inside = _resolved(header[2], counts, is_list=header[1] == "[[")
+            lines.setdefault(inside, number)
+        elif not in_text and (key := _KEY.match(line)):
+            lines.setdefault(f"{inside}.{key[1]}" if inside else key[1], number)
+        in_text ^= (line.count('"""') + line.count("'''")) % 2 == 1
+    return lines
+
+
+def _resolved(name: str, counts: dict[str, int], *, is_list: bool) -> str:
+    path = ""
+    steps = name.split(".")
+    for position, step in enumerate(steps):
+        path = f"{path}.{step}" if path else step
+        if is_list and position == len(steps) - 1:
+            counts[path] = counts.get(path, -1) + 1
+        if path in counts:
+            path = f"{path}[{counts[path]}]"
+    return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -81,21 +82,24 @@ def event_hash(previous_hash: str, body: str) -> ContentDigest:
 
 
 def first_break(
-    events: Iterable[ChainedEvent], *, head: tuple[int, str], anchors: Mapping[int, str] | None = None
+    events: Iterable[ChainedEvent], *, head: tuple[int, str], anchors: Iterable[tuple[int, str]] = ()
 ) -> Break | None:
     """Walk the chain in order of sequence; return the first place where it does not hold, or None.
 
-    `head` is the stored (sequence, hash) of the newest event; `anchors` are hashes written down elsewhere, by sequence.
+    `head` is the stored (sequence, hash) of the newest event; `anchors` are (sequence, hash) pairs written down
+    earlier; every one of them must hold, so that a later, forged one cannot hide a true one.
     """
     expected, previous = 1, str(GENESIS)
-    anchors = anchors or {}
+    anchored: dict[int, set[str]] = {}
+    for sequence, written_down in anchors:
+        anchored.setdefault(sequence, set()).add(written_down)
     for entry in events:
-        found = _break_at(entry, expected, previous) or _anchor_break(entry, anchors)
+        found = _break_at(entry, expected, previous) or _anchor_break(entry, anchored)
         if found:
             return found
         expected, previous = expected + 1, entry.hash
     last = expected - 1
-    beyond = [sequence for sequence in anchors if sequence > last]
+    beyond = [sequence for sequence in anchored if sequence > last]
     if head[0] > last or beyond:
         return _broken(last + 1, Damage.CUT_OFF, "この記録より後が失われています", "everything from here on is missing")
     if head != (last, previous):
@@ -120,21 +124,24 @@ def _break_at(entry: ChainedEvent, expected: int, previous: str) -> Break | None
 
 
 def _columns_agree(entry: ChainedEvent) -> bool:
-    """Tell whether the body starts with what the columns say, by writing the same head again."""
-    body = json.loads(entry.body)
-    return isinstance(body, dict) and entry.body == event_body(
-        sequence=entry.sequence,
-        incident_id=entry.incident_id,
-        kind=entry.kind,
-        actor=entry.actor,
-        occurred_at=entry.occurred_at,
-        recorded_at=entry.recorded_at,
-        facts=body.get("facts", {}),
-    )
+    """Tell whether the body says what the columns say, by writing it again from them."""
+    try:
+        body = json.loads(entry.body)
+        return isinstance(body, dict) and entry.body == event_body(
+            sequence=entry.sequence,
+            incident_id=entry.incident_id,
+            kind=entry.kind,
+            actor=entry.actor,
+            occurred_at=entry.occurred_at,
+            recorded_at=entry.recorded_at,
+            facts=body.get("facts", {}),
+        )
+    except (ValueError, TypeError, RecursionError):
+        return False  # no JSON, or a value that no event can hold: a forged body is a finding, not a crash
 
 
-def _anchor_break(entry: ChainedEvent, anchors: Mapping[int, str]) -> Break | None:
-    if entry.sequence in anchors and anchors[entry.sequence] != entry.hash:
+def _anchor_break(entry: ChainedEvent, anchored: Mapping[int, AbstractSet[str]]) -> Break | None:
+    if anchored.get(entry.sequence, {entry.hash}) != {entry.hash}:
         return _broken(entry.sequence, Damage.ALTERED, "控えと違います", "it differs from the anchor written down then")
     return None
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import CampaignStatus, DeliveryEvent, DeliveryState, Standing, next_state
 from incident_app.domain.vocabulary import Certainty, Language, PersonKind
-from incident_app.persistence.bulk import insert_new
+from incident_app.persistence.bulk import chunks, insert_new
 from incident_app.persistence.customers import Customer, CustomerContact
 from incident_app.persistence.notices import NoticeVersion
 from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryPerson, DeliveryRow, PersonToInform
@@ -83,7 +83,7 @@ class SqlOutbox:
             gone = [row.id for row in due if row.valid_until is not None or not row.address]
             taken = [row for row in due if row.id not in set(gone)]
             if gone:
-                _close(session, gone, DeliveryState.QUEUED, DeliveryEvent.WITHHELD)
+                withhold(session, gone)
             if not taken:
                 return []
             session.execute(
@@ -239,13 +239,15 @@ def move_people(session: Session, delivery_ids: Sequence[int], standing: Standin
     session.execute(sa.update(DeliveryPerson).where(DeliveryPerson.delivery_id.in_(delivery_ids)).values(open=False))
 
 
-def _close(session: Session, ids: Sequence[int], state: DeliveryState, event: DeliveryEvent) -> None:
-    session.execute(
-        sa.update(DeliveryRow)
-        .where(DeliveryRow.id.in_(ids), DeliveryRow.state == state)
-        .values(state=next_state(state, event)),
-    )
-    session.execute(sa.update(DeliveryPerson).where(DeliveryPerson.delivery_id.in_(ids)).values(open=False))
+def withhold(session: Session, ids: Sequence[int]) -> None:
+    """Withhold queued messages on purpose; their people keep their standing and are free for another message."""
+    for chunk in chunks(ids):
+        session.execute(
+            sa.update(DeliveryRow)
+            .where(DeliveryRow.id.in_(chunk), DeliveryRow.state == DeliveryState.QUEUED)
+            .values(state=next_state(DeliveryState.QUEUED, DeliveryEvent.WITHHELD)),
+        )
+        session.execute(sa.update(DeliveryPerson).where(DeliveryPerson.delivery_id.in_(chunk)).values(open=False))
 
 
 def _due(limit: int, now: int) -> sa.Select[int, int, Language, str, int, str | None, datetime | None]:

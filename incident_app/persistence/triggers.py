@@ -55,14 +55,22 @@ class Guard:
         """Return the statements that create this trigger."""
         if dialect == "sqlite":
             return [self.sqlite_text()]
-        timing = "STATEMENT" if self.action == "TRUNCATE" else "ROW"
         return [
             f"CREATE OR REPLACE FUNCTION {self.name}() RETURNS trigger LANGUAGE plpgsql AS $${self.function_body()}$$",
-            (
-                f"CREATE TRIGGER {self.name} BEFORE {self.action} ON {self.table} "
-                f"FOR EACH {timing} EXECUTE FUNCTION {self.name}()"
-            ),
+            self.postgresql_text(),
         ]
+
+    def text(self, dialect: str) -> str:
+        """Return everything about this trigger as the database keeps it: when and where it fires, and what it does."""
+        return self.sqlite_text() if dialect == "sqlite" else self.postgresql_text() + self.function_body()
+
+    def postgresql_text(self) -> str:
+        """Return the CREATE TRIGGER statement as PostgreSQL shows it."""
+        timing = "STATEMENT" if self.action == "TRUNCATE" else "ROW"
+        return (
+            f"CREATE TRIGGER {self.name} BEFORE {self.action} ON {self.table} "
+            f"FOR EACH {timing} EXECUTE FUNCTION {self.name}()"
+        )
 
     def sqlite_text(self) -> str:
         """Return the CREATE TRIGGER statement as SQLite keeps it."""
@@ -95,7 +103,7 @@ def refresh_guards(connection: Connection) -> None:
     """Create anew the triggers of all tables that exist. Call it after every migration: a batch one drops them."""
     dialect = connection.dialect.name
     existing_tables = set(sa.inspect(connection).get_table_names())
-    for name, (table, _) in existing_guards(connection).items():
+    for table, name in existing_guards(connection):
         suffix = f" ON {table}" if dialect == "postgresql" else ""
         connection.exec_driver_sql(f"DROP TRIGGER {name}{suffix}")
     for guard in expected_guards(dialect).values():
@@ -104,21 +112,23 @@ def refresh_guards(connection: Connection) -> None:
                 connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
-def existing_guards(connection: Connection) -> Mapping[str, tuple[str, str]]:
-    """Return the triggers in the database: name -> (table, definition)."""
+def existing_guards(connection: Connection) -> Mapping[tuple[str, str], str]:
+    """Return the definitions of the triggers in the database, by table and name: PostgreSQL has names per table."""
     if connection.dialect.name == "sqlite":
         query = (
             "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'guard!_%' ESCAPE '!'"
         )
     else:
         query = (
-            "SELECT t.tgname, c.relname, CASE WHEN t.tgenabled = 'O' THEN p.prosrc ELSE 'disabled' END "
+            "SELECT t.tgname, c.relname, "
+            "CASE WHEN t.tgenabled = 'O' THEN pg_get_triggerdef(t.oid, true) || p.prosrc ELSE 'disabled' END "
             "FROM pg_trigger t "
             "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid "
-            "WHERE NOT t.tgisinternal AND t.tgname LIKE 'guard!_%' ESCAPE '!'"
+            "WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace "
+            "AND t.tgname LIKE 'guard!_%' ESCAPE '!'"
         )
     rows = connection.execute(sa.text(query)).all()
-    return {name: (table, definition) for name, table, definition in rows}
+    return {(table, name): definition for name, table, definition in rows}
 
 
 def guard_faults(connection: Connection) -> list[str]:
@@ -127,10 +137,9 @@ def guard_faults(connection: Connection) -> list[str]:
     existing = existing_guards(connection)
     faults = []
     for name, guard in expected_guards(dialect).items():
-        wanted = guard.sqlite_text() if dialect == "sqlite" else guard.function_body()
-        if name not in existing:
+        if (guard.table, name) not in existing:
             faults.append(f"{guard.table}: trigger {name} is missing")
-        elif existing[name][1] != wanted:
+        elif existing[guard.table, name] != guard.text(dialect):
             faults.append(f"{guard.table}: trigger {name} was changed or switched off")
     return faults
 

@@ -24,7 +24,7 @@ from incident_app.persistence.playbooks import IncidentStep
 from incident_app.rendering.commitment import CommitmentRow
 from incident_app.services.incidents import newest_clocks
 from incident_app.services.obligations import LIVE, fulfil
-from incident_app.services.people import standings_in
+from incident_app.services.people import standings_in, told_too_little_in
 from incident_app.services.playbooks import PlaybookKind, pinned
 from incident_app.services.transaction import reading, transaction
 
@@ -178,8 +178,8 @@ def _promptly(session: Session, incident_id: IncidentId, part: Commitment) -> _F
 
 def _every_person(session: Session, incident_id: IncidentId, _part: Commitment) -> _Finding:
     counts = standings_in(session, incident_id, Purpose.LEAK_NOTICE)
-    total = sum(counts.values())
-    settled = sum(counts.get(standing, 0) for standing in SETTLED_STANDINGS)
+    total, outdated = sum(counts.values()), told_too_little_in(session, incident_id, Purpose.LEAK_NOTICE)
+    settled = sum(counts.get(standing, 0) for standing in SETTLED_STANDINGS) - outdated
     if not total:
         return _Finding(
             discharged=False, what=Words(ja="影響の判定がまだです。", en="The impact has not been determined yet.")
@@ -189,8 +189,10 @@ def _every_person(session: Session, incident_id: IncidentId, _part: Commitment) 
         return _Finding(
             discharged=False,
             what=Words(
-                ja=f"{total:,}人のうち {total - settled:,}人が残っています（未通知 {left:,}、未達 {lost:,}）。",
-                en=f"{total - settled:,} of {total:,} people are left ({left:,} to inform, {lost:,} not reached).",
+                ja=f"{total:,}人のうち {total - settled:,}人が残っています"
+                f"（未通知 {left:,}、未達 {lost:,}、項目が増えた人 {outdated:,}）。",
+                en=f"{total - settled:,} of {total:,} people are left "
+                f"({left:,} to inform, {lost:,} not reached, {outdated:,} with further items).",
             ),
         )
     return _Finding(

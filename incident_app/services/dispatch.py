@@ -34,12 +34,12 @@ from incident_app.domain.events import (
 from incident_app.domain.ids import Actor, CampaignId, IncidentId
 from incident_app.domain.vocabulary import Subject
 from incident_app.persistence.incidents import Incident
-from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryPerson, DeliveryRow
-from incident_app.persistence.sql_outbox import microseconds, move_people
+from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow
+from incident_app.persistence.sql_outbox import microseconds, move_people, withhold
 from incident_app.persistence.timeline import EventRow
 from incident_app.services.approvals import ApprovalOutdated, NotApproved, is_approved
 from incident_app.services.campaigns import current_campaign_digest
-from incident_app.services.transaction import reading, transaction
+from incident_app.services.transaction import reading, recording, transaction
 from incident_app.services.waves import attempts_digest, get_campaign_row, totals_in
 
 
@@ -134,17 +134,13 @@ def cancel_campaign(engine: Engine, campaign_id: CampaignId, *, reason: str, act
     with transaction(engine, actor=actor, now=now) as act:
         campaign = get_campaign_row(act.session, campaign_id)
         campaign.status = next_campaign_status(campaign.status, CampaignEvent.CANCELLED)
-        waiting = sa.select(DeliveryRow.id).where(
-            DeliveryRow.campaign_id == campaign_id, DeliveryRow.state == DeliveryState.QUEUED
-        )
-        act.session.execute(
-            sa.update(DeliveryPerson).where(DeliveryPerson.delivery_id.in_(waiting)).values(open=False),
-        )
-        unsent = act.session.execute(
-            sa.update(DeliveryRow)
-            .where(DeliveryRow.campaign_id == campaign_id, DeliveryRow.state == DeliveryState.QUEUED)
-            .values(state=next_state(DeliveryState.QUEUED, DeliveryEvent.WITHHELD)),
-        ).rowcount  # type: ignore[attr-defined]
+        waiting = act.session.scalars(
+            sa.select(DeliveryRow.id).where(
+                DeliveryRow.campaign_id == campaign_id, DeliveryRow.state == DeliveryState.QUEUED
+            ),
+        ).all()
+        withhold(act.session, waiting)
+        unsent = len(waiting)
         text = act.keep_text(reason)
         through, digest = _report_attempts(act.session, campaign)
         act.record(
@@ -158,7 +154,19 @@ def cancel_campaign(engine: Engine, campaign_id: CampaignId, *, reason: str, act
             ),
             incident=IncidentId(campaign.incident_id),
         )
-        return int(unsent)
+        return unsent
+
+
+def withhold_cancelled(engine: Engine) -> None:
+    """Withhold what came back to the queue of a cancelled wave, so that its people are free for another one."""
+    cancelled = sa.select(Campaign.id).where(Campaign.status == CampaignStatus.CANCELLED)
+    with recording(engine) as session:
+        ids = session.scalars(
+            sa.select(DeliveryRow.id).where(
+                DeliveryRow.campaign_id.in_(cancelled), DeliveryRow.state == DeliveryState.QUEUED
+            ),
+        ).all()
+        withhold(session, ids)
 
 
 def resolve(

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from incident_app.domain.delivery import AudienceRule, WhenUncertain
 from incident_app.domain.errors import IncidentAppError, NotFound
@@ -80,42 +81,67 @@ def list_jobs(engine: Engine, incident_id: IncidentId | None) -> list[JobView]:
         return [_view(row) for row in rows]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    """A job this worker holds."""
+
+    id: int
+    kind: JobKind
+    incident_id: IncidentId
+    parameters: Mapping[str, Any]
+    actor: Actor
+
+
 def work_on_next(engine: Engine, tools: JobTools, *, owner: str, now: datetime) -> bool:
     """Take the oldest waiting job, or one whose worker died, and do it; False when there is none."""
+    taken = _take(engine, owner=owner, now=now)
+    if taken is None:
+        return False
+    error = _do(engine, tools, taken, now)
+    status = JobStatus.FAILED if error else JobStatus.DONE
+    with recording(engine) as session:
+        session.execute(
+            sa.update(Job)
+            .where(Job.id == taken.id, Job.owner == owner)
+            .values(status=status, error=error, lease_until=None, finished_at=now),
+        )
+    return True
+
+
+def _take(engine: Engine, *, owner: str, now: datetime) -> _Taken | None:
+    """Lease the oldest job that waits or whose worker's lease ran out."""
+    orphaned = sa.and_(Job.status == JobStatus.RUNNING, Job.lease_until < now)
     with recording(engine) as session:
         job = session.scalars(
             sa.select(Job)
-            .where(
-                sa.or_(
-                    Job.status == JobStatus.WAITING, sa.and_(Job.status == JobStatus.RUNNING, Job.lease_until < now)
-                ),
-            )
+            .where(sa.or_(Job.status == JobStatus.WAITING, orphaned))
             .order_by(Job.id)
             .limit(1)
             .with_for_update(skip_locked=True),
         ).one_or_none()
         if job is None:
-            return False
+            return None
         job.status, job.owner, job.lease_until = JobStatus.RUNNING, owner, now + LEASE
-        job_id, kind, actor = job.id, job.kind, Actor(job.requested_by)
-        incident_id, parameters = (
-            IncidentId(job.incident_id or 0),
-            dict(job.parameters) if isinstance(job.parameters, dict) else {},
+        return _Taken(
+            id=job.id,
+            kind=job.kind,
+            incident_id=IncidentId(job.incident_id or 0),
+            parameters=dict(job.parameters) if isinstance(job.parameters, dict) else {},
+            actor=Actor(job.requested_by),
         )
-    error: dict[str, str] | None = None
+
+
+def _do(engine: Engine, tools: JobTools, job: _Taken, now: datetime) -> dict[str, str] | None:
+    """Do the job; return what went wrong in both languages, or None."""
     try:
-        _WORK[kind](engine, tools, incident_id, parameters, actor, now)
+        _WORK[job.kind](engine, tools, job.incident_id, job.parameters, job.actor, now)
     except IncidentAppError as refusal:
-        error = {"ja": refusal.message("ja"), "en": refusal.message("en")}
-    with recording(engine) as session:
-        session.execute(
-            sa.update(Job)
-            .where(Job.id == job_id, Job.owner == owner)
-            .values(
-                status=JobStatus.FAILED if error else JobStatus.DONE, error=error, lease_until=None, finished_at=now
-            ),
-        )
-    return True
+        return {"ja": refusal.message("ja"), "en": refusal.message("en")}
+    except (SQLAlchemyError, OSError, ValueError, LookupError, TypeError) as failure:
+        # A fault of one job must not end the worker; its values may hold personal data, so only its kind is kept.
+        kind = type(failure).__name__
+        return {"ja": f"予期しない失敗です（{kind}）。", "en": f"It failed unexpectedly ({kind})."}
+    return None
 
 
 Work = Callable[[Engine, JobTools, IncidentId, Mapping[str, Any], Actor, datetime], None]

@@ -33,6 +33,8 @@ from incident_app.services.playbooks import Playbook, PlaybookKind, pinned
 from incident_app.services.transaction import Transaction, reading, transaction
 
 JST = ZoneInfo("Asia/Tokyo")
+COMPUTED_STAGES = ("people", "to_the_people")
+"""Duties toward people: fulfilled and reopened as the people's standing says; the first fulfilment stays on record."""
 LIVE = (DutyStatus.TO_DECIDE, DutyStatus.CLOCK_NOT_STARTED, DutyStatus.OPEN)
 
 
@@ -168,8 +170,13 @@ def _reconcile(
         )
     }
     added = superseded = kept = 0
+    people_left = people.people_left_in(act.session, incident_id)
     for duty in derived:
         row = live.pop(duty.key, None)
+        if row is not None and row.status is DutyStatus.FULFILLED and people_left and duty.stage in COMPUTED_STAGES:
+            row.status = duty.status  # more people came to light: computed from them, so it is open again
+            added += 1
+            continue
         if row is not None and (row.status not in LIVE or _content(row) == duty.content()):
             kept += 1
             continue

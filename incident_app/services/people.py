@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.delivery import Standing
+from incident_app.domain.delivery import SETTLED_STANDINGS, Standing
 from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.events import PeopleInformed, PeopleListed
 from incident_app.domain.ids import Actor, IncidentId
@@ -18,6 +18,7 @@ from incident_app.domain.vocabulary import BuildStatus, Certainty, Language, Pur
 from incident_app.persistence.bulk import insert_new
 from incident_app.persistence.customers import Customer
 from incident_app.persistence.impact import AffectedCustomer, ImpactDetermination, ImpactPattern
+from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.outbox import PersonToInform
 from incident_app.persistence.touched import customer_ranges
 from incident_app.services.transaction import building, reading, transaction
@@ -205,6 +206,29 @@ def standings_in(session: Session, incident_id: IncidentId, purpose: Purpose) ->
         .group_by(PersonToInform.standing),
     )
     return dict(rows.all())
+
+
+def told_too_little_in(session: Session, incident_id: IncidentId, purpose: Purpose) -> int:
+    """Count the people who were told, but not of every item that is now known to be affected."""
+    rows = session.execute(
+        sa.select(PersonToInform.told_item_set_id, PersonToInform.item_set_id, sa.func.count())
+        .where(
+            PersonToInform.incident_id == incident_id,
+            PersonToInform.purpose == purpose,
+            PersonToInform.standing.in_([Standing.INFORMED, Standing.INFORMED_OTHERWISE]),
+            PersonToInform.told_item_set_id != PersonToInform.item_set_id,
+        )
+        .group_by(PersonToInform.told_item_set_id, PersonToInform.item_set_id),
+    ).all()
+    sets = item_codes(session, {set_id for told, now_known, _ in rows for set_id in (told, now_known) if set_id})
+    return sum(number for told, known, number in rows if told and not set(sets[known]) <= set(sets[told]))
+
+
+def people_left_in(session: Session, incident_id: IncidentId, purpose: Purpose = Purpose.LEAK_NOTICE) -> int:
+    """Count the people who are still to be told of something."""
+    counts = standings_in(session, incident_id, purpose)
+    unsettled = sum(number for standing, number in counts.items() if standing not in SETTLED_STANDINGS)
+    return unsettled + told_too_little_in(session, incident_id, purpose)
 
 
 def record_told(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from graphlib import TopologicalSorter
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -11,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.events import PolicyLoaded
 from incident_app.domain.ids import Actor
+from incident_app.domain.inventory import DataCategory
 from incident_app.domain.policies import Policy, read_policy, stores_of_parties
 from incident_app.persistence import inventory as tables
 from incident_app.persistence.playbooks import Commitment
@@ -63,7 +66,8 @@ def any_policy(session: Session) -> Policy:
 
 
 def _store_words(act: Transaction, policy: Policy) -> None:
-    for position, category in enumerate(policy.categories):
+    positions = {category.code: position for position, category in enumerate(policy.categories)}
+    for category in _parents_first(policy.categories):
         act.session.merge(
             tables.DataCategory(
                 code=category.code,
@@ -71,10 +75,10 @@ def _store_words(act: Transaction, policy: Policy) -> None:
                 name_ja=category.name_ja,
                 name_en=category.name_en,
                 section=category.section,
-                position=position,
+                position=positions[category.code],
             ),
         )
-    act.session.flush()
+        act.session.flush()
     for position, item in enumerate(policy.items):
         act.session.merge(
             tables.DataItem(
@@ -88,6 +92,14 @@ def _store_words(act: Transaction, policy: Policy) -> None:
             ),
         )
     act.session.flush()
+
+
+def _parents_first(categories: Sequence[DataCategory]) -> Iterator[DataCategory]:
+    """Yield the categories so that each stands behind its parent, in whatever order the file names them."""
+    by_code = {category.code: category for category in categories}
+    above = {category.code: {category.parent} if category.parent else set() for category in categories}
+    for code in TopologicalSorter(above).static_order():
+        yield by_code[code]
 
 
 def _store_parties(act: Transaction, policy: Policy) -> None:
@@ -142,6 +154,12 @@ def _store_joint_use(act: Transaction, policy: Policy, ids: dict[str, int]) -> N
             item.retracted_at = act.now
         for code in group.members:
             act.session.add(tables.JointUseMember(group_id=row.id, party_id=ids[code], since=act.now.date()))
-        for code in group.items:
-            act.session.add(tables.JointUseItem(group_id=row.id, item_code=code, uncertain=False, recorded_at=act.now))
+        for entry in policy.items:  # a list that ends with "and others" leaves every further item uncertain, never out
+            listed = entry.code in group.items
+            if listed or group.open_ended:
+                act.session.add(
+                    tables.JointUseItem(
+                        group_id=row.id, item_code=entry.code, uncertain=not listed, recorded_at=act.now
+                    ),
+                )
     act.session.flush()

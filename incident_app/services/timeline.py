@@ -39,7 +39,7 @@ def verify_timeline(engine: Engine) -> Verification:
     """Walk the whole chain and name the first altered, removed or reordered event, if any."""
     with reading(engine) as session:
         head = session.execute(sa.select(ChainHead.sequence, ChainHead.hash)).one()
-        anchors = dict(session.execute(sa.select(ChainAnchor.sequence, ChainAnchor.hash)).all())
+        anchors = [(row.sequence, row.hash) for row in session.scalars(sa.select(ChainAnchor))]
         with closing(_stored_events(session)) as stored:
             broken = first_break(stored, head=(head.sequence, head.hash), anchors=anchors)
         return Verification(events=head.sequence, head_hash=head.hash, broken=broken)

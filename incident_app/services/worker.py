@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from incident_app.domain.delivery import CampaignStatus, DeliveryState
 from incident_app.domain.ids import Actor
@@ -31,6 +33,7 @@ from notifications.transport import Transport
 WORKER = Actor("system:worker")
 POLL_SECONDS = 1.0
 SUFFIX = ".journal"
+log = logging.getLogger("incident_app")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,23 +103,37 @@ class Worker:
         self._path(self.owner).unlink(missing_ok=True)
         if summary.unknown:
             dispatch.note_doubts(self.engine, actor=WORKER, now=self.clock())
+        dispatch.withhold_cancelled(self.engine)
         dispatch.finish_settled(self.engine, actor=WORKER, now=self.clock())
         return summary
 
     async def run(self, stop: asyncio.Event, *, until_idle: bool = False) -> None:
-        """Work until `stop` is set, or, if so wished, until there is nothing to do now."""
-        await asyncio.to_thread(self.recover)
+        """Work until `stop` is set, or, if so wished, until there is nothing to do now.
+
+        While the database cannot be used the worker waits and looks again; what it had under way is settled by its
+        journal before anything else is sent.
+        """
         while not stop.is_set():
-            worked = await asyncio.to_thread(
-                jobs.work_on_next, self.engine, self.settings.tools, owner=self.owner, now=self.clock()
-            )
-            summary = await self.send(stop)
-            idle = not worked and (summary is None or summary.ended is not Ended.STOPPED)
-            if until_idle and idle:
+            try:
+                worked = await self._once(stop)
+            except SQLAlchemyError as trouble:
+                if until_idle:
+                    raise
+                log.warning("the database cannot be used: %s", type(trouble).__name__)
+                worked = False
+            if until_idle and not worked:
                 return
-            if idle:
-                await asyncio.to_thread(self.recover)
+            if not worked:
                 await _pause(stop, POLL_SECONDS)
+
+    async def _once(self, stop: asyncio.Event) -> bool:
+        """Recover, do one job, send what is due; tell whether there may be more to do at once."""
+        await asyncio.to_thread(self.recover)
+        worked = await asyncio.to_thread(
+            jobs.work_on_next, self.engine, self.settings.tools, owner=self.owner, now=self.clock()
+        )
+        summary = await self.send(stop)
+        return worked or (summary is not None and summary.ended is Ended.STOPPED)
 
     def _has_running_waves(self) -> bool:
         with reading(self.engine) as session:
@@ -135,7 +152,7 @@ class Worker:
         return [
             owner
             for owner, lease_until in rows
-            if owner is not None and owner != self.owner and (self._path(owner).exists() or (lease_until or 0) < now)
+            if owner is not None and (self._path(owner).exists() or (lease_until or 0) < now)
         ]
 
     def _journal_of(self, owner: str) -> Replay | None:

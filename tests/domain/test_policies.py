@@ -1,11 +1,15 @@
 """The policy as shipped says everything the product acts on; a faulty one is told exactly what is wrong."""
 
+import re
+from collections.abc import Iterator
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from incident_app.domain.errors import FaultyFile
-from incident_app.domain.inventories import read_inventory
 from incident_app.domain.policies import read_policy, stores_of_parties
-from incident_app.domain.vocabulary import ItemFlag, Protection, Relation
+from incident_app.domain.vocabulary import Cause, ItemFlag, OurRole, PartyRole, Relation
 from tests.builders import ROOT
 
 TEXT = (ROOT / "playbooks/policies/gpu-cloud-bygmo.toml").read_text(encoding="utf-8")
@@ -55,7 +59,7 @@ def test_the_policy_names_its_people_promises_desks_procedures_and_purposes() ->
     parts = [part.part for part in POLICY.commitments if part.clause == "leak-response"]
     assert parts == ["the_facts", "promptly", "to_the_people", "quick_and_proper"]
     assert len(POLICY.purposes) == 18
-    assert {procedure.fee_jpy for procedure in POLICY.procedures} == {0, 5400}
+    assert {procedure.fee_jpy for procedure in POLICY.procedures} == {0, 5400, None}
     assert POLICY.desk_for(Relation.SHAREHOLDER).code == "shareholders"
     assert POLICY.joint_use[0].open_ended
     clauses = {part.clause for part in POLICY.commitments}
@@ -79,6 +83,17 @@ def test_the_policy_names_its_people_promises_desks_procedures_and_purposes() ->
         ("fee_jpy = 5400", 'fee_jpy = "5400"', "must be a whole number"),
         ('code = "fax"', 'code = "fax"\ncolour = "red"', "colour"),
         ("[policy]", "[policy", "not readable as TOML"),
+        ('relation = "staff"', 'relation = "customer"', "people[3].relation"),
+        ('code = "shareholders"', 'code = "inquiries"', "'inquiries' stands twice"),
+        ('part = "promptly"', 'part = "the_facts"', "'leak-response / the_facts' stands twice"),
+        ('part = "promptly"', "", "commitments[1].part"),
+        ('basis = "published"', 'basis = "hearsay"', "'hearsay' is not one of published, actual"),
+        ('responsible = "ourselves"', 'responsible = "authorities"', "the responsible party must be a member"),
+        ('cause = "staff"', 'cause = "stuff"', "'stuff' is not one of"),
+        ("internal_target_hours = 72", "internal_target_hours = 0", "must be at least 1"),
+        ("fee_jpy = 5400", "fee_jpy = -5400", "must be at least 0"),
+        ('country = "JP"', 'country = "Japan"', "two capital letters"),
+        ('name_ja = "お客様"', "name_ja = 7", "people[0].name_ja"),
     ],
 )
 def test_each_fault_is_named_with_key_and_reason(old: str, new: str, fault: str) -> None:
@@ -104,12 +119,151 @@ def test_every_fault_is_listed_at_once() -> None:
     assert len(refusal.value.fault_list) == len(POLICY.parties)
 
 
-def test_the_example_inventory_fits_the_policy_and_shows_protection() -> None:
-    stores = {store.code: store for store in read_inventory(INVENTORY, file="inventory", policy=POLICY)}
-    backup = stores["member-backup"]
-    assert {item.protection for item in backup.items} == {Protection.ENCRYPTED_KEY_ELSEWHERE}
-    with pytest.raises(FaultyFile, match="item 'nickname' is not defined in the policy"):
-        read_inventory(INVENTORY.replace('item = "name"', 'item = "nickname"', 1), file="mine.toml", policy=POLICY)
+REQUIRED = {
+    "policy": "code version name_ja name_en",
+    "people": "relation name_ja name_en",
+    "categories": "code name_ja name_en",
+    "items": "code category name_ja name_en",
+    "purposes": "code text_ja text_en",
+    "parties": "code name_ja name_en country",
+    "disclosures": "party purpose_ja purpose_en",
+    "joint_use": "code name_ja name_en purpose_ja purpose_en members responsible items",
+    "commitments": "clause part promise_ja promise_en measurable_end_ja measurable_end_en measured_by",
+    "desks": "code name_ja name_en hours_ja hours_en",
+    "procedures": "code name_ja name_en documents_ja documents_en sent_by_ja sent_by_en",
+    "rules": "code text_ja text_en",
+    "not_a_leak": "code text_ja text_en",
+}
+
+
+def required_lines() -> Iterator[tuple[int, str]]:
+    """Yield the position and the path of every line that holds a required key."""
+    seen: dict[str, int] = {}
+    table, path = "", ""
+    for position, line in enumerate(TEXT.split("\n")):
+        if header := re.match(r"(\[+)(\w+)\]", line):
+            table = header[2]
+            seen[table] = seen.get(table, -1) + 1
+            path = f"{table}[{seen[table]}]" if header[1] == "[[" else table
+        elif (key := line.partition(" = ")[0]) in REQUIRED.get(table, "").split():
+            yield position, f"{path}.{key}"
+
+
+LINES = list(required_lines())
+
+
+@given(st.sampled_from(LINES))
+def test_a_required_key_that_is_missing_is_named(removed: tuple[int, str]) -> None:
+    position, path = removed
+    lines = TEXT.split("\n")
+    with pytest.raises(FaultyFile) as refusal:
+        read_policy("\n".join([*lines[:position], *lines[position + 1 :]]), file="mine.toml")
+    assert any(re.match(rf"{re.escape(path)}( |:).*is missing", fault) for fault in refusal.value.fault_list)
+
+
+def test_every_table_of_the_policy_is_tried_without_its_required_keys() -> None:
+    assert {path.partition(".")[0].partition("[")[0] for _, path in LINES} == set(REQUIRED)
+
+
+def test_a_circle_of_categories_is_refused() -> None:
+    broken = TEXT.replace('code = "attributes"\n', 'code = "attributes"\nparent = "contract"\n', 1)
+    assert read_policy(broken, file="mine.toml").categories[0].parent == "contract"
+    broken = broken.replace('code = "contract"\n', 'code = "contract"\nparent = "attributes"\n', 1)
+    with pytest.raises(FaultyFile, match="category 'attributes' lies below itself"):
+        read_policy(broken, file="mine.toml")
+
+
+def test_a_transfer_list_beats_the_published_policy_and_leaves_one_store_per_party() -> None:
+    actual = """
+[[disclosures]]
+party = "debt-collector"
+items = ["name", "balance"]
+role = "processor"
+basis = "actual"
+purpose_ja = "債権の回収"
+purpose_en = "collection"
+"""
+    stores = {store.operator: store for store in stores_of_parties(read_policy(TEXT + actual, file="mine.toml"))}
+    assert len(stores) == 4
+    assert {item.item for item in stores["debt-collector"].items} == {"name", "balance"}
+    assert stores["debt-collector"].our_role is OurRole.OWN_CONTROLLER
+    assert stores["mailing-house"].our_role is OurRole.UNDECIDED
+    assert all(disclosure.role is PartyRole.UNDECIDED for disclosure in POLICY.disclosures)
+
+
+def test_two_disclosures_to_one_party_make_one_store_with_the_items_of_both() -> None:
+    more = """
+[[disclosures]]
+party = "payment-gateway"
+items = ["email"]
+purpose_ja = "連絡"
+purpose_en = "contact"
+"""
+    stores = stores_of_parties(read_policy(TEXT + more, file="mine.toml"))
+    codes = [store.code for store in stores]
+    assert len(codes) == len(set(codes)) == 4
+    (gateway,) = (store for store in stores if store.operator == "payment-gateway")
+    assert {item.item for item in gateway.items} >= {"card-number", "email"}
+
+
+def test_joint_use_names_the_whole_published_category_of_contract_data() -> None:
+    contract = {item.code for item in POLICY.items if item.category == "contract"}
+    assert set(POLICY.joint_use[0].items) == contract | {"name", "address", "email", "phone"}
+
+
+def test_the_rules_name_the_causes_that_they_speak_of() -> None:
+    causes = {rule.cause for rule in POLICY.rules} - {None}
+    assert causes == {Cause.STAFF, Cause.AT_PROCESSOR, Cause.OUTSIDE_PURPOSE, Cause.IMPROPER_ACQUISITION}
+
+
+def test_another_company_brings_its_own_file() -> None:
+    other = """
+[policy]
+code = "bakery"
+version = "3"
+name_ja = "個人情報の方針"
+name_en = "Policy"
+business_line = "other"
+[[people]]
+relation = "customer"
+name_ja = "お客様"
+name_en = "customers"
+[[categories]]
+code = "orders"
+name_ja = "注文"
+name_en = "orders"
+[[items]]
+code = "name"
+category = "orders"
+name_ja = "氏名"
+name_en = "name"
+[[parties]]
+code = "bakery"
+name_ja = "試験ベーカリー"
+name_en = "Test Bakery"
+country = "JP"
+is_ourselves = true
+[[commitments]]
+clause = "leak"
+part = "to_the_people"
+promise_ja = "お知らせします"
+promise_en = "tell them"
+measurable_end_ja = "全員に知らせた"
+measurable_end_en = "everybody was told"
+measured_by = "every_person_informed"
+for_every_leak = true
+[[desks]]
+code = "shop"
+name_ja = "店舗"
+name_en = "shop"
+hours_ja = "営業時間"
+hours_en = "shop hours"
+"""
+    policy = read_policy(other, file="bakery.toml")
+    assert policy.ourselves.name_en == "Test Bakery"
+    assert stores_of_parties(policy) == ()
+    assert policy.digest != POLICY.digest
+    assert policy.digest == read_policy(other + "# a comment changes nothing\n", file="x").digest
 
 
 def test_every_key_of_the_playbooks_is_documented() -> None:
@@ -121,3 +275,15 @@ def test_every_key_of_the_playbooks_is_documented() -> None:
             if equals and not name.startswith("#"):
                 keys.add(name)
     assert [key for key in sorted(keys) if f"`{key}`" not in documented] == []
+
+
+@pytest.mark.parametrize("header", ["", *(f"[[{table}]]" for table in REQUIRED if table != "policy"), "[policy]"])
+def test_every_key_that_the_policy_reader_accepts_is_documented(header: str) -> None:
+    broken = TEXT.replace(header, f"{header}\nzzz = 1\n", 1)
+    with pytest.raises(FaultyFile) as refusal:
+        read_policy(broken, file="mine.toml")
+    accepted = re.search(r"zzz.*: unknown key; known here: ([^|]*)", str(refusal.value))
+    assert accepted is not None
+    documented = (ROOT / "playbooks/README.md").read_text(encoding="utf-8").split("## Inventories")[0]
+    keys = accepted[1].strip().split(", ")
+    assert [key for key in keys if f"`{key}`" not in documented and f"[{key}]" not in documented] == []

@@ -94,7 +94,7 @@ def test_a_breach_from_alarm_to_closure(
     mails = {received.recipients[0]: parsed(received.content) for received in sink.received}
     assert set(mails) == {"ichiro@example.jp", "juergen@example.com"}
     japanese, english = mails["ichiro@example.jp"], mails["juergen@example.com"]
-    assert japanese["Subject"] == "【重要】GPUクラウド（演示用） における個人情報の漏えい等に関するお詫びとお知らせ"
+    assert japanese["Subject"] == "【重要】GPUクラウド（デモ）における個人情報の漏えい等に関するお詫びとお知らせ"
     assert japanese["To"] == "ichiro@example.jp"
     plain, html = texts_of(japanese)
     assert "髙橋 一郎 様" in plain

@@ -1,28 +1,26 @@
-"""The database itself refuses what must not change, on both kinds of database."""
+"""The database itself refuses what must not change: each kind of guard, on both kinds of database."""
 
-import multiprocessing
+from __future__ import annotations
+
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DatabaseError, IntegrityError, StatementError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from incident_app.domain.vocabulary import BuildStatus, Subject, Verdict
-from incident_app.persistence import schema
-from incident_app.persistence.approvals import ApprovalDecision, ApprovalRequest
+from incident_app.domain.vocabulary import BuildStatus
 from incident_app.persistence.customers import Import, ImportRefusal, ItemSet
-from incident_app.persistence.database import make_engine
+from incident_app.persistence.tables import Base
 from incident_app.persistence.timeline import TextRow
-from incident_app.persistence.triggers import refresh_guards
+from incident_app.persistence.triggers import append_only, expected_guards, sealed_child, sealed_parent, set_once
 from tests import builders
 
 NOW = datetime(2026, 11, 20, 8, 20, tzinfo=UTC)
+GUARDED = {table.name: table for table in Base.metadata.sorted_tables if "guard" in table.info}
+KINDS = {"append_only", "set_once", "sealed_parent", "sealed_child"}
+ERASE = "UPDATE texts SET erased_at = '2026-11-20 08:20:00', salt = NULL, body = NULL"
 
 
 def an_item_set(engine: Engine) -> int:
@@ -33,38 +31,13 @@ def an_item_set(engine: Engine) -> int:
         return row.id
 
 
-def refuses(engine: Engine, statement: str) -> str:
-    with pytest.raises(DatabaseError) as refusal, engine.begin() as connection:
-        connection.exec_driver_sql(statement)
-    return str(refusal.value.orig)
-
-
-def test_an_append_only_row_is_neither_changed_nor_removed(engine: Engine) -> None:
-    number = an_item_set(engine)
-    assert "never changed" in refuses(engine, f"UPDATE item_sets SET digest = 'x' WHERE id = {number}")
-    assert "never removed" in refuses(engine, f"DELETE FROM item_sets WHERE id = {number}")
-
-
-def test_an_append_only_row_is_not_replaced_or_truncated(engine: Engine) -> None:
-    number = an_item_set(engine)
-    if engine.dialect.name == "sqlite":
-        statement = f"INSERT OR REPLACE INTO item_sets (id, digest, item_codes) VALUES ({number}, 'y', '[]')"
-    else:
-        statement = "TRUNCATE item_sets CASCADE"
-    assert "never removed" in refuses(engine, statement)
-
-
-def test_a_set_once_column_goes_from_empty_to_a_value_once(engine: Engine) -> None:
+def a_text(engine: Engine) -> None:
     with Session(engine) as session, session.begin():
         session.add(TextRow(salt="s", body="free text", digest="t" * 64))
-    with engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE texts SET erased_at = '2026-11-20 08:20:00', salt = NULL, body = NULL")
-    assert "named columns" in refuses(engine, "UPDATE texts SET erased_at = '2026-11-21 08:20:00'")
-    assert "named columns" in refuses(engine, "UPDATE texts SET body = 'written anew'")
-    assert "named columns" in refuses(engine, "UPDATE texts SET digest = 'other'")
 
 
-def test_rows_below_a_sealed_parent_cannot_be_added_or_removed(engine: Engine) -> None:
+def an_import(engine: Engine, status: BuildStatus) -> int:
+    """Store an import with one refused line, in this status."""
     with Session(engine) as session, session.begin():
         parent = Import(
             kind="customers",
@@ -80,135 +53,143 @@ def test_rows_below_a_sealed_parent_cannot_be_added_or_removed(engine: Engine) -
         session.flush()
         session.add(ImportRefusal(import_id=parent.id, line_number=2, reason="why", person_kept=False))
         session.flush()
-        parent.status = BuildStatus.SEALED
-    values = "(1, 3, 'why', false)"
+        parent.status = status
+        session.flush()
+        return parent.id
+
+
+def refuses(engine: Engine, statement: str) -> str:
+    with pytest.raises(DatabaseError) as refusal, engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    return str(refusal.value.orig)
+
+
+def accepts(engine: Engine, statement: str) -> None:
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql(statement).rowcount == 1
+
+
+def test_an_append_only_row_is_neither_changed_nor_removed(engine: Engine) -> None:
+    number = an_item_set(engine)
+    assert "never changed" in refuses(engine, f"UPDATE item_sets SET digest = 'x' WHERE id = {number}")
+    assert "never changed" in refuses(engine, f"UPDATE item_sets SET digest = digest WHERE id = {number}")
+    assert "never removed" in refuses(engine, f"DELETE FROM item_sets WHERE id = {number}")
+
+
+def test_an_append_only_row_is_not_replaced_or_truncated(engine: Engine) -> None:
+    number = an_item_set(engine)
+    if engine.dialect.name == "sqlite":
+        statement = f"INSERT OR REPLACE INTO item_sets (id, digest, item_codes) VALUES ({number}, 'y', '[]')"
+    else:
+        statement = "TRUNCATE item_sets CASCADE"
+    assert "never removed" in refuses(engine, statement)
+
+
+def test_an_append_only_row_is_not_changed_by_an_upsert(engine: Engine) -> None:
+    number = an_item_set(engine)
+    values = f"INSERT INTO item_sets (id, digest, item_codes) VALUES ({number}, 'y', '[]')"
+    assert "never changed" in refuses(engine, f"{values} ON CONFLICT (id) DO UPDATE SET digest = 'y'")
+
+
+def test_a_set_once_column_goes_from_empty_to_a_value_once(engine: Engine) -> None:
+    a_text(engine)
+    accepts(engine, ERASE)
+    assert "named columns" in refuses(engine, "UPDATE texts SET erased_at = '2026-11-21 08:20:00'")
+    assert "named columns" in refuses(engine, "UPDATE texts SET erased_at = NULL")
+
+
+def test_an_erasable_column_goes_to_nothing_and_never_to_another_value(engine: Engine) -> None:
+    a_text(engine)
+    assert "named columns" in refuses(engine, "UPDATE texts SET body = 'another text'")
+    accepts(engine, ERASE)
+    assert "named columns" in refuses(engine, "UPDATE texts SET body = 'written anew'")
+
+
+def test_the_other_columns_of_a_set_once_row_stay(engine: Engine) -> None:
+    a_text(engine)
+    assert "named columns" in refuses(engine, "UPDATE texts SET digest = 'other'")
+    assert "named columns" in refuses(engine, f"{ERASE}, digest = 'other'")
+    assert "never removed" in refuses(engine, "DELETE FROM texts")
+
+
+def test_a_row_and_what_is_below_it_are_free_while_it_is_building(engine: Engine) -> None:
+    number = an_import(engine, BuildStatus.BUILDING)
+    accepts(engine, f"UPDATE imports SET rows_kept = 5 WHERE id = {number}")
+    accepts(
+        engine,
+        f"INSERT INTO import_refusals (import_id, line_number, reason, person_kept) VALUES ({number}, 3, 'w', false)",
+    )
+    accepts(engine, "DELETE FROM import_refusals WHERE line_number = 3")
+    assert "never changed" in refuses(engine, "UPDATE import_refusals SET reason = 'other'")
+    accepts(engine, "DELETE FROM import_refusals")
+    accepts(engine, f"DELETE FROM imports WHERE id = {number}")
+
+
+def test_a_sealed_row_is_fixed_and_stays_sealed(engine: Engine) -> None:
+    an_import(engine, BuildStatus.SEALED)
+    assert "sealed" in refuses(engine, "UPDATE imports SET rows_kept = 5")
+    assert "sealed" in refuses(engine, "UPDATE imports SET status = 'building'")
+    assert "sealed" in refuses(engine, "DELETE FROM imports")
+
+
+def test_rows_below_a_sealed_parent_neither_come_nor_go(engine: Engine) -> None:
+    number = an_import(engine, BuildStatus.SEALED)
+    values = f"({number}, 3, 'why', false)"
     assert "sealed" in refuses(
         engine, f"INSERT INTO import_refusals (import_id, line_number, reason, person_kept) VALUES {values}"
     )
     assert "sealed" in refuses(engine, "DELETE FROM import_refusals")
-    assert "sealed" in refuses(engine, "UPDATE imports SET rows_kept = 5")
+    assert "never changed" in refuses(engine, "UPDATE import_refusals SET reason = 'other'")
 
 
-def test_four_eyes_hold_even_when_the_author_of_the_request_is_forged(instance: Engine) -> None:
+def test_every_guarded_table_refuses_on_real_rows(instance: Engine) -> None:
     builders.with_customers(instance)
     incident = builders.an_incident(instance)
-    author, other = builders.author(instance).id, builders.approver(instance).id
-    with Session(instance) as session, session.begin():
-        request = ApprovalRequest(
-            incident_id=incident.id,
-            subject=Subject.REPORT,
-            subject_id=1,
-            content_digest="c" * 64,
-            requested_by=author,
-            requested_at=NOW,
-        )
-        session.add(request)
-        session.flush()
-        number = request.id
-    for requested_by, decided_by, constraint in (
-        (author, author, "four_eyes"),
-        (other, author, "decision_copies_its_author|FOREIGN KEY"),
-    ):
-        decision = ApprovalDecision(
-            request_id=number,
-            requested_by=requested_by,
-            decided_by=decided_by,
-            verdict=Verdict.GRANTED,
-            content_digest="c" * 64,
-            decided_at=NOW,
-        )
-        with pytest.raises(IntegrityError, match=constraint), Session(instance) as session, session.begin():
-            session.add(decision)
+    builders.determined(instance, incident.id, builders.a_scope("member-db", "billing-db"))
+    builders.a_wave(instance, incident.id, builders.a_notice(instance, incident.id))
+    with instance.connect() as connection:
+        filled = {
+            name: table
+            for name, table in GUARDED.items()
+            if connection.scalar(sa.select(sa.func.count()).select_from(table))
+        }
+    assert {table.info["guard"] for table in filled.values()} == KINDS
+    assert len(filled) > 20
+    for name, table in filled.items():
+        assert name in refuses(instance, f"DELETE FROM {name}")
+        if instance.dialect.name == "postgresql":
+            # The cascade reaches other guarded tables; whichever speaks first refuses.
+            assert "never removed" in refuses(instance, f"TRUNCATE {name} CASCADE")
+        if table.info["guard"] == "append_only":
+            column = table.columns.keys()[-1]
+            assert name in refuses(instance, f'UPDATE {name} SET "{column}" = "{column}"')
+        if table.info["guard"] == "set_once":
+            free = {*table.info["settable"], *table.info["erasable"]}
+            for column in table.columns:
+                if column.name not in free and not column.nullable and not column.primary_key:
+                    assert "named columns" in refuses(instance, f'UPDATE {name} SET "{column.name}" = NULL')
 
 
-def test_a_naive_time_is_refused_and_an_offset_is_converted(engine: Engine) -> None:
-    row = Import(
-        kind="customers",
-        file_digest="f" * 64,
-        status=BuildStatus.SEALED,
-        rows_read=0,
-        rows_kept=0,
-        rows_refused=0,
-        at=NOW.replace(tzinfo=None),
-        actor="system:test",
-    )
-    with pytest.raises(StatementError, match="naive datetime"), Session(engine) as session, session.begin():
-        session.add(row)
-    with Session(engine) as session, session.begin():
-        row.at = datetime.fromisoformat("2026-11-20T17:20:00+09:00")
-        session.add(row)
-    with Session(engine) as session:
-        assert session.scalars(sa.select(Import.at)).one() == NOW
+def test_every_named_column_and_parent_of_a_guard_exists() -> None:
+    for table in GUARDED.values():
+        for name in (*table.info.get("settable", ()), *table.info.get("erasable", ())):
+            assert table.columns[name].nullable, f"{table.name}.{name}"
+        if table.info["guard"] == "sealed_child":
+            parent = GUARDED[table.info["parent"]]
+            assert parent.info["guard"] == "sealed_parent"
+            assert table.columns[table.info["key"]].references(parent.columns["id"])
 
 
-def test_a_missing_and_a_changed_guard_are_named(engine: Engine) -> None:
-    drop = "DROP TRIGGER guard_item_sets_update" + (" ON item_sets" if engine.dialect.name == "postgresql" else "")
-    with engine.begin() as connection:
-        connection.exec_driver_sql(drop)
-    assert any("guard_item_sets_update is missing" in fault for fault in schema.schema_faults(engine))
-    with engine.begin() as connection:
-        refresh_guards(connection)
-    assert schema.schema_faults(engine) == []
-    if engine.dialect.name == "postgresql":
-        with engine.begin() as connection:
-            connection.exec_driver_sql("ALTER TABLE item_sets DISABLE TRIGGER guard_item_sets_update")
-        assert any("switched off" in fault for fault in schema.schema_faults(engine))
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_every_guarded_table_has_a_trigger_for_each_way_to_change_it(dialect: str) -> None:
+    actions = {"UPDATE", "DELETE"} | ({"TRUNCATE"} if dialect == "postgresql" else set())
+    found: dict[str, set[str]] = {}
+    for guard in expected_guards(dialect).values():
+        found.setdefault(guard.table, set()).add(guard.action)
+    for name, table in GUARDED.items():
+        assert found[name] == actions | ({"INSERT"} if table.info["guard"] == "sealed_child" else set()), name
 
 
-def test_a_missing_column_is_named(engine: Engine) -> None:
-    with engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE mail_domains DROP COLUMN per_minute")
-    assert any("per_minute" in fault for fault in schema.schema_faults(engine))
-
-
-def test_an_empty_database_is_told_to_upgrade(tmp_path: Path) -> None:
-    empty = make_engine(f"sqlite:///{tmp_path}/empty.db")
-    assert "db upgrade" in schema.schema_faults(empty)[0]
-    empty.dispose()
-
-
-def test_the_first_migration_goes_down_and_up_again(engine: Engine) -> None:
-    with engine.begin() as connection:
-        command.downgrade(schema.alembic_config(connection), "base")
-    tables = set(sa.inspect(engine).get_table_names())
-    assert tables <= {"alembic_version"}
-    schema.upgrade(engine)
-    assert schema.schema_faults(engine) == []
-
-
-def _upgrade(url: str) -> None:
-    fresh = make_engine(url)
-    schema.upgrade(fresh)
-    fresh.dispose()
-
-
-def test_four_processes_that_upgrade_a_fresh_database_at_once_all_succeed(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/fresh.db"
-    processes = [multiprocessing.get_context("spawn").Process(target=_upgrade, args=(url,)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
-    whole = make_engine(url)
-    assert schema.schema_faults(whole) == []
-    whole.dispose()
-
-
-def test_a_batch_migration_drops_guards_and_refreshing_brings_them_back(tmp_path: Path) -> None:
-    changed = make_engine(f"sqlite:///{tmp_path}/batch.db")
-    schema.upgrade(changed)
-    with changed.begin() as connection:
-        operations = Operations(MigrationContext.configure(connection))
-        with operations.batch_alter_table("item_sets", recreate="always"):
-            pass
-    assert any("item_sets" in fault for fault in schema.schema_faults(changed))
-    with changed.begin() as connection:
-        refresh_guards(connection)
-    assert schema.schema_faults(changed) == []
-    changed.dispose()
-
-
-def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
-    schema.upgrade(engine)
-    assert schema.schema_faults(engine) == []
+def test_the_marks_of_a_table_name_their_kind() -> None:
+    kinds = [mark["guard"] for mark in (append_only(), set_once("a"), sealed_parent(), sealed_child("p", "k"))]
+    assert set(kinds) == KINDS == {table.info["guard"] for table in GUARDED.values()}

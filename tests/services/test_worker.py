@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.domain.delivery import CampaignStatus, DeliveryState, Standing, WhenUncertain
+from incident_app.domain.vocabulary import DutyStatus, JobKind, JobStatus
 from incident_app.persistence.outbox import DeliveryAttempt, DeliveryRow
-from incident_app.services import dispatch, people, waves
+from incident_app.services import commitment, dispatch, jobs, obligations, people, waves
 from incident_app.services.transaction import reading, recording
 from notifications.journal import Journal
 from notifications.sink import DROP, MailSink, SinkScript
@@ -146,6 +147,85 @@ def test_pause_stops_resume_goes_on_and_cancel_says_how_many_stay_unsent(
     assert dispatch.cancel_campaign(instance, campaign, reason="文面に誤り", **act) == 4
     assert waves.get_campaign(instance, campaign).totals.skipped == 4
     assert people.standings(instance, incident) == {Standing.TO_INFORM: 5}
+
+
+def test_who_was_in_a_cancelled_wave_is_free_for_another_one(instance: Engine, clock: Clock, tmp_path: Path) -> None:
+    incident, campaign = a_running_wave(instance)
+    with MailSink(script=SinkScript(recipient=lambda _: "451 4.2.1 later")) as sink:
+        run_until_idle(a_worker(instance, sink.port, tmp_path / "j", clock))
+    with recording(instance) as session:  # one message is under way while somebody cancels
+        first = session.scalars(sa.select(DeliveryRow).order_by(DeliveryRow.id)).first()
+        first.state, first.lease_owner, first.lease_until = DeliveryState.SENDING, "dead", 1
+        first_id = first.id
+    act = {"actor": author(instance).actor, "now": NOW}
+    assert dispatch.cancel_campaign(instance, campaign, reason="文面に誤り", **act) == 3
+    with recording(instance) as session:
+        back = session.get_one(DeliveryRow, first_id)
+        back.state, back.lease_owner, back.lease_until = DeliveryState.QUEUED, None, None
+    dispatch.withhold_cancelled(instance)
+    assert waves.get_campaign(instance, campaign).totals.skipped == 4
+    assert builders.a_wave(instance, incident, 1).filled.people == 4
+
+
+def test_a_worker_that_lost_its_database_settles_its_own_messages_first(
+    instance: Engine, clock: Clock, tmp_path: Path
+) -> None:
+    _, campaign = a_running_wave(instance)
+    worker = a_worker(instance, 9, tmp_path / "j", clock)
+    claimed = worker._outbox.claim(limit=1, lease=timedelta(minutes=5))
+    with Journal(worker._path(worker.owner)) as journal:
+        journal.begin(claimed[0].id, 1)
+    assert worker.recover() == 1
+    assert waves.get_campaign(instance, campaign).totals.in_doubt == 1
+
+
+def test_a_job_that_breaks_does_not_end_the_worker(
+    instance: Engine, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: object) -> None:
+        raise ValueError("ichiro@example.jp")
+
+    monkeypatch.setitem(jobs._WORK, JobKind.DETERMINE, broken)
+    view = builders.an_incident(instance)
+    jobs.ask_for(
+        instance,
+        JobKind.DETERMINE,
+        incident_id=view.id,
+        parameters={},
+        actor=author(instance).actor,
+        now=clock(),
+    )
+    run_until_idle(a_worker(instance, 9, tmp_path / "j", clock))
+    (job,) = jobs.list_jobs(instance, view.id)
+    assert job.status is JobStatus.FAILED
+    assert "ichiro" not in (job.error_en or "")
+
+
+def test_more_people_open_a_fulfilled_duty_toward_people_again(instance: Engine, clock: Clock, tmp_path: Path) -> None:
+    builders.with_customers(instance)
+    view = builders.an_incident(instance)
+    act = {"actor": author(instance).actor, "now": NOW}
+    first = builders.a_list(instance, view.id, "customer_number,items\nC1,name email\n")
+    builders.determined(instance, view.id, builders.a_scope(lists=[first]))
+    wave = builders.a_wave(instance, view.id, builders.a_notice(instance, view.id))
+    dispatch.start_campaign(instance, wave.filled.campaign_id, typed_count=1, **act)
+    with MailSink() as sink:
+        run_until_idle(a_worker(instance, sink.port, tmp_path / "j", clock))
+    commitment.discharge_promises(instance, view.id, **act)
+
+    def duty() -> obligations.ObligationView:
+        return next(d for d in obligations.list_obligations(instance, view.id) if d.rule == "jp-appi:people")
+
+    def kept() -> bool:
+        rows = commitment.commitment_rows(instance, view.id)
+        return next(row.discharged for row in rows if row.part == "to_the_people")
+
+    assert (duty().status, kept()) == (DutyStatus.FULFILLED, True)
+    fulfilled_at = duty().first_filed_at
+    more = builders.a_list(instance, view.id, "customer_number,items\nC1,card-number\n")
+    builders.determined(instance, view.id, builders.a_scope(lists=[first, more]))
+    assert (duty().status, kept()) == (DutyStatus.OPEN, False)  # told before, but not of the card
+    assert duty().first_filed_at == fulfilled_at
 
 
 def test_a_contact_that_no_longer_holds_is_withheld(instance: Engine, clock: Clock, tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""Faults of a policy that no single key shows: doubles, circles in the tree of categories, impossible numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from incident_app.domain.inventory import DataCategory
+from incident_app.domain.tables import Table
+
+
+def at_least(table: Table, key: str, number: int | None, least: int) -> int | None:
+    """Note a number that is too small; a missing one is none of our business."""
+    if number is not None and number < least:
+        table.fault(key, f"must be at least {least}")
+    return number
+
+
+def refuse_doubles(tables: Sequence[Table], *keys: str) -> None:
+    """Note every table that says the same under all `keys` as an earlier one; missing words are other faults."""
+    seen = set()
+    for table in tables:
+        words = tuple(word for word in (table.raw(key) for key in keys) if isinstance(word, str))
+        if len(words) == len(keys) and words in seen:
+            table.fault(keys[-1], f"{' / '.join(words)!r} stands twice")
+        seen.add(words)
+
+
+def refuse_circles(tables: Sequence[Table], categories: Sequence[DataCategory]) -> None:
+    """Note every category that lies below itself: the categories form a tree."""
+    parents = {category.code: category.parent for category in categories}
+    for table, category in zip(tables, categories, strict=True):
+        if category.code in _above(category.code, parents):
+            table.fault("parent", f"category {category.code!r} lies below itself; the categories form a tree")
+
+
+def _above(code: str, parents: Mapping[str, str | None]) -> frozenset[str]:
+    seen: set[str] = set()
+    parent = parents.get(code)
+    while parent is not None and parent not in seen:
+        seen.add(parent)
+        parent = parents.get(parent)
+    return frozenset(seen)
