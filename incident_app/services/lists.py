@@ -28,6 +28,12 @@ from notifications.addresses import normalised, parse_address
 from notifications.errors import AddressRefused
 
 
+class ItemsUnknown(NotFound):
+    """Line {line} names data items that do not exist: {items}."""
+
+    ja = "{line}行目の項目がありません：{items}。"
+
+
 @dataclass(frozen=True, kw_only=True)
 class LoadedList:
     """What became of a list."""
@@ -74,6 +80,13 @@ def load_list(
             incident=incident_id,
         )
         return _loaded(sealed, matched, unmatched, evidence_id, unchanged=False)
+
+
+def sources(engine: Engine, list_ids: Sequence[int]) -> dict[int, str]:
+    """Return where each list came from, in the words of who loaded it."""
+    with reading(engine) as session:
+        found = sa.select(CustomerList.id, CustomerList.source).where(CustomerList.id.in_(list_ids))
+        return dict(session.execute(found).all())
 
 
 def _store_members(engine: Engine, list_id: int, matched: Mapping[int, frozenset[str] | None]) -> None:
@@ -141,7 +154,7 @@ def _check_items(session: Session, rows: Sequence[ListRow]) -> None:
     known = set(session.scalars(sa.select(DataItem.code)))
     for row in rows:
         if unknown := sorted((row.items or frozenset()) - known):
-            raise NotFound(what=f"data item (line {row.line})", name=", ".join(unknown))
+            raise ItemsUnknown(line=row.line, items=", ".join(unknown))
 
 
 def _match(

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import digest_of
-from incident_app.domain.errors import NotFound
+from incident_app.domain.errors import NotFound, NothingYet
 from incident_app.domain.events import ScopeSet
 from incident_app.domain.ids import Actor, IncidentId, ScopeId
 from incident_app.domain.scopes import Scope, TouchedList, TouchedStore, check_scope
@@ -19,6 +19,12 @@ from incident_app.persistence.incidents import CustomerList, IncidentScope, Scop
 from incident_app.persistence.inventory import DataItem, DataStore, ThirdParty
 from incident_app.services.customers import stores_and_items
 from incident_app.services.transaction import Transaction, reading, transaction
+
+
+class NothingKept(NotFound):
+    """There is no store operated by {name}."""
+
+    ja = "{name} が運用する保管先はありません。"
 
 
 def set_scope(
@@ -75,7 +81,7 @@ def stores_at_party(
             .order_by(DataStore.code),
         ).all()
     if not codes:
-        raise NotFound(what="store operated by", name=party)
+        raise NothingKept(name=party)
     return tuple(
         TouchedStore(
             store=code, certainty=certainty, touched_from=touched_from, touched_until=touched_until, via_party=party
@@ -93,7 +99,7 @@ def newest_scope(session: Session, incident_id: IncidentId) -> IncidentScope:
         .limit(1),
     ).one_or_none()
     if row is None:
-        raise NotFound(what="scope", name="of this incident")
+        raise NothingYet(what="scope")
     return row
 
 
