@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from incident_app.domain.errors import Forbidden, IncidentAppError, NotFound
 from incident_app.services.accounts import NotAMember
 from incident_app.web.context import FormShown, language, now
+from incident_app.web.forms import sent
 from incident_app.web.refusals import Refusal, field_name, fields_of, said
 from incident_app.web.words import phrase
 
@@ -67,7 +68,7 @@ def _refusal(error: IncidentAppError, shown: FormShown) -> Refusal:
     arguments = flask.request.view_args or {}
     names = shown.names(**arguments) if shown.names else {}
     form = shown.form or flask.request.endpoint or ""
-    fields = fields_of(error, flask.request.values)
+    fields = fields_of(error, sent())
     return Refusal(
         text=said(error, language(), now(), names, form=flask.request.endpoint or ""),
         fields={field: field_name(field, language(), names, form=form) for field in fields},

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import flask
+from werkzeug.datastructures import MultiDict
 
 from incident_app.web.refusals import Refusal
 
@@ -25,11 +26,11 @@ class Form:
 
     def typed(self, name: str, default: object = "") -> str:
         """Return what was typed before a refusal, else the default."""
-        return flask.request.values.get(name, "") if self.refusal else str(default)
+        return sent().get(name, "") if self.refusal else str(default)
 
     def chosen(self, name: str, value: object, *, default: bool = False) -> bool:
         """Tell whether a box was ticked or a choice was made before a refusal, else the default."""
-        return str(value) in flask.request.values.getlist(name) if self.refusal else default
+        return str(value) in sent().getlist(name) if self.refusal else default
 
     def fault(self, name: str) -> str | None:
         """Return what was wrong with a field, if the refusal was about it."""
@@ -44,6 +45,11 @@ class Form:
     def is_open(self) -> bool:
         """Tell whether a folded form must be unfolded, because it was refused."""
         return self.refusal is not None
+
+
+def sent() -> MultiDict[str, str]:
+    """Return what the form at hand sent, in the order of its fields; a look-up sends it in its address."""
+    return flask.request.form if flask.request.method == "POST" else flask.request.args
 
 
 def form_at(action: str) -> Form:

@@ -14,7 +14,7 @@ from incident_app.services.incidents import IncidentView
 from incident_app.services.jobs import JobView
 from incident_app.web import context, times
 from incident_app.web.forms import field_id, form_at
-from incident_app.web.refusals import problem, said
+from incident_app.web.refusals import problem, said, worded
 from incident_app.web.words import phrase
 
 STEPS = (
@@ -40,6 +40,7 @@ def register(app: flask.Flask, *, version: str) -> None:
         form_at=form_at,
         field_id=field_id,
         problem=lambda text: problem(text, context.language(), context.now()),
+        worded=lambda text: worded(text, context.language(), context.now()),
         why_failed=_why_failed,
         may=_may,
         app_version=version,

@@ -22,10 +22,14 @@ from incident_app.web.words import catalogue, phrase
 
 REASONS = ("aware_reason", "reason", "result")
 """The fields that ask for a reason, under whichever name the form at hand has one."""
+UNSENT = ("answer", "harms", "file")
+"""Fields that a browser leaves out of what it sends when nothing was chosen."""
 NUMBERS = ("numbers", "number")
 """The fields that ask for customer numbers."""
 FOREIGN = "en"
 """Rules state what is wrong in English; the catalogue holds the same sentence in every language of the pages."""
+FROM_RULES = ("problem.", "row.", "evidence.")
+"""The groups of the catalogue that hold the sentences of the rules."""
 STATES = {"step": "work", "campaign": "campaign", "obligation": "duty", "report": "filing", "delivery": "delivery"}
 """Where the catalogue keeps the names of a thing's states."""
 LISTS = {MissingFacts: "facts", GapsNotStated: "fields", StepBlocked: "waiting_for", LanguageMissing: "languages"}
@@ -86,32 +90,38 @@ def fields_of(error: IncidentAppError, given: Mapping[str, str]) -> tuple[str, .
     elif isinstance(error, NotFound):
         asked = str(error.facts.get("name", ""))
         wanted = [field for field, value in given.items() if asked and value.strip() == asked]
-    return tuple(field for field in wanted if field in given)
+    wanted = set(wanted)
+    return tuple(field for field in (*given, *(field for field in UNSENT if field not in given)) if field in wanted)
 
 
 def field_name(code: str, language: str, names: Mapping[str, str], *, form: str = "") -> str:
     """Return what the pages call a field: as this form does, as most forms do, or as the data do."""
     text, _, last = code.rpartition(".")
     if last in names:
-        of_text = phrase("page.of_text", language, name=names[last], text=names.get(text, text))
-        return of_text if text in names else names[last]
+        texts = _languages(language)
+        return phrase("page.of_text", language, name=names[last], text=texts[text]) if text in texts else names[last]
     key = LABELS.get(f"{form}:{code}") or LABELS.get(code)
     return phrase(key, language) if key else _named("field", code, language)
 
 
 def problem(text: str, language: str, now: datetime) -> str:
-    """Say what a rule found wrong, in the reader's language."""
-    for pattern, words in _problems():
+    """Say what a rule found wrong as a sentence in the reader's language."""
+    sentence = worded(text, language, now)
+    return sentence if language != FOREIGN else f"{sentence[0].upper()}{sentence[1:].rstrip('.')}."
+
+
+def worded(text: str, language: str, now: datetime) -> str:
+    """Say what a rule says in English in the reader's language."""
+    for pattern, words in _sentences():
         if found := pattern.fullmatch(text):
             facts = {name: _readable(value, language, now) for name, value in found.groupdict().items()}
-            sentence = words[language].format(**facts)
-            return sentence if language != FOREIGN else f"{sentence[0].upper()}{sentence[1:].rstrip('.')}."
+            return words[language].format(**facts)
     return text
 
 
-def is_known_problem(text: str) -> bool:
-    """Tell whether the catalogue has a sentence for what a rule found wrong."""
-    return any(pattern.fullmatch(text) for pattern, _ in _problems())
+def is_known(text: str) -> bool:
+    """Tell whether the catalogue has the words of a rule in every language."""
+    return any(pattern.fullmatch(text) for pattern, _ in _sentences())
 
 
 def _fields_called(code: str, given: Mapping[str, str]) -> Iterable[str]:
@@ -151,12 +161,12 @@ def _readable(value: object, language: str, now: datetime) -> str:
 
 
 @lru_cache(maxsize=1)
-def _problems() -> list[tuple[re.Pattern[str], Mapping[str, str]]]:
+def _sentences() -> list[tuple[re.Pattern[str], Mapping[str, str]]]:
     """Return the sentences of the rules as patterns, each with its words."""
     return [
         (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(words[FOREIGN]))), words)
         for key, words in catalogue().items()
-        if key.startswith(("problem.", "row."))
+        if key.startswith(FROM_RULES)
     ]
 
 
