@@ -64,7 +64,7 @@ def said(
         facts["state"] = _named(STATES.get(str(error.facts["thing"]), "state"), error.facts["state"], language)
         facts["event"] = _named("event", error.facts["event"], language)
     elif isinstance(error, RowsRefused):
-        facts["reason"] = problem(str(error.facts["reason"]), language, now)
+        facts["reason"] = problem(str(error.facts["reason"]), language, now).rstrip(".")  # the sentence around it ends
     elif listed := LISTS.get(type(error)):
         comma = phrase("page.comma", language)
         facts[listed] = comma.join(names.get(code, code) for code in _codes(error.facts[listed]))

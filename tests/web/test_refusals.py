@@ -163,6 +163,8 @@ def test_things_are_called_as_the_page_calls_them() -> None:
     assert "日本語、英語 で" in said(LanguageMissing(languages="ja, en"), "ja", NOW)
     row = RowsRefused(refused=1, read=2, line=3, reason="name is empty")
     assert said(row, "ja", NOW).endswith("3行目：name 列が空です。")
+    assert said(row, "en", NOW).endswith("First: line 3: Name is empty.")
+    assert not said(row, "en", NOW).endswith("..")
     assert field_name("ja.cause", "ja", names) == "原因（日本語）"
     assert field_name("gap.cause", "ja", names) == "原因"
 
