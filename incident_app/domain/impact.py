@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from incident_app.domain.digests import ContentDigest, canonical_text, digest_of
+from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.inventory import Inventory
+from incident_app.domain.people import People, digest_of_people, partition
 from incident_app.domain.scopes import Scope, TouchedStore
 from incident_app.domain.vocabulary import Certainty, ListRelation, Protection
 
-RULES_VERSION = 1
-"""Raised whenever `judge` would answer an old question differently."""
+RULES_VERSION = 2
+"""Raised whenever an old question would be answered, or its answer digested, differently."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -41,6 +42,9 @@ class Pattern:
     listings: frozenset[Listing] = field(default_factory=frozenset)
 
 
+Part: TypeAlias = TouchedPair | Listing
+
+
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
     """The answer for one pattern."""
@@ -48,8 +52,20 @@ class Judgement:
     items: frozenset[str]
     certainty: Certainty
     mitigated: Mapping[str, Protection]
+    stores: frozenset[str]
+    """The stores that it leaked from, as far as known."""
     because_ja: tuple[str, ...]
     because_en: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One pattern, what is to be said of it, and the people who share it."""
+
+    key: ContentDigest
+    pattern: Pattern
+    judgement: Judgement
+    people: People
 
 
 def judge(pattern: Pattern, scope: Scope, inventory: Inventory) -> Judgement | None:
@@ -86,6 +102,7 @@ class _Findings:
         """Item -> touched somewhere without protection."""
         self.protections: dict[str, Protection] = {}
         self.confirmed = False
+        self.stores: set[str] = set()
         self.because_ja: list[str] = []
         self.because_en: list[str] = []
 
@@ -95,6 +112,7 @@ class _Findings:
         if entry.certainty is Certainty.RULED_OUT or not touched:
             return
         store = self.inventory.store(entry.store)
+        self.stores.add(store.code)
         protection = {item.item: item.protection for item in store.items}
         for code in touched:
             self._touch(code, protection.get(code, Protection.NONE))
@@ -143,6 +161,7 @@ class _Findings:
             items=frozenset(self.items),
             certainty=certainty,
             mitigated={code: self.protections[code] for code, bare in sorted(self.items.items()) if not bare},
+            stores=frozenset(self.stores),
             because_ja=tuple(self.because_ja),
             because_en=tuple(self.because_en),
         )
@@ -158,6 +177,20 @@ class _Findings:
         return ("・" if language == "ja" else ", ").join(
             item.name_ja if language == "ja" else item.name_en for item in items
         )
+
+
+def answer(touched: Mapping[Part, People], scope: Scope, inventory: Inventory) -> tuple[Answer, ...]:
+    """Group people by what touches them and judge each group once, in a fixed order."""
+    answers = []
+    for parts, whom in partition(touched).items():
+        pattern = Pattern(
+            pairs=frozenset(part for part in parts if isinstance(part, TouchedPair)),
+            listings=frozenset(part for part in parts if isinstance(part, Listing)),
+        )
+        judgement = judge(pattern, scope, inventory)
+        if judgement is not None:
+            answers.append(Answer(key=pattern_key(pattern), pattern=pattern, judgement=judgement, people=whom))
+    return tuple(sorted(answers, key=lambda found: found.key))
 
 
 def inputs_digest(scope: Scope, inventory_digest: str, known_at: object) -> ContentDigest:
@@ -179,21 +212,18 @@ def _listing_order(listing: Listing) -> tuple[int, tuple[str, ...]]:
     return (listing.entry, listing.items or ())
 
 
-class ResultDigest:
-    """The digest of a whole answer, fed customer by customer in order of their key."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-
-    def add(self, customer_id: int, key: ContentDigest) -> None:
-        """Add one affected customer."""
-        self._hash.update(f"{customer_id}:{key}\n".encode())
-
-    def finish(self, judgements: Mapping[ContentDigest, Judgement]) -> ContentDigest:
-        """Add the judgements and return the digest."""
-        answers = {
-            key: [judgement.items, judgement.certainty, judgement.mitigated, judgement.because_en]
-            for key, judgement in judgements.items()
-        }
-        self._hash.update(canonical_text(answers).encode())
-        return ContentDigest(self._hash.hexdigest())
+def result_digest(answers: Iterable[Answer]) -> ContentDigest:
+    """Return the digest of a whole answer: each pattern with its judgement and exactly which people it holds."""
+    return digest_of(
+        {
+            found.key: [
+                found.judgement.items,
+                found.judgement.certainty,
+                found.judgement.mitigated,
+                found.judgement.because_en,
+                len(found.people),
+                digest_of_people(found.people),
+            ]
+            for found in answers
+        },
+    )

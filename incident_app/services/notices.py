@@ -20,8 +20,9 @@ from incident_app.domain.notice_lint import Finding, lint, stops
 from incident_app.domain.notices import NoticeFact, PersonalItem, personal_facts
 from incident_app.domain.vocabulary import Certainty, Language, Purpose, Subject
 from incident_app.domain.words import Words
+from incident_app.persistence.affected import pattern_of
 from incident_app.persistence.customers import Customer, CustomerContact
-from incident_app.persistence.impact import AffectedCustomer, ImpactPattern
+from incident_app.persistence.impact import ImpactPattern
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.notices import Notice, NoticeVersion, TemplateVersion
 from incident_app.persistence.outbox import Campaign
@@ -227,27 +228,28 @@ def preview(engine: Engine, incident_id: IncidentId, notice_id: NoticeId, custom
     with reading(engine) as session:
         notice = _get(session, incident_id, notice_id)
         determination = newest_determination(session, incident_id)
-        row = session.execute(
-            sa.select(Customer, ImpactPattern.certainty, ImpactPattern.item_set_id)
-            .join(AffectedCustomer, AffectedCustomer.customer_id == Customer.id)
-            .join(ImpactPattern, ImpactPattern.id == AffectedCustomer.pattern_id)
-            .where(Customer.customer_number == customer_number, AffectedCustomer.determination_id == determination.id),
-        ).one_or_none()
-        if row is None or row[1] is Certainty.RULED_OUT:
-            raise NotFound(what="person to inform", name=customer_number)
-        customer, certainty, set_id = row
+        customer, pattern = _affected(session, determination.id, customer_number)
         version = _versions(session, notice)[customer.language]
         facts = personal_facts(
             name=_name_of(session, customer.id),
             kind=customer.kind,
             language=customer.language,
-            items=personal_items(items_by_set(session, {set_id})[set_id]),
-            certainty=certainty,
+            items=personal_items(items_by_set(session, {pattern.item_set_id})[pattern.item_set_id]),
+            certainty=pattern.certainty,
             token="0" * 24,
         )
     text = PersonalText.compile(version.text, html=False, language=version.language)
     html = PersonalText.compile(version.html, html=True, language=version.language)
     return version.subject, text.fill(facts), html.fill(facts)
+
+
+def _affected(session: Session, determination_id: int, customer_number: str) -> tuple[Customer, ImpactPattern]:
+    customer = session.scalars(sa.select(Customer).where(Customer.customer_number == customer_number)).one_or_none()
+    pattern_id = pattern_of(session, determination_id, customer.id) if customer else None
+    pattern = session.get(ImpactPattern, pattern_id) if pattern_id is not None else None
+    if customer is None or pattern is None or pattern.certainty is Certainty.RULED_OUT:
+        raise NotFound(what="person to inform", name=customer_number)
+    return customer, pattern
 
 
 def _name_of(session: Session, customer_id: int) -> str:

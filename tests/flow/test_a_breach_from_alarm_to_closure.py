@@ -189,7 +189,8 @@ def test_a_breach_from_alarm_to_closure(
     assert not promise["quick_and_proper"].discharged  # steps are left
 
     # The proof: repeated from its inputs, unbroken, the same rows in every export.
-    assert impact.verify_impact(instance, incident.id) == {1: True, 2: True}
+    repeated = dict.fromkeys((1, 2), impact.Repetition.REPEATS)
+    assert impact.verify_impact(instance, incident.id) == repeated
     assert dispatch.verify_attempts(instance, wave_two.filled.campaign_id)
     rows = json.loads(
         exports.export_timeline(instance, incident.id, "json", purpose="振り返り", actor=author, now=clock())
