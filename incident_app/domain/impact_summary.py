@@ -30,6 +30,9 @@ class Summary(TypedDict):
     by_category: dict[str, int]
     by_flag: dict[str, int]
     """People with an item of this flag that lay open; protected items are in `mitigated`."""
+    confirmed_by_item: dict[str, int]
+    """People of whom the leak of this item is confirmed; of the others in `by_item` it cannot be excluded."""
+    confirmed_by_flag: dict[str, int]
     by_kind: dict[str, int]
     by_relation: dict[str, int]
     by_jurisdiction: dict[str, int]
@@ -68,10 +71,15 @@ def _count_data(counts: Mapping[str, Counter[str]], judgement: Judgement, invent
         counts["by_item"][item.code] += number
         if item.code in judgement.mitigated:
             counts["mitigated"][item.code] += number
+        if item.code in judgement.confirmed:
+            counts["confirmed_by_item"][item.code] += number
     for category in {item.category for item in items}:
         counts["by_category"][category] += number
-    for flag in {flag for item in items if item.code not in judgement.mitigated for flag in item.flags}:
+    bare = [item for item in items if item.code not in judgement.mitigated]
+    for flag in {flag for item in bare for flag in item.flags}:
         counts["by_flag"][flag] += number
+    for flag in {flag for item in bare if item.code in judgement.confirmed for flag in item.flags}:
+        counts["confirmed_by_flag"][flag] += number
     for store in judgement.stores:
         counts["by_store"][store] += number
     for role in {inventory.store(store).our_role for store in judgement.stores}:

@@ -44,6 +44,8 @@ class ImpactPattern(Base):
     pairs: Mapped[Json]
     """What was touched for these people: [{store, item_set, list}]."""
     item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    confirmed_item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    """Those of the items whose leak is confirmed; of the others it cannot be excluded."""
     people: Mapped[int]
     """How many people share this pattern."""
     certainty: Mapped[Certainty]

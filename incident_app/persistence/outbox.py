@@ -32,6 +32,8 @@ class PersonToInform(Base):
     language: Mapped[Language]
     item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
     """What the newest determination says was touched."""
+    confirmed_item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    """Those of the items whose leak is confirmed."""
     certainty: Mapped[Certainty]
     """How sure the newest determination is."""
     told_item_set_id: Mapped[int | None] = mapped_column(sa.ForeignKey("item_sets.id"))
@@ -158,6 +160,7 @@ class DeliveryPerson(Base):
     delivery_id: Mapped[int] = mapped_column(sa.ForeignKey("deliveries.id"))
     person_id: Mapped[int] = mapped_column(sa.ForeignKey("people_to_inform.id"))
     item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    confirmed_item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
     certainty: Mapped[str] = mapped_column(sa.String(20))
     open: Mapped[bool]
 

@@ -37,6 +37,7 @@ class ClaimedPerson:
     name: str
     kind: PersonKind
     item_set_id: int
+    confirmed_item_set_id: int
     certainty: Certainty
 
 
@@ -304,6 +305,7 @@ def _people_of(session: Session, delivery_ids: Sequence[int]) -> dict[int, list[
         sa.select(
             DeliveryPerson.delivery_id,
             DeliveryPerson.item_set_id,
+            DeliveryPerson.confirmed_item_set_id,
             DeliveryPerson.certainty,
             CustomerContact.name,
             Customer.kind,
@@ -315,9 +317,15 @@ def _people_of(session: Session, delivery_ids: Sequence[int]) -> dict[int, list[
         .where(DeliveryPerson.delivery_id.in_(delivery_ids))
         .order_by(DeliveryPerson.delivery_id, DeliveryPerson.person_id),
     )
-    for delivery_id, set_id, certainty, name, kind in rows:
+    for delivery_id, set_id, confirmed_id, certainty, name, kind in rows:
         people[delivery_id].append(
-            ClaimedPerson(name=name or "", kind=kind, item_set_id=set_id, certainty=Certainty(certainty)),
+            ClaimedPerson(
+                name=name or "",
+                kind=kind,
+                item_set_id=set_id,
+                confirmed_item_set_id=confirmed_id,
+                certainty=Certainty(certainty),
+            ),
         )
     return people
 

@@ -115,7 +115,9 @@ def fill_campaign(
 def _digest_of(candidates: Sequence[Candidate]) -> ContentDigest:
     digest = AudienceDigest()
     for candidate in sorted(candidates, key=lambda candidate: candidate.person_id):
-        digest.add(candidate.person_id, candidate.item_set_id, candidate.address_digest)
+        digest.add(
+            candidate.person_id, candidate.item_set_id, candidate.confirmed_item_set_id, candidate.address_digest
+        )
     return digest.finish()
 
 
@@ -237,6 +239,7 @@ def _with_contacts(session: Session, chosen: Sequence[PersonToInform]) -> Iterat
                     name=contact.name or "",
                     language=person.language,
                     item_set_id=person.item_set_id,
+                    confirmed_item_set_id=person.confirmed_item_set_id,
                     certainty=person.certainty,
                 )
 
@@ -269,6 +272,7 @@ def _store(session: Session, campaign_id: CampaignId, messages: Sequence[Planned
             "delivery_id": ids[message.first.address_digest, message.told_apart_by],
             "person_id": person.person_id,
             "item_set_id": person.item_set_id,
+            "confirmed_item_set_id": person.confirmed_item_set_id,
             "certainty": person.certainty,
             "open": True,
         }

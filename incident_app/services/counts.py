@@ -40,9 +40,9 @@ def record_counts(
     """Put the numbers of a determination on record: an exact one when all are confirmed, else a maximum."""
     assumed = summary["by_certainty"].get(Certainty.ASSUMED, 0)
     confirmed = summary["by_certainty"].get(Certainty.CONFIRMED, 0)
-    kind = CountKind.MAXIMUM if assumed else CountKind.EXACT
     cards = summary["by_flag"].get(ItemFlag.CARD_NUMBER, 0)
-    for subject, value in ((ALL, confirmed + assumed), (CARD, cards)):
+    sure_cards = summary["confirmed_by_flag"].get(ItemFlag.CARD_NUMBER, 0)
+    for subject, sure, possible in ((ALL, confirmed, assumed), (CARD, sure_cards, cards - sure_cards)):
         _record(
             act,
             incident_id,
@@ -50,10 +50,10 @@ def record_counts(
                 incident_id=incident_id,
                 determination_id=determination_id,
                 subject=subject,
-                kind=kind,
-                value=value,
-                basis_ja=f"影響の判定による顧客の数（確定 {confirmed:,}、推定 {assumed:,}）",
-                basis_en=f"customers by the determination of impact ({confirmed:,} confirmed, {assumed:,} assumed)",
+                kind=CountKind.MAXIMUM if possible else CountKind.EXACT,
+                value=sure + possible,
+                basis_ja=f"影響の判定による顧客の数（確定 {sure:,}、推定 {possible:,}）",
+                basis_en=f"customers by the determination of impact ({sure:,} confirmed, {possible:,} assumed)",
                 at=act.now,
                 by=act.actor,
             ),

@@ -228,6 +228,7 @@ def _store_pattern(session: Session, determination_id: DeterminationId, scope: S
         determination_id=determination_id,
         pairs=_pairs_in_words(scope, found),
         item_set_id=item_set_id(session, judgement.items),
+        confirmed_item_set_id=item_set_id(session, judgement.confirmed),
         people=len(found.people),
         certainty=judgement.certainty,
         mitigated=dict(judgement.mitigated),

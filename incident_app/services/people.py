@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -112,13 +112,7 @@ def _list_range(
         "standing_since": now,
     }
     new = [
-        {
-            **common,
-            "customer_id": customer_id,
-            "language": row.language,
-            "item_set_id": row.item_set_id,
-            "certainty": row.certainty,
-        }
+        {**common, "customer_id": customer_id, **asdict(row)}
         for customer_id, row in affected.items()
         if customer_id not in present
     ]
@@ -141,8 +135,8 @@ def _bring_in_step(
             exempted += _exempt(person, now)
             continue
         changed += person.item_set_id != row.item_set_id
-        person.item_set_id, person.certainty = row.item_set_id, row.certainty
-        person.determination_id = determination_id
+        person.item_set_id, person.confirmed_item_set_id = row.item_set_id, row.confirmed_item_set_id
+        person.certainty, person.determination_id = row.certainty, determination_id
         if person.standing is Standing.EXEMPT and person.how == NO_LONGER_AFFECTED:
             person.standing, person.standing_since, person.how = Standing.TO_INFORM, now, None
     return changed, exempted
@@ -162,15 +156,16 @@ def _exempt(person: PersonToInform, now: datetime) -> int:
 class _Affected:
     language: Language
     item_set_id: int
+    confirmed_item_set_id: int
     certainty: Certainty
 
 
 def _affected(session: Session, determination_id: int, low: int, high: int) -> dict[int, _Affected]:
     """Return the affected customers of a key range with what they must be told of; ruled out ones are left out."""
     patterns = {
-        pattern_id: (set_id, certainty)
-        for pattern_id, set_id, certainty in session.execute(
-            sa.select(ImpactPattern.id, ImpactPattern.item_set_id, ImpactPattern.certainty).where(
+        pattern.id: pattern
+        for pattern in session.scalars(
+            sa.select(ImpactPattern).where(
                 ImpactPattern.determination_id == determination_id, ImpactPattern.certainty != Certainty.RULED_OUT
             ),
         )
@@ -178,9 +173,14 @@ def _affected(session: Session, determination_id: int, low: int, high: int) -> d
     found = patterns_between(session, determination_id, low, high)
     languages = session.execute(sa.select(Customer.id, Customer.language).where(Customer.id.between(low, high)))
     return {
-        customer_id: _Affected(language=language, item_set_id=said[0], certainty=said[1])
+        customer_id: _Affected(
+            language=language,
+            item_set_id=pattern.item_set_id,
+            confirmed_item_set_id=pattern.confirmed_item_set_id,
+            certainty=pattern.certainty,
+        )
         for customer_id, language in languages
-        if (said := patterns.get(found.get(customer_id, -1))) is not None
+        if (pattern := patterns.get(found.get(customer_id, -1))) is not None
     }
 
 

@@ -6,6 +6,7 @@ Revises: 0001
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 
 import sqlalchemy as sa
@@ -18,6 +19,8 @@ branch_labels = None
 depends_on = None
 
 SHARD_BITS = 16
+NOTHING = hashlib.sha256(b"[]").hexdigest()
+WITH_CONFIRMED = ("impact_patterns", "people_to_inform", "delivery_people")
 CERTAINTY = "CHECK (certainty IN ('confirmed', 'assumed', 'ruled_out'))"
 
 
@@ -49,6 +52,9 @@ def upgrade() -> None:
         "JOIN impact_patterns p ON p.id = a.pattern_id WHERE a.determination_id = people_to_inform.determination_id "
         "AND a.customer_id = people_to_inform.customer_id), 'assumed')",
     )
+    for table in WITH_CONFIRMED:
+        _add(table, _confirmed_column(table))
+    _confirm_what_was_confirmed()
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE impact_patterns ALTER COLUMN people DROP DEFAULT")
         op.execute("ALTER TABLE people_to_inform ALTER COLUMN certainty DROP DEFAULT")
@@ -72,6 +78,11 @@ def downgrade() -> None:
     op.create_index("ix_affected_customers_pattern_id", "affected_customers", ["pattern_id"])
     _unpack()
     op.drop_table("affected_shards")
+    for table in WITH_CONFIRMED:
+        if op.get_bind().dialect.name == "sqlite":
+            op.execute(f"ALTER TABLE {table} DROP COLUMN confirmed_item_set_id")
+        else:
+            op.drop_column(table, "confirmed_item_set_id")
     op.execute("ALTER TABLE people_to_inform DROP COLUMN certainty")
     op.execute("ALTER TABLE impact_patterns DROP COLUMN people")
 
@@ -79,6 +90,36 @@ def downgrade() -> None:
 def _add(table: str, column: str) -> None:
     """Add a column in place: making the table anew would break what refers to it."""
     op.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+
+
+def _confirmed_column(table: str) -> str:
+    """Until rows are filled the column points nowhere; SQLite keeps that default, its foreign key refuses it."""
+    name = op.f(f"fk_{table}_confirmed_item_set_id")
+    kind = "BIGINT" if op.get_bind().dialect.name == "postgresql" else "INTEGER"
+    reference = f"CONSTRAINT {name} REFERENCES item_sets (id)"
+    if op.get_bind().dialect.name == "postgresql":
+        return f"confirmed_item_set_id {kind} {reference}"
+    return f"confirmed_item_set_id {kind} NOT NULL DEFAULT 0 {reference}"
+
+
+def _confirm_what_was_confirmed() -> None:
+    """Until now a confirmed person had all items confirmed, others none."""
+    connection = op.get_bind()
+    connection.execute(
+        sa.text("INSERT INTO item_sets (digest, item_codes) VALUES (:digest, '[]') ON CONFLICT DO NOTHING"),
+        {"digest": NOTHING},
+    )
+    nothing = connection.scalar(sa.text("SELECT id FROM item_sets WHERE digest = :digest"), {"digest": NOTHING})
+    for table in WITH_CONFIRMED:
+        connection.execute(
+            sa.text(
+                f"UPDATE {table} SET confirmed_item_set_id = "  # noqa: S608 - names of our own tables
+                "CASE certainty WHEN 'confirmed' THEN item_set_id ELSE :nothing END",
+            ),
+            {"nothing": nothing},
+        )
+        if connection.dialect.name == "postgresql":
+            op.alter_column(table, "confirmed_item_set_id", nullable=False)
 
 
 def _pack() -> None:
