@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.operations import BatchOperations
 from pyroaring import BitMap
 
 revision = "0006"
@@ -18,6 +20,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 SHARD_BITS = 16
 NOTHING = hashlib.sha256(b"[]").hexdigest()
 WITH_CONFIRMED = ("impact_patterns", "people_to_inform", "delivery_people")
@@ -27,9 +30,9 @@ CERTAINTY = "CHECK (certainty IN ('confirmed', 'assumed', 'ruled_out'))"
 def upgrade() -> None:
     op.create_table(
         "affected_shards",
-        sa.Column("determination_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("determination_id", KEY, nullable=False),
         sa.Column("shard", sa.Integer(), nullable=False),
-        sa.Column("pattern_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("pattern_id", KEY, nullable=False),
         sa.Column("people", sa.Integer(), nullable=False),
         sa.Column("members", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("people BETWEEN 1 AND 65536", name=op.f("ck_affected_shards_people_fit_a_shard")),
@@ -53,7 +56,11 @@ def upgrade() -> None:
         "AND a.customer_id = people_to_inform.customer_id), 'assumed')",
     )
     for table in WITH_CONFIRMED:
-        _add(table, _confirmed_column(table))
+        with _anew(table) as batch:
+            batch.add_column(sa.Column("confirmed_item_set_id", KEY, nullable=True))
+            batch.create_foreign_key(
+                op.f(f"fk_{table}_confirmed_item_set_id"), "item_sets", ["confirmed_item_set_id"], ["id"]
+            )
     _confirm_what_was_confirmed()
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE impact_patterns ALTER COLUMN people DROP DEFAULT")
@@ -64,9 +71,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.create_table(
         "affected_customers",
-        sa.Column("determination_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("pattern_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("determination_id", KEY, nullable=False),
+        sa.Column("customer_id", KEY, nullable=False),
+        sa.Column("pattern_id", KEY, nullable=False),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_affected_customers_customer_id")),
         sa.ForeignKeyConstraint(
             ["determination_id"], ["impact_determinations.id"], name=op.f("fk_affected_customers_determination_id")
@@ -79,12 +86,13 @@ def downgrade() -> None:
     _unpack()
     op.drop_table("affected_shards")
     for table in WITH_CONFIRMED:
-        if op.get_bind().dialect.name == "sqlite":
-            op.execute(f"ALTER TABLE {table} DROP COLUMN confirmed_item_set_id")
-        else:
-            op.drop_column(table, "confirmed_item_set_id")
-    op.execute("ALTER TABLE people_to_inform DROP COLUMN certainty")
-    op.execute("ALTER TABLE impact_patterns DROP COLUMN people")
+        with _anew(table) as batch:
+            batch.drop_column("confirmed_item_set_id")
+    with _anew("people_to_inform") as batch:
+        batch.drop_constraint(op.f("ck_people_to_inform_certainty"), type_="check")
+        batch.drop_column("certainty")
+    with _anew("impact_patterns") as batch:
+        batch.drop_column("people")
 
 
 def _add(table: str, column: str) -> None:
@@ -92,23 +100,20 @@ def _add(table: str, column: str) -> None:
     op.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
 
-def _confirmed_column(table: str) -> str:
-    """Until rows are filled the column points nowhere; SQLite keeps that default, its foreign key refuses it."""
-    name = op.f(f"fk_{table}_confirmed_item_set_id")
-    kind = "BIGINT" if op.get_bind().dialect.name == "postgresql" else "INTEGER"
-    reference = f"CONSTRAINT {name} REFERENCES item_sets (id)"
-    if op.get_bind().dialect.name == "postgresql":
-        return f"confirmed_item_set_id {kind} {reference}"
-    return f"confirmed_item_set_id {kind} NOT NULL DEFAULT 0 {reference}"
+def _anew(table: str) -> AbstractContextManager[BatchOperations]:
+    """Change a table; SQLite makes it anew, which must not make a table of keys into one of rows."""
+    kwargs = {"sqlite_with_rowid": False} if table == "delivery_people" else {}
+    return op.batch_alter_table(table, table_kwargs=kwargs)
 
 
 def _confirm_what_was_confirmed() -> None:
     """Until now a confirmed person had all items confirmed, others none."""
     connection = op.get_bind()
-    connection.execute(
-        sa.text("INSERT INTO item_sets (digest, item_codes) VALUES (:digest, '[]') ON CONFLICT DO NOTHING"),
-        {"digest": NOTHING},
-    )
+    if connection.scalar(sa.text("SELECT count(*) FROM impact_patterns")):
+        connection.execute(
+            sa.text("INSERT INTO item_sets (digest, item_codes) VALUES (:digest, '[]') ON CONFLICT DO NOTHING"),
+            {"digest": NOTHING},
+        )
     nothing = connection.scalar(sa.text("SELECT id FROM item_sets WHERE digest = :digest"), {"digest": NOTHING})
     for table in WITH_CONFIRMED:
         connection.execute(
@@ -118,8 +123,8 @@ def _confirm_what_was_confirmed() -> None:
             ),
             {"nothing": nothing},
         )
-        if connection.dialect.name == "postgresql":
-            op.alter_column(table, "confirmed_item_set_id", nullable=False)
+        with _anew(table) as batch:
+            batch.alter_column("confirmed_item_set_id", existing_type=KEY, nullable=False)
 
 
 def _pack() -> None:
