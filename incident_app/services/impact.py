@@ -17,14 +17,14 @@ from incident_app.domain.ids import Actor, DeterminationId, IncidentId, ScopeId
 from incident_app.domain.impact import RULES_VERSION, Answer, answer, inputs_digest, result_digest
 from incident_app.domain.impact_summary import Summary, everybody, summarise
 from incident_app.domain.inventory import Inventory
-from incident_app.domain.people import digest_of_people, pack, shards
+from incident_app.domain.people import NOBODY, digest_of_people, pack, shards
 from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import BuildStatus, Certainty
 from incident_app.persistence.affected import people_by_pattern
 from incident_app.persistence.bulk import chunks, insert_new
 from incident_app.persistence.customers import Import
 from incident_app.persistence.impact import AffectedShard, ImpactDetermination, ImpactPattern
-from incident_app.persistence.item_sets import item_set_id
+from incident_app.persistence.item_sets import item_codes, item_set_id
 from incident_app.persistence.segments import segments_of
 from incident_app.persistence.touched import Sources, touched_people
 from incident_app.services.counts import record_counts
@@ -129,17 +129,33 @@ def _repeats(session: Session, row: ImpactDetermination) -> Repetition:
 
 
 def _is_stored(session: Session, determination_id: int, answers: Sequence[Answer]) -> bool:
-    """Tell whether exactly these people are stored, each under a pattern of their certainty."""
-    stored = people_by_pattern(session, determination_id)
-    certainties = dict(
-        session.execute(
-            sa.select(ImpactPattern.id, ImpactPattern.certainty).where(
-                ImpactPattern.determination_id == determination_id,
-            ),
-        ).all(),
-    )
-    wanted = {(found.judgement.certainty, digest_of_people(found.people)) for found in answers}
-    return wanted == {(certainties.get(pattern), digest_of_people(whom)) for pattern, whom in stored.items()}
+    """Tell whether exactly these people are stored, each under a pattern that says the same of them."""
+    whom = people_by_pattern(session, determination_id)
+    patterns = session.scalars(
+        sa.select(ImpactPattern).where(ImpactPattern.determination_id == determination_id),
+    ).all()
+    sets = item_codes(session, {key for row in patterns for key in (row.item_set_id, row.confirmed_item_set_id)})
+    stored = [
+        (
+            sets[row.item_set_id],
+            sets[row.confirmed_item_set_id],
+            row.certainty,
+            row.people,
+            digest_of_people(whom.get(row.id, NOBODY)),
+        )
+        for row in patterns
+    ]
+    wanted = [
+        (
+            tuple(sorted(found.judgement.items)),
+            tuple(sorted(found.judgement.confirmed)),
+            found.judgement.certainty,
+            len(found.people),
+            digest_of_people(found.people),
+        )
+        for found in answers
+    ]
+    return sorted(stored) == sorted(wanted) and set(whom) <= {row.id for row in patterns}
 
 
 def _answers(session: Session, question: _Question) -> tuple[Answer, ...]:
@@ -148,15 +164,20 @@ def _answers(session: Session, question: _Question) -> tuple[Answer, ...]:
     return answer(touched, question.scope, question.inventory)
 
 
+def newest_knowledge(session: Session) -> datetime:
+    """Return the moment up to which everything is known: the newest import that is complete."""
+    newest = sa.select(sa.func.max(Import.at)).where(Import.status == BuildStatus.SEALED)
+    return session.scalar(newest) or EPOCH
+
+
 def _question(session: Session, scope_id: ScopeId, snapshot: str) -> _Question:
     scope = read_scope(session, scope_id)
-    known_at = session.scalar(sa.select(sa.func.max(Import.at)).where(Import.status == BuildStatus.SEALED)) or EPOCH
     return _Question(
         scope=scope,
         scope_id=scope_id,
         inventory=read_inventory_snapshot(session, snapshot),
         inventory_digest=snapshot,
-        known_at=known_at,
+        known_at=newest_knowledge(session),
     )
 
 

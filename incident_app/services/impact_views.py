@@ -256,7 +256,7 @@ def _explanation(
 
 
 def diff_versions(engine: Engine, incident_id: IncidentId, older: int, newer: int) -> VersionDifference:
-    """Count the customers that a newer version added, removed, or gave other items or another certainty."""
+    """Count the customers that a newer version added, removed, or gave other items or another certainty of them."""
     with reading(engine) as session:
         before, after = (_determination(session, incident_id, version) for version in (older, newer))
         found = difference(said_of_people(session, before.id), said_of_people(session, after.id))
@@ -269,18 +269,27 @@ def diff_versions(engine: Engine, incident_id: IncidentId, older: int, newer: in
     )
 
 
-def said_of_people(session: Session, determination_id: int) -> dict[tuple[tuple[str, ...], Certainty], People]:
-    """Return which items of whom are affected and how surely, without those who are ruled out."""
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What is said of people: their items, and those of them that are confirmed."""
+
+    items: frozenset[str]
+    confirmed: frozenset[str]
+
+
+def said_of_people(session: Session, determination_id: int) -> dict[Said, People]:
+    """Return what a determination says of whom, without those who are ruled out."""
     patterns = [
         pattern
         for pattern in _matching(session, determination_id, None, None)
         if pattern.certainty is not Certainty.RULED_OUT
     ]
-    sets = item_codes(session, {pattern.item_set_id for pattern in patterns})
+    sets = item_codes(session, {key for row in patterns for key in (row.item_set_id, row.confirmed_item_set_id)})
     whom = affected.people_by_pattern(session, determination_id, [pattern.id for pattern in patterns])
-    said: dict[tuple[tuple[str, ...], Certainty], People] = {}
+    said: dict[Said, People] = {}
     for pattern in patterns:
-        key = (sets[pattern.item_set_id], pattern.certainty)
+        items, confirmed = frozenset(sets[pattern.item_set_id]), frozenset(sets[pattern.confirmed_item_set_id])
+        key = Said(items=items, confirmed=confirmed)
         said[key] = said.get(key, NOBODY) | whom.get(pattern.id, NOBODY)
     return said
 
