@@ -223,20 +223,19 @@ def _open(engine: Engine, incident_id: IncidentId, question: _Question, actor: A
 
 def _build(engine: Engine, determination_id: DeterminationId, scope: Scope, answers: Sequence[Answer]) -> None:
     """Store the patterns and their people, chunk by chunk, under the parent that nobody reads yet."""
-    rows = []
-    for found in answers:
-        with building(engine) as session:
-            pattern_id = _store_pattern(session, determination_id, scope, found)
-        rows += [
-            {
-                "determination_id": determination_id,
-                "shard": number,
-                "pattern_id": pattern_id,
-                "people": len(part),
-                "members": pack(part),
-            }
-            for number, part in shards(found.people)
-        ]
+    with building(engine) as session:
+        patterns = [_store_pattern(session, determination_id, scope, found) for found in answers]
+    rows = [
+        {
+            "determination_id": determination_id,
+            "shard": number,
+            "pattern_id": pattern_id,
+            "people": len(part),
+            "members": pack(part),
+        }
+        for pattern_id, found in zip(patterns, answers, strict=True)
+        for number, part in shards(found.people)
+    ]
     rows.sort(key=lambda row: (row["shard"], row["pattern_id"]))
     for chunk in chunks(rows, SHARDS_AT_ONCE):
         with building(engine) as session:

@@ -90,16 +90,20 @@ class _CachedSources(Sources):
         self._cache = cache
         self._stands_for = (known_at, inventory)
 
+    def kept(self, key: Hashable, read: Callable[[], Value]) -> Value:
+        """Return what the cache holds for this knowledge and inventory, else read it."""
+        return self._cache.get(self._stands_for, key, read)
+
     def holders(self, entry: TouchedStore) -> tuple[bool, BySet]:
         key = ("store", entry.store, entry.touched_from, entry.touched_until)
-        return self._cache.get(self._stands_for, key, lambda: super(_CachedSources, self).holders(entry))
+        return self.kept(key, lambda: super(_CachedSources, self).holders(entry))
 
     def listed(self, list_id: int) -> Listed:
-        return self._cache.get(self._stands_for, ("list", list_id), lambda: super(_CachedSources, self).listed(list_id))
+        return self.kept(("list", list_id), lambda: super(_CachedSources, self).listed(list_id))
 
     def segments(self) -> Mapping[Segment, People]:
         """Return all customers by segment."""
-        return self._cache.get(self._stands_for, "segments", lambda: segments_of(self.session, self._everybody()))
+        return self.kept("segments", lambda: segments_of(self.session, self._everybody()))
 
     def _everybody(self) -> People:
         whom = BitMap()
@@ -116,7 +120,7 @@ def preview_scope(engine: Engine, cache: PreviewCache, incident_id: IncidentId, 
         known_at = newest_knowledge(session)
         sources = _CachedSources(session, known_at, inventory.digest, cache)
         answers = answer(touched_people(scope, inventory, sources), scope, inventory)
-        version, before = _newest_said(session, incident_id)
+        version, before = _newest_said(session, incident_id, sources)
         found = difference(before, _said(answers))
         return Preview(
             summary=summarise(answers, sources.segments(), inventory),
@@ -128,12 +132,14 @@ def preview_scope(engine: Engine, cache: PreviewCache, incident_id: IncidentId, 
         )
 
 
-def _newest_said(session: Session, incident_id: IncidentId) -> tuple[int | None, Mapping[Said, People]]:
+def _newest_said(
+    session: Session, incident_id: IncidentId, sources: _CachedSources
+) -> tuple[int | None, Mapping[Said, People]]:
     try:
         newest = newest_determination(session, incident_id)
     except NotFound:
         return None, {}
-    return newest.version, said_of_people(session, newest.id)
+    return newest.version, sources.kept(("determination", newest.id), lambda: said_of_people(session, newest.id))
 
 
 def _said(answers: tuple[Answer, ...]) -> dict[Said, People]:
