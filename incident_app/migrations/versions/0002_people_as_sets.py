@@ -1,6 +1,6 @@
 """Affected people are stored as sets: one packed row per pattern and shard in place of one row per customer.
 
-Revision ID: 0006
+Revision ID: 0002
 Revises: 0001
 """
 
@@ -15,7 +15,7 @@ from alembic import op
 from alembic.operations import BatchOperations
 from pyroaring import BitMap
 
-revision = "0006"
+revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
