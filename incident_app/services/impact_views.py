@@ -34,6 +34,8 @@ class PatternView:
     certainty: Certainty
     items_ja: tuple[str, ...]
     items_en: tuple[str, ...]
+    confirmed_ja: tuple[str, ...]
+    confirmed_en: tuple[str, ...]
     mitigated: Mapping[str, str]
     because_ja: tuple[str, ...]
     because_en: tuple[str, ...]
@@ -61,6 +63,9 @@ class AffectedView:
     certainty: Certainty
     items_ja: tuple[str, ...]
     items_en: tuple[str, ...]
+    confirmed_ja: tuple[str, ...]
+    confirmed_en: tuple[str, ...]
+    """Those of the items whose leak is confirmed; of the others it cannot be excluded."""
     masked_name: str
     standing: Standing | None
 
@@ -74,6 +79,8 @@ class Explanation:
     certainty: Certainty | None
     items_ja: tuple[str, ...]
     items_en: tuple[str, ...]
+    confirmed_ja: tuple[str, ...]
+    confirmed_en: tuple[str, ...]
     mitigated: Mapping[str, str]
     because_ja: tuple[str, ...]
     because_en: tuple[str, ...]
@@ -143,13 +150,15 @@ def _patterns(session: Session, determination_id: int) -> list[PatternView]:
             .order_by(ImpactPattern.people.desc(), ImpactPattern.id),
         ),
     )
-    sets = item_codes(session, {pattern.item_set_id for pattern in found})
+    sets = item_codes(session, {key for row in found for key in (row.item_set_id, row.confirmed_item_set_id)})
     return [
         PatternView(
             people=pattern.people,
             certainty=pattern.certainty,
             items_ja=_ja(names, sets[pattern.item_set_id]),
             items_en=_en(names, sets[pattern.item_set_id]),
+            confirmed_ja=_ja(names, sets[pattern.confirmed_item_set_id]),
+            confirmed_en=_en(names, sets[pattern.confirmed_item_set_id]),
             mitigated=dict(pattern.mitigated) if isinstance(pattern.mitigated, dict) else {},
             because_ja=_because(pattern, "ja"),
             because_en=_because(pattern, "en"),
@@ -181,13 +190,18 @@ def affected_page(
             session.execute(sa.select(Customer.id, Customer.customer_number).where(Customer.id.in_(ids))).all()
         )
         masked, standings = _masked_names(session, ids), _standings(session, incident_id, ids)
-        names, sets = _item_names(session), item_codes(session, {pattern.item_set_id for pattern in patterns.values()})
+        names = _item_names(session)
+        sets = item_codes(
+            session, {key for row in patterns.values() for key in (row.item_set_id, row.confirmed_item_set_id)}
+        )
         return [
             AffectedView(
                 customer_number=numbers[customer_id],
                 certainty=patterns[pattern_id].certainty,
                 items_ja=_ja(names, sets[patterns[pattern_id].item_set_id]),
                 items_en=_en(names, sets[patterns[pattern_id].item_set_id]),
+                confirmed_ja=_ja(names, sets[patterns[pattern_id].confirmed_item_set_id]),
+                confirmed_en=_en(names, sets[patterns[pattern_id].confirmed_item_set_id]),
                 masked_name=masked.get(customer_id, ""),
                 standing=standings.get(customer_id),
             )
@@ -235,9 +249,10 @@ def _explanation(
     session: Session, number: str, version: int, pattern: ImpactPattern | None, person: PersonToInform | None
 ) -> Explanation:
     names = _item_names(session)
-    set_ids = {pattern.item_set_id if pattern else None, person.told_item_set_id if person else None} - {None}
-    sets = item_codes(session, {set_id for set_id in set_ids if set_id is not None})
+    set_ids = {pattern.item_set_id, pattern.confirmed_item_set_id} if pattern else set()
+    sets = item_codes(session, set_ids | ({person.told_item_set_id or 0} if person else set()))
     items = sets[pattern.item_set_id] if pattern else ()
+    confirmed = sets[pattern.confirmed_item_set_id] if pattern else ()
     told = sets[person.told_item_set_id] if person and person.told_item_set_id else ()
     return Explanation(
         customer_number=number,
@@ -245,6 +260,8 @@ def _explanation(
         certainty=pattern.certainty if pattern else None,
         items_ja=_ja(names, items),
         items_en=_en(names, items),
+        confirmed_ja=_ja(names, confirmed),
+        confirmed_en=_en(names, confirmed),
         mitigated=dict(pattern.mitigated) if pattern and isinstance(pattern.mitigated, dict) else {},
         because_ja=_because(pattern, "ja") if pattern else (),
         because_en=_because(pattern, "en") if pattern else (),
