@@ -105,7 +105,6 @@ def revise(reference: str, report_id: int) -> Response:
 @shown_at("reports.one", form="reports.revise", names=_labels)
 def ask_approval(reference: str, report_id: int) -> Response:
     view = context.incident_of(reference)
-    reports.check_may_ask(context.engine(), view.id, ReportId(report_id))
     approvals.request_approval(
         context.engine(), view.id, Subject.REPORT, report_id, actor=context.account().actor, now=context.now()
     )
