@@ -111,5 +111,11 @@ def start(world: World, reference: str, aware_at: datetime, source: str, known_b
         actor=account.actor,
         now=world.now,
     )
-    obligations.derive_if_determined(world.engine, view.id, actor=account.actor, now=world.now)
+    obligations.derive_if_determined(
+        world.engine,
+        view.id,
+        designated_operator=world.settings.designated_operator,
+        actor=account.actor,
+        now=world.now,
+    )
     world.show({"aware_at": aware_at}, f"Awareness: {jst(aware_at)}.")
