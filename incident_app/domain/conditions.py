@@ -55,6 +55,16 @@ FACTS: Mapping[str, tuple[str, str]] = {
 }
 """Every fact that a condition may ask for, with its name in both languages."""
 
+DECIDABLE = (
+    "improper_purpose",
+    "communications_secrecy",
+    "payable_combination",
+    "encryption_exempt",
+    "entrusting_party_told",
+    "high_risk_to_people",
+)
+"""Facts that a person may decide; what a person decided goes before what the program would say."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:

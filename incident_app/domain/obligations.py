@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from incident_app.domain.calendars import ClosedDays
 from incident_app.domain.conditions import FACTS, Answer, Condition, all_of, any_of
 from incident_app.domain.deadlines import DeadlineRule, DeadlineState, DeadlineUnit, DueTime, due_time
-from incident_app.domain.policies import Commitment
+from incident_app.domain.policy_promises import Commitment
 from incident_app.domain.regimes import Addressee, AddresseeKind, Confidence, Regime, Report
 from incident_app.domain.vocabulary import BusinessLine, DutyStatus, Harm, ItemFlag, OurRole, Relation
 from incident_app.domain.words import Words

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from incident_app.domain.conditions import DECIDABLE
 from incident_app.domain.errors import BadInput
 from incident_app.domain.events import FactDecided
 from incident_app.domain.ids import Actor, IncidentId, ScopeId
@@ -25,16 +26,6 @@ from incident_app.services.inventory import read_inventory_snapshot
 from incident_app.services.playbooks import PlaybookKind, pinned
 from incident_app.services.scopes import read_scope
 from incident_app.services.transaction import reading, transaction
-
-DECIDABLE = (
-    "improper_purpose",
-    "communications_secrecy",
-    "payable_combination",
-    "encryption_exempt",
-    "entrusting_party_told",
-    "high_risk_to_people",
-)
-"""Facts that a person may decide; what a person decided goes before what the program would say."""
 
 
 def gather_facts(
