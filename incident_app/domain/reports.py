@@ -48,6 +48,8 @@ class FieldState(StrEnum):
     FILLED = "filled"
     GAP = "gap"
     STATED_GAP = "stated_gap"
+    LEFT_OPEN = "left_open"
+    """Empty without a reason, in a field that the form does not require."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,8 +155,13 @@ def read_form(text: str, *, file: str) -> Form:
     return form
 
 
-def fill_form(form: Form, facts: Mapping[str, Words], stated_gaps: Mapping[str, str]) -> FilledForm:
-    """Fill a form. A required field without a fact is a gap; a reason makes it a stated gap."""
+def fill_form(
+    form: Form, facts: Mapping[str, Words], stated_gaps: Mapping[str, str], *, addressee: Words | None = None
+) -> FilledForm:
+    """Fill a form. A required field without a fact is a gap; a reason makes it a stated gap.
+
+    `addressee` is who the duty is owed to; without a duty the form's own words stand.
+    """
     filled = []
     for field in form.fields:
         value = facts.get(field.fact)
@@ -164,12 +171,16 @@ def fill_form(form: Form, facts: Mapping[str, Words], stated_gaps: Mapping[str, 
         elif reason is not None:
             state, value = FieldState.STATED_GAP, None
         else:
-            state, value = (FieldState.GAP if field.required else FieldState.STATED_GAP), None
+            state, value = (FieldState.GAP if field.required else FieldState.LEFT_OPEN), None
         filled.append(
             FilledField(code=field.code, item=field.item, label=field.label, value=value, state=state, reason=reason),
         )
     return FilledForm(
-        form=form.code, title=form.title, addressee=form.addressee, source=form.source, fields=tuple(filled)
+        form=form.code,
+        title=form.title,
+        addressee=addressee or form.addressee,
+        source=form.source,
+        fields=tuple(filled),
     )
 
 

@@ -78,8 +78,8 @@ def draft_report(
     with transaction(engine, actor=actor, now=now) as act:
         facts = report_facts(act.session, get_row(act.session, incident_id))
         facts |= {name: Words(ja=value, en=value) for name, value in (given or {}).items() if value.strip()}
-        filled = fill_form(template, facts, stated_gaps or {})
         report = _report(act, incident_id, form, obligation_id, report_id)
+        filled = fill_form(template, facts, stated_gaps or {}, addressee=_addressee(act.session, report))
         counts = newest_counts_in(act.session, incident_id)
         version = ReportVersion(
             report_id=report.id,
@@ -142,6 +142,14 @@ def _report(
     act.session.add(report)
     act.session.flush()
     return report
+
+
+def _addressee(session: Session, report: Report) -> Words | None:
+    """Return who the duty of this report is owed to."""
+    if report.obligation_id is None:
+        return None
+    owed_to = session.get_one(Obligation, report.obligation_id).addressee
+    return Words(**owed_to) if isinstance(owed_to, dict) else None
 
 
 def file_report(

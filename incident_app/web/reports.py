@@ -78,7 +78,8 @@ def revise(reference: str, report_id: int) -> Response:
     view = context.incident_of(reference)
     report = reports.get_report(context.engine(), view.id, ReportId(report_id))
     form = context.parts().forms.form(report.form)
-    given = dict(report.given_facts)
+    asked = {field.fact for field in form.fields}  # an earlier version of the form may have asked for others
+    given = {name: value for name, value in report.given_facts.items() if name in asked}
     gaps = {}
     for field in form.fields:
         if value := context.typed(f"value.{field.code}"):
