@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from incident_app.domain.errors import BadInput
+from incident_app.domain.inventory import Store
 from incident_app.domain.reports import (
     DutyWithoutForm,
     FiledTooEarly,
@@ -15,9 +16,11 @@ from incident_app.domain.reports import (
     UnknownNames,
     WrongForm,
 )
-from incident_app.domain.vocabulary import DutyStatus, Subject
+from incident_app.domain.vocabulary import DutyStatus, OurRole, Subject
 from incident_app.services import approvals, facts, obligations, reports
 from incident_app.services.incidents import IncidentView
+from incident_app.services.inventory import current_inventory
+from incident_app.services.transaction import reading
 from tests import builders
 from tests.builders import NOW, approver, author
 
@@ -107,3 +110,56 @@ def test_unknown_facts_and_gaps_are_refused_with_the_known_ones(instance: Engine
     with pytest.raises(UnknownNames, match="measures-planned"):
         draft(instance, view, "jp-appi-preliminary", stated_gaps={"nonsense": "1"})
     assert reports.list_reports(instance, view.id) == []
+
+
+def values(report: reports.ReportView) -> dict[str, str]:
+    return {field.code: field.value.ja for field in report.filled.fields if field.value}
+
+
+def test_a_report_is_addressed_to_whom_its_duty_is_owed(instance: Engine) -> None:
+    view = a_determined_incident(instance)
+    wanted = duty(instance, view, "jp-appi:preliminary")
+    report = draft(instance, view, "jp-appi-preliminary", obligation_id=wanted.id)
+    assert report.filled.addressee.ja == wanted.addressee_ja
+    assert "総合通信局" in report.filled.addressee.ja
+    again = draft(instance, view, "jp-appi-preliminary", report_id=report.id)
+    assert again.filled.addressee == report.filled.addressee
+    voluntary = draft(instance, view, "jp-appi-preliminary")
+    assert voluntary.filled.addressee == builders.FORMS.form("jp-appi-preliminary").addressee
+
+
+def test_the_medium_is_paper_or_electronic_and_a_gap_when_only_lists_are_in_scope(instance: Engine) -> None:
+    view = a_determined_incident(instance)
+    assert values(draft(instance, view, "jp-appi-preliminary"))["medium"] == "電子媒体"
+    listed = builders.a_list(instance, view.id, "customer_number,items\nC1,name\n")
+    builders.determined(instance, view.id, builders.a_scope(lists=[listed]))
+    assert "medium" in draft(instance, view, "jp-appi-preliminary").filled.gaps
+    given = draft(instance, view, "jp-appi-preliminary", given={"medium": "紙"})
+    assert values(given)["medium"] == "紙"
+
+
+def test_what_is_planned_never_quotes_what_was_done(instance: Engine) -> None:
+    view = a_determined_incident(instance)
+    builders.a_notice(instance, view.id, prevention="実施済み：検知の強化\n予定：二要素認証")
+    report = draft(instance, view, "jp-appi-definitive")
+    assert "measures-planned" in report.filled.gaps
+    assert "measures-done" in values(report)
+    planned = draft(instance, view, "jp-appi-definitive", given={"prevention_planned": "二要素認証"})
+    assert values(planned)["measures-planned"] == "二要素認証"
+
+
+def test_a_leak_at_a_recipient_of_undecided_role_is_to_decide(instance: Engine) -> None:
+    view = a_determined_incident(instance)
+    codes = [store.code for store in _stores(instance) if store.our_role is OurRole.UNDECIDED]
+    assert codes
+    builders.import_text(instance, f"customer_number,store,items\nC1,{codes[0]},*\n")
+    builders.determined(instance, view.id, builders.a_scope(codes[0]))
+    found = [d for d in obligations.list_obligations(instance, view.id) if d.regime == "jp-appi"]
+    assert {d.status for d in found} == {DutyStatus.TO_DECIDE}
+    assert {d.rule for d in found} >= {"jp-appi:preliminary", "jp-appi:people"}
+    assert all("our roles" in (d.decide_en or "") for d in found)
+
+
+def _stores(engine: Engine) -> tuple[Store, ...]:
+    with reading(engine) as session:
+        return current_inventory(session).stores
