@@ -25,7 +25,7 @@ def show(world: World, reference: str) -> None:
     lines = []
     for row in found:
         mark = "-" if row.waived else "x" if row.discharged else " "
-        seen = f"  ({jst(row.at)}; {row.evidence})" if row.at else ""
+        seen = f"  ({jst(row.at)}; {row.evidence_en})" if row.at else ""
         lines.append(f"[{mark}] {row.clause}/{row.part}: {row.found_en}{seen}")
     world.show(found, "\n".join(lines))
 

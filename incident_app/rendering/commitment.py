@@ -33,7 +33,8 @@ class CommitmentRow:
     found_en: str
     """What discharged it, or what is missing."""
     at: datetime | None
-    evidence: str
+    evidence_ja: str
+    evidence_en: str
 
 
 COLUMNS = ("clause", "part", "section", "promise", "measurable_end", "discharged", "found", "at", "evidence")
@@ -51,7 +52,8 @@ def commitment_csv(rows: Sequence[CommitmentRow]) -> str:
         "found_ja",
         "found_en",
         "at",
-        "evidence",
+        "evidence_ja",
+        "evidence_en",
     )
     return csv_text(
         header,
@@ -68,7 +70,8 @@ def commitment_csv(rows: Sequence[CommitmentRow]) -> str:
                 row.found_ja,
                 row.found_en,
                 _at(row.at),
-                row.evidence,
+                row.evidence_ja,
+                row.evidence_en,
             )
             for row in rows
         ),
@@ -105,7 +108,7 @@ def commitment_markdown(rows: Sequence[CommitmentRow], *, language: str) -> str:
             waived if row.waived else done if row.discharged else missing,
             row.found_ja if japanese else row.found_en,
             f"{row.at.astimezone(JST):%Y-%m-%d %H:%M}" if row.at else "",
-            row.evidence,
+            row.evidence_ja if japanese else row.evidence_en,
         )
         for row in rows
     )

@@ -69,7 +69,7 @@ def discharge_promises(engine: Engine, incident_id: IncidentId, *, actor: Actor,
         for obligation_id, finding in moves.fulfil:
             row = act.session.get_one(Obligation, obligation_id)
             kind = FulfilmentKind.PEOPLE_COMPUTED
-            fulfil(act, row, kind=kind, reference=finding.evidence, at=finding.at or now)
+            fulfil(act, row, kind=kind, reference=finding.evidence.en, at=finding.at or now)
         for obligation_id in moves.reopen:
             _reopen(act, obligation_id)
     return len(moves.fulfil)
@@ -149,9 +149,7 @@ def confirm_promise(
             raise BadInput(
                 field="part", problem="this part is computed from what happened and is not confirmed by hand"
             )
-        evidence = act.session.get(Evidence, evidence_id) if evidence_id is not None else None
-        if evidence_id is not None and (evidence is None or evidence.incident_id != incident_id):
-            raise NotFound(what="evidence", name=evidence_id)
+        _check_evidence(act.session, incident_id, evidence_id)
         text = act.keep_text(note)
         act.session.add(
             CommitmentConfirmation(
@@ -171,6 +169,15 @@ def confirm_promise(
             ),
             incident=incident_id,
         )
+
+
+def _check_evidence(session: Session, incident_id: IncidentId, evidence_id: int | None) -> None:
+    """Refuse evidence that is not there, or belongs to another incident (need to know)."""
+    if evidence_id is None:
+        return
+    evidence = session.get(Evidence, evidence_id)
+    if evidence is None or evidence.incident_id != incident_id:
+        raise NotFound(what="evidence", name=evidence_id)
 
 
 def _part(session: Session, incident_id: IncidentId, clause: str, part: str) -> Commitment:
@@ -204,7 +211,8 @@ def _row(session: Session, part: Commitment, finding: Finding, duty: Obligation 
         found_ja=shown.what.ja,
         found_en=shown.what.en,
         at=shown.at,
-        evidence=shown.evidence,
+        evidence_ja=shown.evidence.ja,
+        evidence_en=shown.evidence.en,
     )
 
 
@@ -220,5 +228,5 @@ def _waiver(session: Session, duty: Obligation, finding: Finding) -> Finding:
             en=f"Judged not required, granted by a second person ({reason}). {finding.what.en}",
         ),
         at=decision.decided_at if decision else None,
-        evidence=f"approval decision {duty.waiver_decision_id}",
+        evidence=Words(ja=f"承認の決裁 {duty.waiver_decision_id}", en=f"approval decision {duty.waiver_decision_id}"),
     )

@@ -18,6 +18,8 @@ from incident_app.persistence.obligations import FactDecision
 from incident_app.persistence.playbooks import IncidentStep
 from incident_app.persistence.timeline import TextRow
 
+NOTHING = Words(ja="", en="")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -26,7 +28,7 @@ class Finding:
     discharged: bool
     what: Words
     at: datetime | None = None
-    evidence: str = ""
+    evidence: Words = NOTHING
 
 
 def by_hand(session: Session, incident_id: IncidentId, part: Commitment) -> Finding:
@@ -68,7 +70,7 @@ def find_confirmed(session: Session, incident_id: IncidentId, part: Commitment) 
     if row is None:
         return None
     confirmation, note = row
-    evidence = f", evidence {confirmation.evidence_id}" if confirmation.evidence_id else ""
+    number, file = confirmation.id, confirmation.evidence_id
     said = note or "－"
     return Finding(
         discharged=confirmation.kept,
@@ -77,7 +79,10 @@ def find_confirmed(session: Session, incident_id: IncidentId, part: Commitment) 
             en=f"{'Confirmed' if confirmation.kept else 'Found not to be kept'}: {said}",
         ),
         at=confirmation.confirmed_at,
-        evidence=f"confirmation {confirmation.id}{evidence}",
+        evidence=Words(
+            ja=f"確認 {number}" + (f"、証拠 {file}" if file else ""),
+            en=f"confirmation {number}" + (f", evidence {file}" if file else ""),
+        ),
     )
 
 
@@ -105,7 +110,7 @@ def _decided(session: Session, incident_id: IncidentId, fact: str) -> Finding:
             en=f"Decided whether this holds: {en}: {'yes' if decision.value else 'no'} ({reason or '-'})",
         ),
         at=decision.decided_at,
-        evidence=f"fact decision {decision.id}",
+        evidence=Words(ja=f"事実の判断 {decision.id}", en=f"fact decision {decision.id}"),
     )
 
 
@@ -126,5 +131,7 @@ def _by_steps(steps: list[IncidentStep]) -> Finding:
             en="Steps done: " + ", ".join(step.title_en for step in steps),
         ),
         at=max((step.finished_at for step in steps if step.finished_at), default=None),
-        evidence=", ".join(f"step {step.code}" for step in steps),
+        evidence=Words(
+            ja="、".join(f"手順 {step.code}" for step in steps), en=", ".join(f"step {step.code}" for step in steps)
+        ),
     )

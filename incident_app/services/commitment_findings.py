@@ -34,7 +34,7 @@ class _Telling:
 
     at: datetime
     how: Words
-    evidence: str
+    evidence: Words
 
 
 def find(session: Session, incident_id: IncidentId, part: Commitment) -> Finding:
@@ -63,7 +63,11 @@ def _first_accepted(session: Session, incident_id: IncidentId) -> _Telling | Non
     if row is None:
         return None
     at, wave = row
-    return _Telling(at=at, how=Words(ja=f"第{wave}波の通知", en=f"the notice of wave {wave}"), evidence=f"wave {wave}")
+    return _Telling(
+        at=at,
+        how=Words(ja=f"第{wave}波の通知", en=f"the notice of wave {wave}"),
+        evidence=Words(ja=f"第{wave}波", en=f"wave {wave}"),
+    )
 
 
 def _first_told_otherwise(session: Session, incident_id: IncidentId) -> _Telling | None:
@@ -83,7 +87,9 @@ def _first_told_otherwise(session: Session, incident_id: IncidentId) -> _Telling
     return _Telling(
         at=at,
         how=Words(ja=f"別の方法（{how}）での連絡", en=f"telling otherwise ({how})"),
-        evidence=f"person to inform {person_id}, with the reason on record",
+        evidence=Words(
+            ja=f"知らせる相手 {person_id}（理由を記録）", en=f"person to inform {person_id}, with the reason on record"
+        ),
     )
 
 
@@ -101,7 +107,7 @@ def _facts(session: Session, incident_id: IncidentId, _part: Commitment) -> Find
                 f"(up to version {notice.current_version}).",
             ),
             at=accepted.at,
-            evidence=f"notice {notice.id}",
+            evidence=Words(ja=f"通知文 {notice.id}", en=f"notice {notice.id}"),
         )
     otherwise = _first_told_otherwise(session, incident_id)
     if otherwise is not None:
@@ -139,7 +145,7 @@ def _promptly(session: Session, incident_id: IncidentId, part: Commitment) -> Fi
             en=f"The first person was told {hours} h {minutes} min after awareness: {first.how.en}{target_en}.",
         ),
         at=first.at,
-        evidence=f"clock {aware.id}, {first.evidence}",
+        evidence=Words(ja=f"時計 {aware.id}、{first.evidence.ja}", en=f"clock {aware.id}, {first.evidence.en}"),
     )
 
 
@@ -170,7 +176,7 @@ def _every_person(session: Session, incident_id: IncidentId, _part: Commitment) 
         at=session.scalar(
             sa.select(sa.func.max(PersonToInform.standing_since)).where(PersonToInform.incident_id == incident_id)
         ),
-        evidence="standing of each person",
+        evidence=Words(ja="一人ひとりの通知の状況", en="standing of each person"),
     )
 
 
@@ -205,7 +211,10 @@ def _steps(session: Session, incident_id: IncidentId, _part: Commitment) -> Find
             f"were fulfilled in time ({waived} judged not required).",
         ),
         at=max((end for end in ends if end), default=None),
-        evidence=f"{len(steps)} steps, {len(dated)} dated duties",
+        evidence=Words(
+            ja=f"手順 {len(steps)}件、期限のある義務 {len(dated)}件",
+            en=f"{len(steps)} steps, {len(dated)} dated duties",
+        ),
     )
 
 
@@ -228,7 +237,7 @@ def _desk(session: Session, incident_id: IncidentId, part: Commitment) -> Findin
             en="The notice names the desk's telephone and hours." if named else "The notice lacks telephone or hours.",
         ),
         at=rows[0][2],
-        evidence=f"notice {rows[0][1]}",
+        evidence=Words(ja=f"通知文 {rows[0][1]}", en=f"notice {rows[0][1]}"),
     )
 
 

@@ -150,7 +150,7 @@ def test_one_person_told_by_telephone_keeps_the_promise_without_any_notice(insta
         assert found[f"leak-response/{part}"].discharged, part
         assert found[f"leak-response/{part}"].at == NOW + timedelta(minutes=30)
     assert "1 h 30 min after awareness: telling otherwise (phone)" in found["leak-response/promptly"].found_en
-    assert "person to inform" in found["leak-response/the_facts"].evidence
+    assert "person to inform" in found["leak-response/the_facts"].evidence_en
     assert commitment.discharge_promises(instance, view.id, **act(instance)) >= 3
 
 
@@ -160,7 +160,7 @@ def test_a_promise_judged_not_required_is_shown_as_such_with_its_reason(instance
     found = rows(instance, view)["leak-response/the_facts"]
     assert (found.waived, found.discharged) == (True, False)
     assert "実害がない" in found.found_ja
-    assert found.evidence.startswith("approval decision")
+    assert found.evidence_en.startswith("approval decision")
     assert ",waived," in commitment_csv([found])
     assert "不要と判断" in commitment_markdown([found], language="ja")
 
@@ -174,7 +174,7 @@ def test_what_people_see_to_is_shown_by_a_decision_a_step_or_a_confirmation(inst
     )
     decided = rows(instance, view)["secrecy-of-communications/compliance"]
     assert decided.discharged
-    assert decided.evidence.startswith("fact decision")
+    assert decided.evidence_en.startswith("fact decision")
     assert "通信は含まれない" in decided.found_ja
     skip_all_steps(instance, view)
     assert not rows(instance, view)["improvement/continuous"].discharged  # a review left out is no review
@@ -202,7 +202,7 @@ def test_a_finished_step_shows_the_part_that_it_stands_for(instance: Engine) -> 
         steps.finish_step(instance, view.id, ready.code, result="済み", **act(instance))
     found = rows(instance, view)["security/measures"]
     assert found.discharged
-    assert found.evidence == "step prevent-recurrence"
+    assert found.evidence_en == "step prevent-recurrence"
     assert not rows(instance, view)["improvement/continuous"].discharged
 
 
@@ -224,7 +224,7 @@ def test_what_the_program_computes_is_not_confirmed_by_hand_and_a_note_is_needed
     commitment.confirm_promise(
         instance, view.id, "staff", "supervision", note="研修を行った", evidence_id=own, **act(instance)
     )
-    assert f"evidence {own}" in rows(instance, view)["staff/supervision"].evidence
+    assert f"evidence {own}" in rows(instance, view)["staff/supervision"].evidence_en
 
 
 def test_the_database_keeps_confirmations_as_they_were(instance: Engine) -> None:
