@@ -29,7 +29,13 @@ def impact() -> None:
 def determine(world: World, reference: str) -> None:
     """Work out who is affected by the newest scope, then list the people to inform and derive the duties."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
-    found = obligations.determine_and_derive(world.engine, view.id, actor=account.actor, now=world.now)
+    found = obligations.determine_and_derive(
+        world.engine,
+        view.id,
+        designated_operator=world.settings.designated_operator,
+        actor=account.actor,
+        now=world.now,
+    )
     counts = ", ".join(f"{number:,} {certainty}" for certainty, number in found.by_certainty.items())
     world.show(
         found, f"Impact version {found.version}{' (unchanged)' if found.unchanged else ''}: {counts or 'nobody'}"

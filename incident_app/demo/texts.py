@@ -67,6 +67,8 @@ def _english(detected: datetime, today: datetime) -> dict[str, str]:
 
 
 REPORT_FACTS: Mapping[str, str] = {
+    "medium": "電子媒体 / electronic",
+    "prevention_planned": "全利用者への二要素認証の導入 / two-factor sign-in for everybody",
     "contact": "個人情報担当（デモ） / privacy desk (demonstration)",
     "found_by": "自社 / ourselves",
     "entrusting_party": "無 / none",

@@ -33,7 +33,7 @@ from incident_app.services import (
 from incident_app.services.transaction import reading
 from notifications.sink import MailSink, SinkScript
 from tests import builders
-from tests.conftest import Clock
+from tests.conftest import NOW, Clock
 
 SEEN_FIRST = "customer_number,items\nC1,name email\nC3,name email\n"
 SEEN_LATER = (
@@ -71,7 +71,7 @@ def test_a_breach_from_alarm_to_closure(
     worker = builders.a_worker(instance, sink.port, tmp_path / "journals", clock)
 
     # The alarm: an incident with its clock, its steps and its playbooks.
-    incident = builders.an_incident(instance)
+    incident = builders.an_incident(instance, occurred_from=NOW - timedelta(hours=2))
     assert incident.reference == "INC-2026-0001"
     assert any(step.code == "block-logins" for step in steps.list_steps(instance, incident.id))
 

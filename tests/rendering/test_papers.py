@@ -15,6 +15,7 @@ from incident_app.domain.vocabulary import Harm, ItemFlag, Language, PersonKind,
 from incident_app.domain.words import Words
 from incident_app.rendering.notices import PersonalText, TemplateFaulty
 from incident_app.rendering.reports import report_json
+from incident_app.rendering.tabular import csv_text
 from incident_app.rendering.timeline import TimelineEntry, timeline_csv, timeline_json, timeline_markdown
 from tests.builders import FORMS, TEMPLATES, sample_facts
 
@@ -175,6 +176,38 @@ def entries() -> list[TimelineEntry]:
         )
         for number in (1, 2, 3)
     ]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ['=HYPERLINK("x")', "+1", "-1+1", "@SUM(A1)", " =1", "\t1", "\r1", "\n=1", "\u3000=1", "＝1", "＋1", "－1", "＠x"],
+)
+def test_no_cell_of_a_csv_is_run_as_a_formula(cell: str) -> None:
+    ((found, number, plain),) = list(
+        csv.reader(io.StringIO(csv_text(("a", "b", "c"), [(cell, -5, "1-1")]), newline=""))
+    )[1:]
+    assert found == f"'{cell}"
+    assert (number, plain) == ("-5", "1-1")
+
+
+def test_a_field_without_value_and_reason_is_a_gap_or_left_open_and_never_a_stated_gap() -> None:
+    for code in FORMS.codes():
+        form = FORMS.form(code)
+        empty = fill_form(form, dict.fromkeys((field.fact for field in form.fields), Words(ja=" ", en="")), {})
+        states = {field.code: field.state for field in empty.fields}
+        wanted = {field.code: FieldState.GAP if field.required else FieldState.LEFT_OPEN for field in form.fields}
+        assert states == wanted, code
+    preliminary = fill_form(FORMS.form("jp-appi-preliminary"), {}, {})
+    assert {"medium", "occurred-on"} <= set(preliminary.gaps)
+    head = {"reference": "INC-2026-0001", "version": 1, "written_at": "2026-11-20", "head": (7, "f" * 64)}
+    assert "未記入（任意の項目）" in FORMS.html(preliminary, language="ja", **head)
+
+
+def test_measures_done_and_planned_come_from_two_facts() -> None:
+    """Rules art. 8(1) item 8 wants what is done and what is planned apart."""
+    for code in ("jp-appi-preliminary", "jp-appi-definitive"):
+        fact_of = {field.code: field.fact for field in FORMS.form(code).fields}
+        assert (fact_of["measures-done"], fact_of["measures-planned"]) == ("our_measures", "prevention_planned")
 
 
 def test_every_export_holds_the_same_rows_in_the_same_order_with_offsets() -> None:

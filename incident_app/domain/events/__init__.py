@@ -4,6 +4,7 @@ from incident_app.domain.events.base import KINDS, EventFacts, summary
 from incident_app.domain.events.record import ChainAnchored, ExportMade, NoteCorrected, NoteRecorded
 from incident_app.domain.events.response import (
     ClockStarted,
+    CommitmentConfirmed,
     EvidenceAdded,
     FactDecided,
     ImpactDetermined,
@@ -12,6 +13,7 @@ from incident_app.domain.events.response import (
     ListLoaded,
     MemberAdded,
     ObligationFulfilled,
+    ObligationReopened,
     ObligationsDerived,
     ObligationWaived,
     PeopleCounted,
@@ -60,6 +62,7 @@ __all__ = [
     "ApprovalVoided",
     "ChainAnchored",
     "ClockStarted",
+    "CommitmentConfirmed",
     "CustomersImported",
     "DeliveryResolved",
     "DispatchCancelled",
@@ -83,6 +86,7 @@ __all__ = [
     "NoteRecorded",
     "NoticeDrafted",
     "ObligationFulfilled",
+    "ObligationReopened",
     "ObligationWaived",
     "ObligationsDerived",
     "PeopleCounted",
