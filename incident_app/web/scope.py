@@ -84,6 +84,7 @@ def add_list(reference: str) -> Response:
         content,
         source=context.typed("source") or "upload",
         address_key=context.parts().address_key,
+        evidence_folder=context.parts().uploads.with_name("evidence"),
         actor=context.account().actor,
         now=context.now(),
     )
@@ -96,7 +97,7 @@ def add_list(reference: str) -> Response:
     )
     current = _current(view)
     kept = tuple(known for known in current.lists if known.list_id != loaded.list_id)
-    context.done("scope.list_loaded", matched=loaded.matched, unmatched=len(loaded.unmatched_lines))
+    context.done("scope.list_loaded", matched=loaded.matched, unmatched=loaded.unmatched)
     return _set(view, replace(current, lists=(*kept, entry)))
 
 
