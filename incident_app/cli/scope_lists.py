@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypedDict, TypeVar, Unpack
 
 import click
 
@@ -20,7 +22,35 @@ from incident_app.services import lists as loading
 from incident_app.services.lists import LoadedList
 
 RELATION = click.Choice([word.value for word in ListRelation] + ["rules-out"])
+P = ParamSpec("P")
+R = TypeVar("R")
 OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
+
+
+class Told(TypedDict):
+    """What the options say of how to read a file."""
+
+    columns: tuple[str, ...]
+    encoding: str | None
+    delimiter: str | None
+    no_header: bool
+
+
+def reading_options(function: Callable[P, R]) -> Callable[P, R]:
+    """Give a command the options of a file: columns, encoding, delimiter, header."""
+    for option in (
+        click.option("--no-header", is_flag=True, help="The first row is data already; columns are then 1, 2, 3, ..."),
+        click.option("--delimiter", help="What stands between columns; found by itself otherwise."),
+        click.option("--encoding", help=f"One of {', '.join(ENCODINGS)}; found by itself otherwise."),
+        click.option(
+            "--column",
+            "columns",
+            multiple=True,
+            help="What a column means: NAME=KEY, NAME=KEY:ITEM, NAME=:ITEM; KEY is customer_number, email or phone.",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 @click.command("add-list")
@@ -30,15 +60,7 @@ OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.option("--certainty", type=CERTAINTY, help="By default confirmed; ruled_out for a list that rules out.")
 @click.option("--source", required=True, help="Where the list comes from, e.g. 'web access log, 20 Nov'.")
 @click.option("--store", help="The store that these people used, e.g. a tampered input page.")
-@click.option(
-    "--column",
-    "columns",
-    multiple=True,
-    help="What a column means: NAME=KEY, NAME=KEY:ITEM or NAME=:ITEM; KEY is customer_number, email or phone.",
-)
-@click.option("--encoding", help=f"One of {', '.join(ENCODINGS)}; found by itself otherwise.")
-@click.option("--delimiter", help="What stands between columns; found by itself otherwise.")
-@click.option("--no-header", is_flag=True, help="The first row is data already; columns are then 1, 2, 3, ...")
+@reading_options
 @click.option("--allow-empty", is_flag=True, help="Load the list even when it matches nobody.")
 @click.option("--match-again", is_flag=True, help="Look for its people anew, e.g. after more customers were imported.")
 @click.option("--reason")
@@ -52,38 +74,40 @@ def add_list(
     certainty: str | None,
     source: str,
     store: str | None,
-    columns: tuple[str, ...],
-    encoding: str | None,
-    delimiter: str | None,
-    no_header: bool,
     allow_empty: bool,
     match_again: bool,
     reason: str | None,
+    **told: Unpack[Told],
 ) -> None:
     """Load a list of customers from forensic evidence and add it to the scope."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
-    how = Reading(
-        columns=tuple(column_use(text) for text in columns),
-        encoding=encoding,
-        delimiter=_one_character(delimiter),
-        has_header=not no_header,
-    )
+    if store is not None:
+        scopes.chosen_items(world.engine, store)  # an unknown store refuses the list before it is loaded
     loaded = loading.load_list(
         world.engine,
         view.id,
         file,
         source=source,
         address_key=world.address_key,
-        how=how,
+        how=_reading(told),
         evidence_folder=world.evidence_folder,
         allow_empty=allow_empty,
         match_again=match_again,
         actor=account.actor,
         now=world.now,
     )
+    for line in _remarks(loaded):
+        click.echo(line, err=True)
+    changed = with_list(current_scope(world, view), _use_of(loaded, relation, certainty, store))
+    version = scopes.set_scope(world.engine, view.id, changed, note=reason, actor=account.actor, now=world.now)
+    lines = [f"List {loaded.list_id}: {loaded.matched:,} people.", f"Scope version {version} is set."]
+    world.show({"version": version, "list": loaded}, "\n".join(lines))
+
+
+def _use_of(loaded: LoadedList, relation: str, certainty: str | None, store: str | None) -> TouchedList:
     word = ListRelation(relation.replace("-", "_"))
     default = Certainty.RULED_OUT if word is ListRelation.RULES_OUT else Certainty.CONFIRMED
-    entry = TouchedList(
+    return TouchedList(
         list_id=loaded.list_id,
         list_digest=loaded.digest,
         relation=word,
@@ -91,18 +115,15 @@ def add_list(
         evidence_id=loaded.evidence_id,
         store=store,
     )
-    for line in _remarks(loaded):
-        click.echo(line, err=True)
-    version = scopes.set_scope(
-        world.engine,
-        view.id,
-        with_list(current_scope(world, view), entry),
-        note=reason,
-        actor=account.actor,
-        now=world.now,
+
+
+def _reading(told: Told) -> Reading:
+    return Reading(
+        columns=tuple(column_use(text) for text in told["columns"]),
+        encoding=told["encoding"],
+        delimiter=_one_character(told["delimiter"]),
+        has_header=not told["no_header"],
     )
-    lines = [f"List {loaded.list_id}: {loaded.matched:,} people.", f"Scope version {version} is set."]
-    world.show({"version": version, "list": loaded}, "\n".join(lines))
 
 
 def _one_character(delimiter: str | None) -> str | None:

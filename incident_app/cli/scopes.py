@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import TypedDict, Unpack
 
 import click
 
@@ -15,6 +16,21 @@ from incident_app.domain.scope_changes import with_party, with_store, without_li
 from incident_app.domain.scopes import TouchedStore
 from incident_app.domain.vocabulary import Cause, Certainty, Harm
 from incident_app.services import scopes
+
+
+class Said(TypedDict):
+    """What the options of `scope add-store` say of the entry."""
+
+    certainty: str
+    items: tuple[str, ...]
+    categories: tuple[str, ...]
+    without: tuple[str, ...]
+    touched_from: datetime | None
+    touched_until: datetime | None
+    evidence_id: int | None
+    acquiring: bool
+    key_compromised: bool
+    reason: str | None
 
 
 @click.group()
@@ -44,40 +60,36 @@ def add_store(
     reference: str,
     store: str,
     *,
-    certainty: str,
-    items: tuple[str, ...],
-    categories: tuple[str, ...],
-    without: tuple[str, ...],
-    touched_from: datetime | None,
-    touched_until: datetime | None,
-    evidence_id: int | None,
     beside: bool,
-    acquiring: bool,
-    key_compromised: bool,
     cause: str | None,
     harms: tuple[str, ...],
-    reason: str | None,
+    **said: Unpack[Said],
 ) -> None:
     """Add a store, or say anew how it was touched. Without --item or --category: everything that it holds."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
-    entry = TouchedStore(
-        store=store,
-        items=scopes.chosen_items(world.engine, store, items=items, categories=categories, without=without),
-        touched_from=touched_from,
-        touched_until=touched_until,
-        certainty=Certainty(certainty),
-        reason=reason,
-        evidence_id=evidence_id,
-        acquiring=acquiring,
-        key_compromised=key_compromised,
-    )
-    changed = with_store(current_scope(world, view), entry, beside=beside)
+    changed = with_store(current_scope(world, view), _entry(world, store, said), beside=beside)
     changed = replace(
         changed,
         cause=Cause(cause) if cause else changed.cause,
         harms=frozenset(Harm(word) for word in harms) or changed.harms,
     )
-    set_changed(world, view, account, changed, reason)
+    set_changed(world, view, account, changed, said["reason"])
+
+
+def _entry(world: World, store: str, said: Said) -> TouchedStore:
+    return TouchedStore(
+        store=store,
+        items=scopes.chosen_items(
+            world.engine, store, items=said["items"], categories=said["categories"], without=said["without"]
+        ),
+        touched_from=said["touched_from"],
+        touched_until=said["touched_until"],
+        certainty=Certainty(said["certainty"]),
+        reason=said["reason"],
+        evidence_id=said["evidence_id"],
+        acquiring=said["acquiring"],
+        key_compromised=said["key_compromised"],
+    )
 
 
 @scope.command("add-party")

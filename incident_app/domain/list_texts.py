@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from incident_app.domain.customers import UnreadableFile
@@ -20,6 +21,10 @@ ENCODINGS = {
     "iso-2022-jp": "iso2022_jp",
 }
 """What can be told -> the codec that reads it."""
+
+
+_NOT_IN_CP932 = re.compile("[\x80\xa0\uf8f0-\uf8f3]")
+"""What the codec makes of single bytes that CP932 leaves open."""
 
 
 class EncodingUnknown(BadInput):
@@ -41,7 +46,7 @@ def find_codec(pieces: Pieces, told: str | None) -> str:
             raise EncodingUnknown(field="encoding", name=told, known=", ".join(ENCODINGS))
         _read_all(pieces, codec)
         return codec
-    head = b"".join(piece for piece, _ in zip(pieces(), range(1), strict=False))[:4]
+    head = _head(pieces())
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         _read_all(pieces, "utf-16")
         return "utf-16"
@@ -58,6 +63,15 @@ def find_codec(pieces: Pieces, told: str | None) -> str:
     return "utf-8-sig"
 
 
+def _head(pieces: Iterable[bytes]) -> bytes:
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) >= len(codecs.BOM_UTF8):  # the longest mark
+            break
+    return head
+
+
 def _read_all(pieces: Pieces, codec: str) -> None:
     for _ in _decoded(pieces(), codec):
         pass
@@ -72,6 +86,8 @@ def _decoded(pieces: Iterable[bytes], codec: str) -> Iterator[str]:
             text = decoder.decode(piece)
         except UnicodeDecodeError as fault:
             raise UnreadableFile(byte=consumed - held + fault.start + 1) from None
+        if codec == "cp932" and (bad := _NOT_IN_CP932.search(text)):
+            raise UnreadableFile(byte=consumed - held + len(text[: bad.start()].encode(codec)) + 1)
         consumed += len(piece)
         yield text
     try:

@@ -52,13 +52,7 @@ def set_scope(
     Taking something out that the version before named needs a reason: that of the entry, or `note`.
     """
     with reading(engine) as session:
-        items = {store: frozenset(codes) for store, codes in stores_and_items(session).items()}
-        all_items = frozenset(session.scalars(sa.select(DataItem.code)))
-        check_scope(scope, items_of_store=items, all_items=all_items)
-        _check_references(session, incident_id, scope)
-        before = _newest(session, incident_id)
-        if before is not None:
-            check_narrowing(read_scope(session, ScopeId(before.id)), scope, items_of_store=items, reason=note)
+        _check(session, incident_id, scope, note)
         findings = count_findings(session, scope, now=now)
     with transaction(engine, actor=actor, now=now) as act:
         newest = sa.select(sa.func.max(IncidentScope.version)).where(IncidentScope.incident_id == incident_id)
@@ -86,6 +80,15 @@ def set_scope(
         )
         keep_findings(act, row.id, row.version, findings, incident=incident_id)
         return row.version
+
+
+def _check(session: Session, incident_id: IncidentId, scope: Scope, note: str | None) -> None:
+    items = {store: frozenset(codes) for store, codes in stores_and_items(session).items()}
+    check_scope(scope, items_of_store=items, all_items=frozenset(session.scalars(sa.select(DataItem.code))))
+    _check_references(session, incident_id, scope)
+    before = _newest(session, incident_id)
+    if before is not None:
+        check_narrowing(read_scope(session, ScopeId(before.id)), scope, items_of_store=items, reason=note)
 
 
 def _check_references(session: Session, incident_id: IncidentId, scope: Scope) -> None:
