@@ -26,5 +26,7 @@ def phone_key(text: str) -> str:
 def number_spellings(text: str) -> tuple[str, ...]:
     """Return how a customer number may be stored: as written, in half width, then in capitals and in small letters."""
     written = text.strip()
+    if written.isdecimal() and written.isascii():
+        return (written,)
     plain = unicodedata.normalize("NFKC", written).strip()
     return tuple(dict.fromkeys(spelling for spelling in (written, plain, plain.upper(), plain.lower()) if spelling))

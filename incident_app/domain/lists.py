@@ -155,6 +155,7 @@ def _places(reader: Iterator[list[str]], first: str, reading: Reading) -> dict[i
 
 
 def _rows(reader: Iterator[list[str]], places: Mapping[int, ColumnUse]) -> Iterator[ListRow]:
+    meaning = _Meaning(places)
     while True:
         line = int(getattr(reader, "line_num", 0)) + 1
         try:
@@ -166,33 +167,36 @@ def _rows(reader: Iterator[list[str]], places: Mapping[int, ColumnUse]) -> Itera
                 raise OpenQuote(line=line) from None
             yield ListRow(line=line, remark=RowRemark.BROKEN)
             continue
-        if any(value.strip() for value in values):
-            yield _row(line, values, places)
+        if "".join(values).strip():
+            yield meaning.row(line, values)
 
 
-def _row(line: int, values: Sequence[str], places: Mapping[int, ColumnUse]) -> ListRow:
-    if len(values) != len(places):
-        return ListRow(line=line, remark=RowRemark.BROKEN)
-    keys = dict.fromkeys(MatchKey, "")
-    items: set[str] = set()
-    for place, use in places.items():
-        value = values[place].strip()
-        if not value:
-            continue
-        if use.column == ITEMS and use.key is None and use.item is None:
-            items.update(value.replace(";", " ").split())
-        if use.key is not None:
-            keys[use.key] = keys[use.key] or value
-        if use.item is not None:
-            items.add(use.item)
-    return ListRow(
-        line=line,
-        number=keys[MatchKey.NUMBER],
-        email=keys[MatchKey.EMAIL],
-        phone=keys[MatchKey.PHONE],
-        items=frozenset(items) or None,
-        remark=None if any(keys.values()) else RowRemark.NO_KEY,
-    )
+class _Meaning:
+    """What stands where in a file, worked out once for all of its rows."""
+
+    def __init__(self, places: Mapping[int, ColumnUse]) -> None:
+        self.width = len(places)
+        self.keys = {key: [place for place, use in places.items() if use.key is key] for key in MatchKey}
+        self.shown = [(place, use.item) for place, use in places.items() if use.item is not None]
+        self.named = [place for place, use in places.items() if use == ColumnUse(column=ITEMS)]
+
+    def row(self, line: int, values: Sequence[str]) -> ListRow:
+        if len(values) != self.width:
+            return ListRow(line=line, remark=RowRemark.BROKEN)
+        number, email, phone = (
+            next((found for place in places if (found := values[place].strip())), "") for places in self.keys.values()
+        )
+        items = {item for place, item in self.shown if values[place].strip()}
+        for place in self.named:
+            items.update(values[place].replace(";", " ").split())
+        return ListRow(
+            line=line,
+            number=number,
+            email=email,
+            phone=phone,
+            items=frozenset(items) or None,
+            remark=None if number or email or phone else RowRemark.NO_KEY,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

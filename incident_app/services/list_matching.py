@@ -39,12 +39,11 @@ class Matcher:
 
     def match(self, session: Session, rows: Sequence[ListRow]) -> list[tuple[ListRow, Match]]:
         """Decide for each row of a chunk whom it names."""
-        digests = {row.line: self._digests(row) for row in rows}
-        known = self._look_up(session, rows, digests.values())
+        digests = [self._digests(row) for row in rows]
+        spellings = [number_spellings(row.number) for row in rows]
+        known = self._look_up(session, spellings, digests)
         found = []
-        for row in rows:
-            numbers = number_spellings(row.number)
-            contacts = digests[row.line]
+        for row, numbers, contacts in zip(rows, spellings, digests, strict=True):
             decided = match(
                 row,
                 exact=frozenset(known.numbers[number] for number in numbers[:2] if number in known.numbers),
@@ -80,10 +79,10 @@ class Matcher:
         return found
 
     def _look_up(
-        self, session: Session, rows: Sequence[ListRow], digests: Iterable[Sequence[tuple[Channel, str]]]
+        self, session: Session, spellings: Iterable[Sequence[str]], digests: Iterable[Sequence[tuple[Channel, str]]]
     ) -> _Known:
         known = _Known()
-        numbers = sorted({spelling for row in rows for spelling in number_spellings(row.number)})
+        numbers = sorted({spelling for row in spellings for spelling in row})
         if numbers:
             query = sa.select(Customer.customer_number, Customer.id).where(Customer.customer_number.in_(numbers))
             known.numbers.update(session.execute(query).all())
