@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -14,16 +15,22 @@ class IncidentAppError(Exception):
         self.facts = facts
         super().__init__(self.message("en"))
 
-    def message(self, language: str) -> str:
-        """Say the refusal in `language` ("ja" or "en"), with the facts filled in."""
+    def message(self, language: str, **words: object) -> str:
+        """Say the refusal in `language` ("ja" or "en"), with the facts filled in, or `words` in their place."""
         pattern = self.ja if language == "ja" else " ".join((type(self).__doc__ or "").split())
-        return pattern.format(**self.facts)
+        return pattern.format(**{**self.facts, **words})
 
 
 class NotFound(IncidentAppError):
     """There is no {what} called {name}."""
 
     ja = "{what}「{name}」はありません。"
+
+
+class NothingYet(NotFound):
+    """This incident has no {what} yet."""
+
+    ja = "この事案には{what}がまだありません。"
 
 
 class Forbidden(IncidentAppError):
@@ -55,6 +62,17 @@ class FaultyFile(IncidentAppError):
 
 
 class IllegalMove(IncidentAppError):
-    """A {thing} that is {state} cannot be moved by {event}."""
+    """The {thing} is in the state "{state}", which does not allow: {event}."""
 
-    ja = "{thing} は「{state}」のため「{event}」に進めません。"
+    ja = "{thing}は「{state}」なので、この操作（{event}）はできません。"
+
+
+def find_refusal(kind: str, facts: Mapping[str, object]) -> IncidentAppError | None:
+    """Return a refusal that was kept by the name of its class and its facts, where those are all there is to it."""
+    kinds: list[type[IncidentAppError]] = [IncidentAppError]
+    for known in kinds:
+        kinds += known.__subclasses__()
+    for known in kinds:
+        if known.__name__ == kind and known.__init__ is IncidentAppError.__init__:
+            return known(**facts)
+    return None

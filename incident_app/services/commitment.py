@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import SETTLED_STANDINGS, Standing
-from incident_app.domain.errors import NotFound
+from incident_app.domain.errors import NothingYet
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.incidents import AWARENESS
 from incident_app.domain.policies import Commitment, MeasuredBy, read_policy
@@ -92,7 +92,7 @@ def _duties_toward_people(engine: Engine, incident_id: IncidentId) -> list[int]:
 def _parts(session: Session, incident_id: IncidentId) -> tuple[Commitment, ...]:
     playbooks = pinned(session, incident_id, [PlaybookKind.POLICY])
     if not playbooks:
-        raise NotFound(what="policy", name="of this incident")
+        raise NothingYet(what="policy")
     return read_policy(playbooks[-1].content, file=playbooks[-1].code).commitments
 
 

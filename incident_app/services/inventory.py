@@ -315,8 +315,10 @@ def list_parties(engine: Engine) -> list[Party]:
 
 
 def names(engine: Engine) -> dict[str, tuple[str, str]]:
-    """Return the name of each item and category in Japanese and English."""
+    """Return the name of each store, party, item and category in Japanese and English."""
     with reading(engine) as session:
         inventory = current_inventory(session)
     found = {item.code: (item.name_ja, item.name_en) for item in inventory.items}
-    return found | {category.code: (category.name_ja, category.name_en) for category in inventory.categories}
+    for named in (inventory.categories, inventory.parties, inventory.stores):
+        found |= {entry.code: (entry.name_ja, entry.name_en) for entry in named}
+    return found

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from incident_app.domain.delivery import AudienceRule, WhenUncertain
-from incident_app.domain.errors import IncidentAppError, NotFound
+from incident_app.domain.errors import IncidentAppError, NotFound, find_refusal
 from incident_app.domain.ids import Actor, IncidentId, NoticeId
 from incident_app.domain.vocabulary import JobKind, JobStatus
 from incident_app.persistence.jobs import Job
@@ -44,6 +44,8 @@ class JobView:
     status: JobStatus
     error_ja: str | None
     error_en: str | None
+    refusal: IncidentAppError | None
+    """The refusal itself, where a rule refused: a page says it in its own words."""
     requested_at: datetime
     finished_at: datetime | None
 
@@ -131,12 +133,13 @@ def _take(engine: Engine, *, owner: str, now: datetime) -> _Taken | None:
         )
 
 
-def _do(engine: Engine, tools: JobTools, job: _Taken, now: datetime) -> dict[str, str] | None:
+def _do(engine: Engine, tools: JobTools, job: _Taken, now: datetime) -> dict[str, object] | None:
     """Do the job; return what went wrong in both languages, or None."""
     try:
         _WORK[job.kind](engine, tools, job.incident_id, job.parameters, job.actor, now)
     except IncidentAppError as refusal:
-        return {"ja": refusal.message("ja"), "en": refusal.message("en")}
+        said = {"ja": refusal.message("ja"), "en": refusal.message("en")}
+        return {**said, "kind": type(refusal).__name__, "facts": {n: str(fact) for n, fact in refusal.facts.items()}}
     except (SQLAlchemyError, OSError, ValueError, LookupError, TypeError) as failure:
         # A fault of one job must not end the worker; its values may hold personal data, so only its kind is kept.
         kind = type(failure).__name__
@@ -199,6 +202,7 @@ def _view(row: Job) -> JobView:
         status=row.status,
         error_ja=error.get("ja"),
         error_en=error.get("en"),
+        refusal=find_refusal(error.get("kind", ""), error.get("facts", {})),
         requested_at=row.requested_at,
         finished_at=row.finished_at,
     )

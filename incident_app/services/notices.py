@@ -35,10 +35,28 @@ from incident_app.services.transaction import Transaction, reading, transaction
 LANGUAGES = (Language.JA, Language.EN)
 
 
+TEXTS = {
+    Language.JA: Words(ja="日本語の文面：", en="Japanese text: "),
+    Language.EN: Words(ja="英語の文面：", en="English text: "),
+}
+
+
 class NoticeNotFit(IncidentAppError):
     """The notice cannot be kept like this: {findings}."""
 
     ja = "この通知文は保存できません：{findings}"
+
+    def __init__(self, *, stopping: Sequence[Finding]) -> None:
+        self.stopping = stopping
+        super().__init__()
+
+    def message(self, language: str, **_words: object) -> str:
+        """Say every finding in the language of the message."""
+        said = []
+        for entry in self.stopping:
+            text = TEXTS[Language(entry.language)]
+            said.append(text.ja + entry.what.ja if language == "ja" else text.en + entry.what.en)
+        return super().message(language, findings=" ".join(said).rstrip("."))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +102,7 @@ def draft_notice(
     drafted = {Language(language): templates.draft(kind, language, values) for language, values in facts.items()}
     found = [finding for language, text in drafted.items() for finding in _lint(language, text)]
     if stopping := stops(tuple(found)):
-        raise NoticeNotFit(findings=" ".join(f"[{entry.language}] {entry.what.en}" for entry in stopping))
+        raise NoticeNotFit(stopping=stopping)
     author = user_of(actor)
     with transaction(engine, actor=actor, now=now) as act:
         notice = _notice(act, incident_id, kind, title, notice_id)

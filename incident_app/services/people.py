@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import SETTLED_STANDINGS, Standing
-from incident_app.domain.errors import BadInput, NotFound
+from incident_app.domain.errors import BadInput, NotFound, NothingYet
 from incident_app.domain.events import PeopleInformed, PeopleListed
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.vocabulary import BuildStatus, Certainty, Language, Purpose
@@ -33,6 +33,12 @@ class Listed:
     exempted: int
 
 
+class NumbersUnknown(NotFound):
+    """{unknown} of the customer numbers given are not those of people to inform."""
+
+    ja = "顧客番号のうち {unknown}件は、知らせる相手の番号ではありません。"
+
+
 def newest_determination(session: Session, incident_id: IncidentId) -> ImpactDetermination:
     """Return the newest sealed determination; NotFound when there is none."""
     row = session.scalars(
@@ -42,7 +48,7 @@ def newest_determination(session: Session, incident_id: IncidentId) -> ImpactDet
         .limit(1),
     ).one_or_none()
     if row is None:
-        raise NotFound(what="determination of impact", name="of this incident")
+        raise NothingYet(what="determination of impact")
     return row
 
 
@@ -251,9 +257,7 @@ def record_told(
     with transaction(engine, actor=actor, now=now) as act:
         people = _named(act.session, incident_id, purpose, customer_numbers)
         if len(people) != len(set(customer_numbers)):
-            raise NotFound(
-                what="person to inform", name=f"{len(set(customer_numbers)) - len(people)} of the numbers given"
-            )
+            raise NumbersUnknown(unknown=len(set(customer_numbers)) - len(people))
         text = act.keep_text(reason)
         for person in people:
             person.standing, person.standing_since, person.how = standing, now, how

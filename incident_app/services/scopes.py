@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import digest_of
-from incident_app.domain.errors import NotFound
+from incident_app.domain.errors import NotFound, NothingYet
 from incident_app.domain.events import ScopeSet
 from incident_app.domain.ids import Actor, IncidentId, ScopeId
 from incident_app.domain.scope_changes import choose_items
@@ -173,7 +173,7 @@ def newest_scope(session: Session, incident_id: IncidentId) -> IncidentScope:
     """Return the row of the newest scope; NotFound when none was set."""
     row = _newest(session, incident_id)
     if row is None:
-        raise NotFound(what="scope", name="of this incident")
+        raise NothingYet(what="scope")
     return row
 
 

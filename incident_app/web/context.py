@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -13,9 +14,10 @@ from flask_login import UserMixin, current_user
 from sqlalchemy.engine import Engine
 
 from incident_app.domain.access import Permission
+from incident_app.domain.words import Words
 from incident_app.rendering.notices import NoticeTemplates
 from incident_app.rendering.reports import ReportForms
-from incident_app.services import accounts, incidents
+from incident_app.services import accounts, incidents, inventory
 from incident_app.services.incidents import IncidentView
 from incident_app.web.words import phrase
 
@@ -104,19 +106,44 @@ def incident_of(reference: str) -> IncidentView:
     return incidents.get_incident(engine(), reference, account())
 
 
-def shown_at(endpoint: str) -> Callable[[View], View]:
-    """Say which page shows the form of this view: a refusal shows it again with everything that was typed."""
+@dataclass(frozen=True, kw_only=True)
+class FormShown:
+    """Where the form of a view stands, so that a refusal shows it again with everything that was typed."""
+
+    page: str
+    """The view that shows the page."""
+    form: str | None
+    """The view that the form is sent to, where this one only answers to a further button of it."""
+    names: Callable[..., Mapping[str, str]] | None
+    """What the page calls the things that a refusal may name by their codes, in the reader's language."""
+
+
+def shown_at(
+    page: str, *, form: str | None = None, names: Callable[..., Mapping[str, str]] | None = None
+) -> Callable[[View], View]:
+    """Say which page shows the form of this view, and under which names it shows things."""
 
     def remember(view: View) -> View:
-        view.shown_at = endpoint  # type: ignore[attr-defined] # read by the error handler
+        view.form_shown = FormShown(page=page, form=form, names=names)  # type: ignore[attr-defined] # read by web.errors
         return view
 
     return remember
 
 
+def named_in(words: Words) -> str:
+    """Return the words of the reader's language."""
+    return words.ja if language() == "ja" else words.en
+
+
 def typed(name: str) -> str:
     """Return what was typed into a field."""
     return flask.request.form.get(name, "").strip()
+
+
+def names_of_data(**_place: str) -> dict[str, str]:
+    """Return what the reader calls each store, company, item and category of the inventory, by its code."""
+    at = 0 if language() == "ja" else 1
+    return {code: names[at] for code, names in inventory.names(engine()).items()}
 
 
 def done(key: str, **values: object) -> None:

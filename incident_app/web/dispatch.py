@@ -17,6 +17,7 @@ from incident_app.services.setup import sender_of
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
+from incident_app.web.words import phrase
 
 blueprint = flask.Blueprint("dispatch", __name__, url_prefix="/incidents/<reference>/dispatch")
 RULES = [rule for rule in AudienceRule if rule is not AudienceRule.LIST]
@@ -26,11 +27,12 @@ RULES = [rule for rule in AudienceRule if rule is not AudienceRule.LIST]
 @requires(Permission.INCIDENT_READ)
 def show(reference: str) -> str:
     view = context.incident_of(reference)
+    drafted = notices.list_notices(context.engine(), view.id)
     return incident_page(
         "dispatch/show.html",
         view,
         waves=waves.list_campaigns(context.engine(), view.id),
-        notices=notices.list_notices(context.engine(), view.id),
+        titled=[(notice.id, f"{notice.title} ({_version(notice.version)})") for notice in drafted],
         rules=RULES,
         standings=people.standings(context.engine(), view.id),
         jobs=[job for job in jobs.list_jobs(context.engine(), view.id) if job.kind is JobKind.FILL][:2],
@@ -71,11 +73,13 @@ def fill(reference: str) -> Response:
 def one(reference: str, campaign_id: int) -> str:
     view = context.incident_of(reference)
     wave = waves.get_wave_of(context.engine(), view.id, CampaignId(campaign_id))
+    doubts = waves.in_doubt(context.engine(), wave.id)
     return incident_page(
         "dispatch/one.html",
         view,
         wave=wave,
-        doubts=waves.in_doubt(context.engine(), wave.id)[:50],
+        doubts=doubts,
+        numbered=[(number, number) for number in doubts[:50]],
         first_three=waves.first_recipients(context.engine(), wave.id),
         resolutions=list(dispatch.Resolution),
     )
@@ -181,6 +185,10 @@ def told(reference: str) -> Response:
     )
     context.done("dispatch.told", people=number)
     return flask.redirect(flask.url_for("dispatch.show", reference=reference))
+
+
+def _version(number: int) -> str:
+    return phrase("page.version", context.language(), version=number)
 
 
 def _wave(reference: str, campaign_id: int) -> waves.CampaignView:

@@ -13,7 +13,9 @@ from werkzeug.exceptions import HTTPException
 
 from incident_app.domain.errors import Forbidden, IncidentAppError, NotFound
 from incident_app.services.accounts import NotAMember
-from incident_app.web.context import language
+from incident_app.web.context import FormShown, language, now
+from incident_app.web.forms import sent
+from incident_app.web.refusals import Refusal, field_name, fields_of, said
 from incident_app.web.words import phrase
 
 Answer = tuple[str, int]
@@ -31,32 +33,55 @@ def register(app: flask.Flask) -> None:
 
 
 def _page(status: int, title: str, text: str) -> Answer:
-    return flask.render_template("errors/error.html", title=title, text=text), status
+    return flask.render_template("errors/error.html", title=title, text=text, is_error=True), status
 
 
 def _not_found(_error: Exception) -> Answer:
     return _page(404, phrase("error.not_found", language()), phrase("error.not_found_text", language()))
 
 
-def _forbidden(error: Forbidden) -> Answer:
-    return _page(403, phrase("error.forbidden", language()), error.message(language()))
+def _forbidden(_error: Forbidden) -> Answer:
+    return _page(403, phrase("error.forbidden", language()), phrase("error.forbidden_text", language()))
 
 
 def _refused(error: IncidentAppError) -> Answer:
     """Show the form again with the reason on top and everything typed still in it."""
+    view = flask.current_app.view_functions.get(flask.request.endpoint or "")
+    shown: FormShown | None = getattr(view, "form_shown", None)
+    try:
+        if shown is not None:
+            refusal = _refusal(error, shown)
+            if flask.request.method == "POST" or refusal.fields:
+                flask.g.refusal = refusal
+                return _show(shown.page), 422
+    except IncidentAppError as missing:  # the page itself is gone, as after a second click on the same button
+        flask.g.refusal = None
+        if isinstance(missing, NotFound) and flask.request.method == "GET":
+            return _not_found(missing)
     if isinstance(error, NotFound) and flask.request.method == "GET":
         return _not_found(error)
-    message = error.message(language())
-    rule = flask.request.url_rule
-    view = flask.current_app.view_functions.get(rule.endpoint) if rule else None
-    endpoint = getattr(view, "shown_at", None)
-    if flask.request.method == "POST" and endpoint is not None:
-        flask.g.refusal = message
-        shown = cast("Callable[..., str]", flask.current_app.view_functions[endpoint])
-        arguments = flask.request.view_args or {}
-        names = {argument for found in flask.current_app.url_map.iter_rules(endpoint) for argument in found.arguments}
-        return shown(**{name: value for name, value in arguments.items() if name in names}), 422
-    return _page(422, phrase("error.refused", language()), message)
+    return _page(422, phrase("error.refused", language()), said(error, language(), now()))
+
+
+def _refusal(error: IncidentAppError, shown: FormShown) -> Refusal:
+    """Say the refusal, and at which fields of which form."""
+    arguments = flask.request.view_args or {}
+    names = shown.names(**arguments) if shown.names else {}
+    form = shown.form or flask.request.endpoint or ""
+    fields = fields_of(error, sent())
+    return Refusal(
+        text=said(error, language(), now(), names, form=flask.request.endpoint or ""),
+        fields={field: field_name(field, language(), names, form=form) for field in fields},
+        action=flask.url_for(form, **arguments),
+    )
+
+
+def _show(page: str) -> str:
+    """Show a page as its view does, with the arguments of the address that it takes."""
+    view = cast("Callable[..., str]", flask.current_app.view_functions[page])
+    taken = {argument for rule in flask.current_app.url_map.iter_rules(page) for argument in rule.arguments}
+    arguments = flask.request.view_args or {}
+    return view(**{name: value for name, value in arguments.items() if name in taken})
 
 
 def _stale_form(_error: CSRFError) -> Answer:

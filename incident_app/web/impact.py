@@ -5,9 +5,9 @@ from __future__ import annotations
 import flask
 
 from incident_app.domain.access import Permission
-from incident_app.services import impact_views, inventory, jobs, people
+from incident_app.services import impact_views, jobs, people
 from incident_app.web import context
-from incident_app.web.context import requires
+from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
 
 blueprint = flask.Blueprint("impact", __name__, url_prefix="/incidents/<reference>/impact")
@@ -27,7 +27,7 @@ def show(reference: str) -> str:
         view,
         impact=found,
         difference=difference,
-        names=inventory.names(context.engine()),
+        names=context.names_of_data(),
         standings=people.standings(context.engine(), view.id),
         jobs=jobs.list_jobs(context.engine(), view.id)[:3],
     )
@@ -43,6 +43,7 @@ def list_people(reference: str) -> str:
 
 @blueprint.get("/person")
 @requires(Permission.RECIPIENTS_READ)
+@shown_at("impact.show")
 def person(reference: str) -> str:
     view = context.incident_of(reference)
     number = flask.request.args.get("number", "").strip()

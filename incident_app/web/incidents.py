@@ -37,7 +37,8 @@ def index() -> str:
 @blueprint.get("/incidents/new")
 @requires(Permission.INCIDENT_WRITE)
 def new() -> str:
-    return flask.render_template("incidents/new.html", kinds=incident_kinds(context.engine()))
+    kinds = [(kind.code, context.named_in(kind.name)) for kind in incident_kinds(context.engine())]
+    return flask.render_template("incidents/new.html", kinds=kinds)
 
 
 @blueprint.post("/incidents/new")
@@ -67,7 +68,8 @@ def create() -> Response:
 @requires(Permission.INCIDENT_READ)
 def overview(reference: str) -> str:
     view = context.incident_of(reference)
-    others = [row for row in accounts.list_accounts(context.engine()) if row.id != context.account().id]
+    everybody = accounts.list_accounts(context.engine())
+    others = [(person.id, person.name) for person in everybody if person.id != context.account().id]
     return incident_page("incidents/overview.html", view, others=others, **overview_values(view))
 
 

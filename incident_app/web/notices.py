@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import flask
 from werkzeug.wrappers import Response
 
@@ -45,9 +47,16 @@ def write(reference: str, kind: str) -> str:
     )
 
 
+def _labels(reference: str, kind: str) -> Mapping[str, str]:
+    """Return what the page calls each fact of a kind of notice."""
+    context.incident_of(reference)
+    needed = notices.facts_needed(context.parts().templates, kind) if _is_known(kind) else {}
+    return {fact.name: context.named_in(fact.label) for facts in needed.values() for fact in facts}
+
+
 @blueprint.post("/write/<kind>")
 @requires(Permission.NOTICE_WRITE)
-@shown_at("notices.write")
+@shown_at("notices.write", names=_labels)
 def draft(reference: str, kind: str) -> Response:
     view = context.incident_of(reference)
     _check_kind(kind)
@@ -74,6 +83,7 @@ def draft(reference: str, kind: str) -> Response:
 
 @blueprint.get("/<int:notice_id>/preview")
 @requires(Permission.RECIPIENTS_READ)
+@shown_at("notices.show")
 def preview(reference: str, notice_id: int) -> str:
     view = context.incident_of(reference)
     number = flask.request.args.get("number", "").strip()
@@ -81,6 +91,10 @@ def preview(reference: str, notice_id: int) -> str:
     return incident_page("notices/preview.html", view, subject=subject, text=text, number=number, notice_id=notice_id)
 
 
+def _is_known(kind: str) -> bool:
+    return kind in context.parts().templates.kinds()
+
+
 def _check_kind(kind: str) -> None:
-    if kind not in context.parts().templates.kinds():
+    if not _is_known(kind):
         raise BadInput(field="kind", problem="there is no template of this kind")

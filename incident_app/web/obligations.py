@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import flask
 from werkzeug.wrappers import Response
 
@@ -14,6 +16,7 @@ from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
 from incident_app.web.times import URGENT
+from incident_app.web.words import phrase
 
 blueprint = flask.Blueprint("obligations", __name__, url_prefix="/incidents/<reference>/obligations")
 
@@ -27,8 +30,7 @@ def show(reference: str) -> str:
         "obligations/show.html",
         view,
         groups=_groups(found),
-        decidable=facts.DECIDABLE,
-        decided=facts.list_decided(context.engine(), view.id),
+        decidable=_decidable(facts.list_decided(context.engine(), view.id)),
     )
 
 
@@ -72,6 +74,16 @@ def ask_waiver(reference: str, obligation_id: int) -> Response:
     )
     context.done("obligations.waiver_asked")
     return flask.redirect(flask.url_for("obligations.show", reference=reference))
+
+
+def _decidable(decided: Mapping[str, bool]) -> list[tuple[str, str]]:
+    """Return the facts that a person may decide, each with what was decided so far."""
+    language = context.language()
+    answers = {True: phrase("page.yes", language), False: phrase("page.no", language)}
+    return [
+        (fact, phrase(f"fact.{fact}", language) + (f" ({answers[decided[fact]]})" if fact in decided else ""))
+        for fact in facts.DECIDABLE
+    ]
 
 
 def _groups(found: list[ObligationView]) -> list[tuple[str, list[ObligationView]]]:

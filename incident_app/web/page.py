@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import flask
 from flask_login import current_user
 
@@ -9,7 +11,10 @@ from incident_app.domain.access import Permission
 from incident_app.services import approvals, incidents, obligations, timeline, waves
 from incident_app.services.impact_views import get_impact
 from incident_app.services.incidents import IncidentView
+from incident_app.services.jobs import JobView
 from incident_app.web import context, times
+from incident_app.web.forms import field_id, form_at
+from incident_app.web.refusals import problem, said, worded
 from incident_app.web.words import phrase
 
 STEPS = (
@@ -26,10 +31,17 @@ def register(app: flask.Flask, *, version: str) -> None:
         t=lambda key, **values: phrase(key, context.language(), **values),
         pick=lambda thing, name: getattr(thing, f"{name}_{context.language()}"),
         lang=context.language,
-        moment=lambda value: times.shown(value, context.language()) if value else "−",
+        named=context.named_in,
+        moment=lambda value: times.shown(value, context.language(), now=context.now()) if value else "−",
         iso=lambda value: value.astimezone(times.JST).isoformat(),
         remaining=lambda due: times.remaining(due, context.now(), context.language()),
-        typed=_typed,
+        finished=lambda at, due: times.finished(at, due, context.now(), context.language()),
+        options=_options,
+        form_at=form_at,
+        field_id=field_id,
+        problem=lambda text: problem(text, context.language(), context.now()),
+        worded=lambda text: worded(text, context.language(), context.now()),
+        why_failed=_why_failed,
         may=_may,
         app_version=version,
         Permission=Permission,
@@ -39,11 +51,16 @@ def register(app: flask.Flask, *, version: str) -> None:
     app.add_url_rule("/healthz", "healthz", lambda: ("ok\n", 200, {"Content-Type": "text/plain"}))
 
 
-def _typed(name: str, default: str = "") -> str:
-    """Return what was typed before a refusal, else the default."""
-    if flask.g.get("refusal") is not None:
-        return flask.request.form.get(name, "")
-    return default
+def _options(group: str, codes: Iterable[object]) -> list[tuple[str, str]]:
+    """Return the choices of a field: each code with its words from a group of the catalogue."""
+    return [(str(code), phrase(f"{group}.{code}", context.language())) for code in codes]
+
+
+def _why_failed(job: JobView) -> str | None:
+    """Say why a job failed: a refusal in the words of the pages, a failure of the program as the worker noted it."""
+    if job.refusal is not None:
+        return said(job.refusal, context.language(), context.now())
+    return job.error_ja if context.language() == "ja" else job.error_en
 
 
 def _may(permission: Permission) -> bool:
@@ -53,7 +70,7 @@ def _may(permission: Permission) -> bool:
 def _around() -> dict[str, object]:
     """Return what the frame of every page shows."""
     if flask.g.get("failing") or not current_user.is_authenticated:  # the page of a failure must not fail again
-        return {"who": None, "waiting": 0, "now": context.now(), "refusal": flask.g.get("refusal")}
+        return {"who": None, "waiting": 0, "now": context.now(), "refusal": flask.g.get("refusal"), "is_error": False}
     mine = {view.id for view in incidents.list_incidents(context.engine(), context.account())}
     waiting = sum(row.incident_id in mine for row in approvals.pending_approvals(context.engine()))
     return {
@@ -61,6 +78,7 @@ def _around() -> dict[str, object]:
         "waiting": waiting,
         "now": context.now(),
         "refusal": flask.g.get("refusal"),
+        "is_error": False,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import flask
 from werkzeug.wrappers import Response
 
@@ -26,7 +28,7 @@ def show(reference: str) -> str:
         "reports/show.html",
         view,
         reports=reports.list_reports(context.engine(), view.id),
-        forms=[forms.form(code) for code in forms.codes()],
+        forms=[(code, context.named_in(forms.form(code).title)) for code in forms.codes()],
         open_duties=[
             duty
             for duty in obligations.list_obligations(context.engine(), view.id)
@@ -63,9 +65,15 @@ def one(reference: str, report_id: int) -> str:
     )
 
 
+def _labels(reference: str, report_id: int) -> Mapping[str, str]:
+    """Return what the page calls each field of a report's form."""
+    report = reports.get_report(context.engine(), context.incident_of(reference).id, ReportId(report_id))
+    return {field.code: context.named_in(field.label) for field in context.parts().forms.form(report.form).fields}
+
+
 @blueprint.post("/<int:report_id>")
 @requires(Permission.REPORT_WRITE)
-@shown_at("reports.one")
+@shown_at("reports.one", names=_labels)
 def revise(reference: str, report_id: int) -> Response:
     view = context.incident_of(reference)
     report = reports.get_report(context.engine(), view.id, ReportId(report_id))
@@ -94,7 +102,7 @@ def revise(reference: str, report_id: int) -> Response:
 
 @blueprint.post("/<int:report_id>/approval")
 @requires(Permission.REPORT_WRITE)
-@shown_at("reports.one")
+@shown_at("reports.one", form="reports.revise", names=_labels)
 def ask_approval(reference: str, report_id: int) -> Response:
     view = context.incident_of(reference)
     reports.check_may_ask(context.engine(), view.id, ReportId(report_id))

@@ -26,13 +26,18 @@ blueprint = flask.Blueprint("scope", __name__, url_prefix="/incidents/<reference
 def show(reference: str) -> str:
     view = context.incident_of(reference)
     found = scopes.find_newest_scope(context.engine(), view.id)
+    names = context.names_of_data()
     return incident_page(
         "scope/show.html",
         view,
         version=found[0] if found else None,
         scope=found[1] if found else None,
-        stores=inventory.list_stores(context.engine()),
-        parties=inventory.list_parties(context.engine()),
+        stores=[
+            (store.code, f"{names[store.code]} ({store.code})") for store in inventory.list_stores(context.engine())
+        ],
+        parties=[(party.code, names[party.code]) for party in inventory.list_parties(context.engine())],
+        names=names,
+        sources=lists.sources(context.engine(), [entry.list_id for entry in found[1].lists] if found else []),
         causes=list(Cause),
         harms=list(Harm),
         jobs=jobs.list_jobs(context.engine(), view.id)[:3],
@@ -41,7 +46,7 @@ def show(reference: str) -> str:
 
 @blueprint.post("/store")
 @requires(Permission.IMPACT_DETERMINE)
-@shown_at("scope.show")
+@shown_at("scope.show", names=context.names_of_data)
 def add_store(reference: str) -> Response:
     view = context.incident_of(reference)
     items = frozenset(flask.request.form.getlist("items"))
@@ -60,7 +65,7 @@ def add_store(reference: str) -> Response:
 
 @blueprint.post("/party")
 @requires(Permission.IMPACT_DETERMINE)
-@shown_at("scope.show")
+@shown_at("scope.show", names=context.names_of_data)
 def add_party(reference: str) -> Response:
     view = context.incident_of(reference)
     entries = scopes.stores_at_party(context.engine(), context.typed("party"), certainty=_certainty())
@@ -71,13 +76,16 @@ def add_party(reference: str) -> Response:
 
 @blueprint.post("/list")
 @requires(Permission.IMPACT_DETERMINE)
-@shown_at("scope.show")
+@shown_at("scope.show", names=context.names_of_data)
 def add_list(reference: str) -> Response:
     view = context.incident_of(reference)
     upload = flask.request.files.get("file")
     content = upload.read() if upload else b""
+    relation = context.typed("relation") or ListRelation.ADDS
     if not content:
         raise BadInput(field="file", problem="choose a CSV file")
+    if relation not in set(ListRelation):
+        raise BadInput(field="relation", problem="choose what the list does")
     loaded = lists.load_list(
         context.engine(),
         view.id,
@@ -91,7 +99,7 @@ def add_list(reference: str) -> Response:
     entry = TouchedList(
         list_id=loaded.list_id,
         list_digest=loaded.digest,
-        relation=ListRelation(context.typed("relation") or ListRelation.ADDS),
+        relation=ListRelation(relation),
         certainty=_certainty(),
         evidence_id=loaded.evidence_id,
     )
@@ -103,7 +111,7 @@ def add_list(reference: str) -> Response:
 
 @blueprint.post("/determine")
 @requires(Permission.IMPACT_DETERMINE)
-@shown_at("scope.show")
+@shown_at("scope.show", names=context.names_of_data)
 def determine(reference: str) -> Response:
     view = context.incident_of(reference)
     jobs.ask_for(

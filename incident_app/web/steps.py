@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import flask
 from werkzeug.wrappers import Response
 
@@ -14,6 +16,12 @@ from incident_app.web.page import incident_page
 blueprint = flask.Blueprint("steps", __name__, url_prefix="/incidents/<reference>/steps")
 
 
+def _titles(reference: str, **_step: str) -> Mapping[str, str]:
+    """Return what the page calls each step."""
+    found = {step.code: step for step in steps.list_steps(context.engine(), context.incident_of(reference).id)}
+    return {code: step.title_ja if context.language() == "ja" else step.title_en for code, step in found.items()}
+
+
 @blueprint.get("")
 @requires(Permission.INCIDENT_READ)
 def show(reference: str) -> str:
@@ -23,7 +31,7 @@ def show(reference: str) -> str:
 
 @blueprint.post("/<code>/start")
 @requires(Permission.STEP_WORK)
-@shown_at("steps.show")
+@shown_at("steps.show", form="steps.finish", names=_titles)
 def start(reference: str, code: str) -> Response:
     view = context.incident_of(reference)
     steps.start_step(context.engine(), view.id, code, actor=context.account().actor, now=context.now())
@@ -33,7 +41,7 @@ def start(reference: str, code: str) -> Response:
 
 @blueprint.post("/<code>/finish")
 @requires(Permission.STEP_WORK)
-@shown_at("steps.show")
+@shown_at("steps.show", names=_titles)
 def finish(reference: str, code: str) -> Response:
     view = context.incident_of(reference)
     steps.finish_step(
@@ -50,7 +58,7 @@ def finish(reference: str, code: str) -> Response:
 
 @blueprint.post("/<code>/skip")
 @requires(Permission.STEP_WORK)
-@shown_at("steps.show")
+@shown_at("steps.show", form="steps.finish", names=_titles)
 def skip(reference: str, code: str) -> Response:
     view = context.incident_of(reference)
     steps.skip_step(

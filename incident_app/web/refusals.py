@@ -1,0 +1,212 @@
+"""Refusals in the words of the pages: whole sentences in the reader's language, and the fields they are about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from incident_app.domain.customers import RowsRefused
+from incident_app.domain.errors import BadInput, IllegalMove, IncidentAppError, NotFound
+from incident_app.domain.incidents import ReasonNeeded
+from incident_app.domain.notices import MARK, MissingFacts
+from incident_app.domain.reports import GapsNotStated
+from incident_app.services.campaigns import LanguageMissing
+from incident_app.services.dispatch import WrongCount
+from incident_app.services.people import NumbersUnknown
+from incident_app.services.steps import StepBlocked
+from incident_app.web import times
+from incident_app.web.words import catalogue, phrase
+
+REASONS = ("aware_reason", "reason", "result")
+"""The fields that ask for a reason, under whichever name the form at hand has one."""
+UNSENT = ("answer", "harms", "file")
+"""Fields that a browser leaves out of what it sends when nothing was chosen."""
+NUMBERS = ("numbers", "number")
+"""The fields that ask for customer numbers."""
+FOREIGN = "en"
+"""Rules state what is wrong in English; the catalogue holds the same sentence in every language of the pages."""
+FROM_RULES = ("problem.", "row.", "evidence.")
+"""The groups of the catalogue that hold the sentences of the rules."""
+STATES = {"step": "work", "campaign": "campaign", "obligation": "duty", "report": "filing", "delivery": "delivery"}
+"""Where the catalogue keeps the names of a thing's states."""
+LISTS = {MissingFacts: "facts", GapsNotStated: "fields", StepBlocked: "waiting_for", LanguageMissing: "languages"}
+"""Refusals that name several things by their codes, and the fact that holds the codes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why something was not accepted."""
+
+    text: str
+    fields: Mapping[str, str]
+    """The fields of the form that must be looked at again, with their names; none when no single field is at fault."""
+    action: str
+    """The address of the form."""
+
+
+def said(
+    error: IncidentAppError, language: str, now: datetime, names: Mapping[str, str] | None = None, *, form: str = ""
+) -> str:
+    """Say a refusal in the reader's language, with times in Japan time and things by their names on the pages."""
+    names = {**_languages(language), **(names or {})}
+    facts = {name: names.get(str(value), _readable(value, language, now)) for name, value in error.facts.items()}
+    if isinstance(error, BadInput):
+        code = str(error.facts["field"])
+        facts["field"] = field_name(code, language, names, form=form)
+        facts["problem"] = problem(str(error.facts["problem"]), language, now)
+    elif isinstance(error, NotFound) and "what" in error.facts:
+        facts["what"] = _named("thing", error.facts["what"], language)
+    elif isinstance(error, IllegalMove):
+        facts["thing"] = _named("thing", error.facts["thing"], language)
+        facts["state"] = _named(STATES.get(str(error.facts["thing"]), "state"), error.facts["state"], language)
+        facts["event"] = _named("event", error.facts["event"], language)
+    elif isinstance(error, RowsRefused):
+        facts["reason"] = problem(str(error.facts["reason"]), language, now).rstrip(".")  # the sentence around it ends
+    elif listed := LISTS.get(type(error)):
+        comma = phrase("page.comma", language)
+        facts[listed] = comma.join(names.get(code, code) for code in _codes(error.facts[listed]))
+    return error.message(language, **facts)
+
+
+def fields_of(error: IncidentAppError, given: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the fields of the form `given` that an error is about."""
+    wanted: Iterable[str] = ()
+    if isinstance(error, BadInput):
+        wanted = _fields_called(str(error.facts["field"]), given)
+    elif isinstance(error, ReasonNeeded):
+        wanted = REASONS
+    elif isinstance(error, WrongCount):
+        wanted = ("count",)
+    elif isinstance(error, NumbersUnknown):
+        wanted = NUMBERS
+    elif isinstance(error, MissingFacts):
+        missing = [field for code in _codes(error.facts["facts"]) for field in _in_any_language(code, given)]
+        wanted = [field for field in missing if not given[field].strip()]
+    elif isinstance(error, GapsNotStated):
+        wanted = [f"gap.{code}" for code in _codes(error.facts["fields"])]
+    elif isinstance(error, NotFound):
+        asked = str(error.facts.get("name", ""))
+        wanted = [field for field, value in given.items() if asked and value.strip() == asked]
+    wanted = set(wanted)
+    return tuple(field for field in (*given, *(field for field in UNSENT if field not in given)) if field in wanted)
+
+
+def field_name(code: str, language: str, names: Mapping[str, str], *, form: str = "") -> str:
+    """Return what the pages call a field: as this form does, as most forms do, or as the data do."""
+    text, _, last = code.rpartition(".")
+    if last in names:
+        texts = _languages(language)
+        return phrase("page.of_text", language, name=names[last], text=texts[text]) if text in texts else names[last]
+    key = LABELS.get(f"{form}:{code}") or LABELS.get(code)
+    return phrase(key, language) if key else _named("field", code, language)
+
+
+def problem(text: str, language: str, now: datetime) -> str:
+    """Say what a rule found wrong as a sentence in the reader's language."""
+    sentence = worded(text, language, now)
+    return sentence if language != FOREIGN else f"{sentence[0].upper()}{sentence[1:].rstrip('.')}."
+
+
+def worded(text: str, language: str, now: datetime) -> str:
+    """Say what a rule says in English in the reader's language."""
+    for pattern, words in _sentences():
+        if found := pattern.fullmatch(text):
+            facts = {name: _readable(value, language, now) for name, value in found.groupdict().items()}
+            return words[language].format(**facts)
+    return text
+
+
+def is_known(text: str) -> bool:
+    """Tell whether the catalogue has the words of a rule in every language."""
+    return any(pattern.fullmatch(text) for pattern, _ in _sentences())
+
+
+def _fields_called(code: str, given: Mapping[str, str]) -> Iterable[str]:
+    if code == "reason":
+        return REASONS
+    texts = _in_any_language(code, given)
+    marked = [field for field in texts if MARK in given[field]]
+    chosen = [field for field, value in given.items() if value == code]
+    return (code, *(marked or texts), *chosen)
+
+
+def _in_any_language(code: str, given: Mapping[str, str]) -> list[str]:
+    return [field for field in given if field.rpartition(".")[2] == code and "." in field]
+
+
+def _codes(text: object) -> list[str]:
+    return str(text).split(", ")
+
+
+def _languages(language: str) -> Mapping[str, str]:
+    return {code: phrase(f"language.{code}", language) for code in ("ja", "en")}
+
+
+def _named(group: str, code: object, language: str) -> str:
+    """Return the name of a thing or a state; what has none is a name from the data and stays as it is."""
+    words = catalogue().get(f"{group}.{re.sub(r'[ -]', '_', str(code))}")
+    return words[language] if words else str(code)
+
+
+def _readable(value: object, language: str, now: datetime) -> str:
+    text = str(value)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return times.shown(moment, language, now=now) if moment.tzinfo else text
+
+
+@lru_cache(maxsize=1)
+def _sentences() -> list[tuple[re.Pattern[str], Mapping[str, str]]]:
+    """Return the sentences of the rules as patterns, each with its words."""
+    return [
+        (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(words[FOREIGN]))), words)
+        for key, words in catalogue().items()
+        if key.startswith(FROM_RULES)
+    ]
+
+
+LABELS = {
+    "answer": "obligations.answer",
+    "approvals.reject:reason": "approvals.reject_reason",
+    "aware_at": "incident.aware_at",
+    "certainty": "scope.certainty",
+    "count": "dispatch.type_count",
+    "detected_at": "incident.detected_at",
+    "email": "session.email",
+    "fact": "obligations.fact",
+    "file": "scope.file",
+    "format": "timeline.format",
+    "harms": "scope.harms",
+    "incidents.awareness:reason": "incident.aware_reason",
+    "items": "impact.items",
+    "kind": "incident.kind",
+    "notice_id": "dispatch.notice",
+    "number": "impact.customer_number",
+    "numbers": "dispatch.numbers",
+    "occurred_at": "timeline.when",
+    "occurred_from": "incident.occurred_from",
+    "occurred_until": "incident.occurred_until",
+    "party": "scope.party",
+    "password": "session.password",
+    "purpose": "timeline.purpose",
+    "reason": "obligations.reason",
+    "relation": "scope.relation",
+    "resolution": "dispatch.resolution",
+    "result": "steps.result",
+    "scope": "step.scope",
+    "standing": "impact.standing",
+    "steps.skip:reason": "steps.result",
+    "store": "scope.store",
+    "subject": "approvals.what",
+    "text": "timeline.what",
+    "title": "incident.title",
+    "touched_from": "scope.from",
+    "touched_until": "scope.until",
+    "user_id": "incident.member",
+}
+"""What a page calls the field of each rule, as a key of the catalogue; "form:field" where one form differs."""
