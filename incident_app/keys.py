@@ -16,7 +16,7 @@ class UnsafeKey(Exception):
 
 def make_home(home: Path) -> None:
     """Create the home folder and its parts, closed to others."""
-    for folder in (home, home / "keys", home / "journals", home / "uploads"):
+    for folder in (home, home / "keys", home / "journals", home / "uploads", home / "evidence"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 

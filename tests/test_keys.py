@@ -25,7 +25,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_the_home_folder_and_its_parts_are_closed_to_others(home: Path) -> None:
-    assert {folder.name for folder in home.iterdir()} == {"keys", "journals", "uploads"}
+    assert {folder.name for folder in home.iterdir()} == {"keys", "journals", "uploads", "evidence"}
     assert {mode(folder) for folder in (home, *home.iterdir())} == {0o700}
 
 

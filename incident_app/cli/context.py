@@ -66,6 +66,11 @@ class World:
     def address_key(self) -> bytes:
         return own_key(self.settings.home, "address")
 
+    @property
+    def evidence_folder(self) -> Path:
+        """Where the bytes of evidence are kept, by their digest."""
+        return self.settings.home / "evidence"
+
     def playbook_files(self, folder: str) -> list[Path]:
         """Return the playbook files of one folder, the company's own before the shipped ones."""
         return list(files_in("playbooks", folder, self.settings.home))

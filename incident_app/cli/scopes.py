@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 
-from incident_app.cli.context import FILE, MOMENT, World, command
+from incident_app.cli import scope_evidence, scope_lists, scope_people, scope_versions
+from incident_app.cli.context import MOMENT, World, command
+from incident_app.cli.scope_common import CERTAINTY, current_scope, set_changed
 from incident_app.domain.access import Permission
-from incident_app.domain.scopes import Scope, TouchedList, TouchedStore
-from incident_app.domain.vocabulary import Cause, Certainty, Harm, ListRelation
-from incident_app.services import lists, scopes
-from incident_app.services.accounts import Account
-from incident_app.services.incidents import IncidentView
+from incident_app.domain.scope_changes import with_party, with_store, without_list, without_store
+from incident_app.domain.scopes import TouchedStore
+from incident_app.domain.vocabulary import Cause, Certainty, Harm
+from incident_app.services import scopes
 
-CERTAINTY = click.Choice([word.value for word in Certainty])
+
+class Said(TypedDict):
+    """What the options of `scope add-store` say of the entry."""
+
+    certainty: str
+    items: tuple[str, ...]
+    categories: tuple[str, ...]
+    without: tuple[str, ...]
+    touched_from: datetime | None
+    touched_until: datetime | None
+    evidence_id: int | None
+    acquiring: bool
+    key_compromised: bool
+    reason: str | None
 
 
 @click.group()
@@ -29,8 +43,14 @@ def scope() -> None:
 @click.argument("store")
 @click.option("--certainty", type=CERTAINTY, required=True)
 @click.option("--item", "items", multiple=True, help="Only these items; leaving others out needs --reason.")
+@click.option("--category", "categories", multiple=True, help="Only the items under this category.")
+@click.option("--without", multiple=True, help="Leave this item out; needs --reason.")
 @click.option("--from", "touched_from", type=MOMENT)
 @click.option("--until", "touched_until", type=MOMENT)
+@click.option("--evidence", "evidence_id", type=int, help="Number of the evidence; needed to rule out.")
+@click.option("--beside", is_flag=True, help="Keep what was said of this store before; add a second entry.")
+@click.option("--acquiring", is_flag=True, help="Data was taken while people typed it in; a list says who they were.")
+@click.option("--key-compromised", is_flag=True, help="The key was touched too: encryption protects nobody.")
 @click.option("--cause", type=click.Choice([word.value for word in Cause]))
 @click.option("--harm", "harms", multiple=True, type=click.Choice([word.value for word in Harm]))
 @click.option("--reason")
@@ -39,33 +59,37 @@ def add_store(
     world: World,
     reference: str,
     store: str,
-    certainty: str,
-    items: tuple[str, ...],
-    touched_from: datetime | None,
-    touched_until: datetime | None,
+    *,
+    beside: bool,
     cause: str | None,
     harms: tuple[str, ...],
-    reason: str | None,
+    **said: Unpack[Said],
 ) -> None:
-    """Add a store, or say anew how it was touched."""
+    """Add a store, or say anew how it was touched. Without --item or --category: everything that it holds."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
-    entry = TouchedStore(
-        store=store,
-        items=frozenset(items) if items else None,
-        touched_from=touched_from,
-        touched_until=touched_until,
-        certainty=Certainty(certainty),
-        reason=reason,
-    )
-    current = _current(world, view)
-    kept = tuple(known for known in current.stores if known.store != store)
+    changed = with_store(current_scope(world, view), _entry(world, store, said), beside=beside)
     changed = replace(
-        current,
-        stores=(*kept, entry),
-        cause=Cause(cause) if cause else current.cause,
-        harms=frozenset(Harm(word) for word in harms) or current.harms,
+        changed,
+        cause=Cause(cause) if cause else changed.cause,
+        harms=frozenset(Harm(word) for word in harms) or changed.harms,
     )
-    _set(world, view, account, changed, reason)
+    set_changed(world, view, account, changed, said["reason"])
+
+
+def _entry(world: World, store: str, said: Said) -> TouchedStore:
+    return TouchedStore(
+        store=store,
+        items=scopes.chosen_items(
+            world.engine, store, items=said["items"], categories=said["categories"], without=said["without"]
+        ),
+        touched_from=said["touched_from"],
+        touched_until=said["touched_until"],
+        certainty=Certainty(said["certainty"]),
+        reason=said["reason"],
+        evidence_id=said["evidence_id"],
+        acquiring=said["acquiring"],
+        key_compromised=said["key_compromised"],
+    )
 
 
 @scope.command("add-party")
@@ -94,70 +118,43 @@ def add_party(
         touched_from=touched_from,
         touched_until=touched_until,
     )
-    current = _current(world, view)
-    kept = tuple(known for known in current.stores if known.store not in {entry.store for entry in entries})
-    _set(world, view, account, replace(current, stores=(*kept, *entries), cause=Cause.AT_PROCESSOR), reason)
+    set_changed(world, view, account, with_party(current_scope(world, view), entries), reason)
 
 
-@scope.command("add-list")
+@scope.command("remove-store")
 @click.argument("reference")
-@click.argument("file", type=FILE)
-@click.option("--relation", type=click.Choice([word.value for word in ListRelation]), default="adds", show_default=True)
-@click.option("--certainty", type=CERTAINTY, default="confirmed", show_default=True)
-@click.option("--source", required=True, help="Where the list comes from, e.g. 'web access log, 20 Nov'.")
-@click.option("--reason")
+@click.argument("store")
+@click.option("--reason", required=True, help="Why it was not touched after all; stays visible.")
 @command
-def add_list(
-    world: World, reference: str, file: Path, relation: str, certainty: str, source: str, reason: str | None
-) -> None:
-    """Load a list of customers from forensic evidence and add it to the scope."""
+def remove_store(world: World, reference: str, store: str, reason: str) -> None:
+    """Take a store out of the newest version, with the reason; earlier versions stay as they were."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
-    loaded = lists.load_list(
-        world.engine,
-        view.id,
-        file.read_bytes(),
-        source=source,
-        address_key=world.address_key,
-        actor=account.actor,
-        now=world.now,
-    )
-    entry = TouchedList(
-        list_id=loaded.list_id,
-        list_digest=loaded.digest,
-        relation=ListRelation(relation),
-        certainty=Certainty(certainty),
-        evidence_id=loaded.evidence_id,
-    )
-    current = _current(world, view)
-    kept = tuple(known for known in current.lists if known.list_id != loaded.list_id)
-    if loaded.unmatched_lines:
-        shown = ", ".join(str(line) for line in loaded.unmatched_lines[:20])
-        click.echo(f"{len(loaded.unmatched_lines)} lines match no customer: {shown}", err=True)
-    _set(world, view, account, replace(current, lists=(*kept, entry)), reason)
+    set_changed(world, view, account, without_store(current_scope(world, view), store), reason)
 
 
-@scope.command("show")
+@scope.command("remove-list")
 @click.argument("reference")
+@click.argument("list_id", metavar="LIST", type=int)
+@click.option("--reason", required=True, help="Why it no longer counts; stays visible.")
 @command
-def show_scope(world: World, reference: str) -> None:
-    """Show the newest scope."""
-    view, _ = world.incident(reference)
-    found = scopes.find_newest_scope(world.engine, view.id)
-    if found is None:
-        world.show({"version": None}, "No scope was set yet. Start with `incident-app scope add-store`.")
-        return
-    version, current = found
-    lines = [f"Scope version {version}: {', '.join(sorted(current.harms))}; cause {current.cause}"]
-    lines += [f"  store {entry.store}: {entry.certainty}" for entry in current.stores]
-    lines += [f"  list {entry.list_id}: {entry.relation}, {entry.certainty}" for entry in current.lists]
-    world.show({"version": version, "scope": current}, "\n".join(lines))
+def remove_list(world: World, reference: str, list_id: int, reason: str) -> None:
+    """Take a list of customers out of the newest version, with the reason."""
+    view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
+    set_changed(world, view, account, without_list(current_scope(world, view), list_id), reason)
 
 
-def _current(world: World, view: IncidentView) -> Scope:
-    found = scopes.find_newest_scope(world.engine, view.id)
-    return found[1] if found else Scope(harms=frozenset({Harm.CONFIDENTIALITY}), cause=Cause.UNKNOWN)
-
-
-def _set(world: World, view: IncidentView, account: Account, changed: Scope, reason: str | None) -> None:
-    version = scopes.set_scope(world.engine, view.id, changed, note=reason, actor=account.actor, now=world.now)
-    world.show({"version": version}, f"Scope version {version} is set.")
+PARTS: tuple[click.Command, ...] = (
+    scope_lists.add_list,
+    scope_lists.lists,
+    scope_lists.list_unmatched,
+    scope_people.add_person,
+    scope_people.people,
+    scope_people.confirm_deletion,
+    scope_people.erase_person,
+    scope_versions.show_scope,
+    scope_versions.diff,
+    scope_versions.party,
+    scope_evidence.evidence,
+)
+for part in PARTS:
+    scope.add_command(part)

@@ -1,44 +1,236 @@
-"""Lists of customers from forensic evidence: rows that name a person by number or e-mail address, with items."""
+"""Lists of customers from forensic evidence: rows that name a person by number, address or telephone, with items."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from incident_app.domain.customers import MissingColumns, UnknownColumns
+from incident_app.domain.customers import MissingColumns
+from incident_app.domain.errors import BadInput, IncidentAppError
+from incident_app.domain.vocabulary import MatchKey, RowRemark
 
-LIST_COLUMNS = ("customer_number", "email", "items")
+KEY_COLUMNS = {"customer_number": MatchKey.NUMBER, "email": MatchKey.EMAIL, "phone": MatchKey.PHONE}
+ITEMS = "items"
+DELIMITERS = ",\t;|:"
+NAMES_NOBODY = frozenset(
+    {
+        RowRemark.BROKEN,
+        RowRemark.NO_KEY,
+        RowRemark.NO_MATCH,
+        RowRemark.CONTRADICTION,
+        RowRemark.AMBIGUOUS_NUMBER,
+    },
+)
+"""Remarks on rows that name no customer; the others are only to be looked at."""
+REMARKS: Mapping[RowRemark, tuple[str, str]] = {
+    RowRemark.BROKEN: ("列の数または引用符が正しくありません", "wrong number of columns, or broken quotes"),
+    RowRemark.NO_KEY: ("番号・アドレス・電話のどれもありません", "no number, address or telephone"),
+    RowRemark.NO_MATCH: ("登録のない番号・アドレス・電話です", "number, address or telephone are not known"),
+    RowRemark.CONTRADICTION: ("番号とアドレスなどが別の人を指しています", "its keys point to different people"),
+    RowRemark.AMBIGUOUS_NUMBER: ("大文字と小文字だけが違う番号が複数あります", "numbers differ only in capitals"),
+    RowRemark.SEVERAL_PEOPLE: (
+        "同じ連絡先の人が複数います（全員を含めました）",
+        "several people share it; all are taken",
+    ),
+    RowRemark.NUMBER_UNKNOWN: (
+        "番号は登録になく、アドレスまたは電話で一致しました",
+        "number not known; matched by address or telephone",
+    ),
+}
+
+
+class ColumnsUnknown(IncidentAppError):
+    """Columns {places} of the file are not known. Known: {known}. Say with --column what others mean."""
+
+    ja = "{places}列目は知らない列です。使える列：{known}。ほかの列は --column で意味を指定してください。"
+
+
+class ColumnAbsent(BadInput):
+    """{field}: the file has no column {column}."""
+
+    ja = "{field}：ファイルに列「{column}」がありません。"
+
+
+class ColumnMisread(BadInput):
+    """{field}: write NAME=KEY, NAME=KEY:ITEM or NAME=:ITEM, where KEY is one of {keys}."""
+
+    ja = "{field}：NAME=KEY、NAME=KEY:ITEM、NAME=:ITEM の形で書いてください（KEY は {keys} のいずれか）。"
+
+
+class OpenQuote(IncidentAppError):
+    """A quotation mark that opens in line {line} is never closed, so the rest of the file cannot be read. Mend it."""
+
+    ja = "{line}行目で始まる引用符が閉じていないため、残りを読めません。直してからもう一度読み込んでください。"
 
 
 @dataclass(frozen=True, kw_only=True)
+class ColumnUse:
+    """What a column of a file means: the key it matches by, and the item that it shows where it is filled."""
+
+    column: str
+    key: MatchKey | None = None
+    item: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a file is to be read. As it stands: our own column names, everything else found in the file."""
+
+    columns: tuple[ColumnUse, ...] = ()
+    encoding: str | None = None
+    delimiter: str | None = None
+    has_header: bool = True
+
+    @property
+    def decides(self) -> dict[str, object]:
+        """Return what makes another list of the same file. The encoding only says how to read the same characters."""
+        columns = sorted([use.column, use.key or "", use.item or ""] for use in self.columns)
+        words = {"columns": columns, "delimiter": self.delimiter, "has_header": self.has_header}
+        return {name: word for name, word in words.items() if word not in ([], None, True)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ListRow:
     """One row of a list: whom it names and which items it shows. No items means those of the stores in scope."""
 
     line: int
-    customer_number: str
-    email: str
-    items: frozenset[str] | None
+    number: str = ""
+    email: str = ""
+    phone: str = ""
+    items: frozenset[str] | None = None
+    remark: RowRemark | None = None
 
     def __repr__(self) -> str:
         """Leave the person out of logs."""
         return f"ListRow(line={self.line})"
 
 
-def read_list(text: str) -> tuple[ListRow, ...]:
-    """Read a CSV list of customers: customer_number or email, and optionally items separated by spaces."""
-    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
-    header = [name.strip().lower() for name in reader.fieldnames or ()]
-    reader.fieldnames = header
-    if unknown := [name or "(empty)" for name in header if name not in LIST_COLUMNS]:
-        raise UnknownColumns(columns=", ".join(unknown), known=", ".join(LIST_COLUMNS))
-    if not {"customer_number", "email"} & set(header):
-        raise MissingColumns(columns="customer_number or email")
-    return tuple(
-        ListRow(
-            line=line,
-            customer_number=(values.get("customer_number") or "").strip(),
-            email=(values.get("email") or "").strip(),
-            items=frozenset((values.get("items") or "").replace(";", " ").split()) or None,
+def column_use(text: str) -> ColumnUse:
+    """Read what a column means, written like `mail=email:email`, `tel=phone` or `pw=:password`."""
+    column, equals, meaning = text.rpartition("=")
+    word, _, item = meaning.partition(":")
+    if not equals or not column or not (word or item) or (word and word not in KEY_COLUMNS):
+        raise ColumnMisread(field="column", keys=", ".join(KEY_COLUMNS))
+    return ColumnUse(column=column.strip(), key=KEY_COLUMNS.get(word), item=item.strip() or None)
+
+
+def read_list(lines: Iterable[str], reading: Reading) -> Iterator[ListRow]:
+    """Yield the rows of a list one by one, broken ones with their remark. The header is checked before the first."""
+    stream = iter(lines)
+    first = next(stream, "")
+    reader = csv.reader(chain([first], stream), delimiter=reading.delimiter or _delimiter(first), strict=True)
+    places = _places(reader, first, reading)
+    if not any(use.key for use in places.values()):
+        raise MissingColumns(columns="customer_number, email or phone")
+    return _rows(reader, places)
+
+
+def _delimiter(first: str) -> str:
+    return max(DELIMITERS, key=first.count)
+
+
+def _places(reader: Iterator[list[str]], first: str, reading: Reading) -> dict[int, ColumnUse]:
+    """Return what stands where. Names in the file are never repeated: a dump without a header begins with a person."""
+    if not reading.has_header:
+        width = len(next(csv.reader([first], delimiter=reading.delimiter or _delimiter(first)), []))
+        names = [str(place) for place in range(1, width + 1)]
+    else:
+        names = [name.strip().lstrip("\ufeff") for name in next(reader, [])]
+    told = {use.column.lower(): use for use in reading.columns}
+    lowered = [name.lower() for name in names]
+    for use in reading.columns:
+        if use.column.lower() not in lowered:
+            raise ColumnAbsent(field="column", column=use.column)
+    known = {name: ColumnUse(column=name, key=key) for name, key in KEY_COLUMNS.items()}
+    known[ITEMS] = ColumnUse(column=ITEMS)
+    found = {place: told.get(name) or known.get(name) for place, name in enumerate(lowered)}
+    unknown = [str(place + 1) for place, use in found.items() if use is None]
+    if unknown and not told:
+        if len(unknown) == len(found):
+            raise MissingColumns(columns="customer_number, email or phone")
+        raise ColumnsUnknown(places=", ".join(unknown), known=", ".join(known))
+    return {place: use or ColumnUse(column="") for place, use in found.items()}
+
+
+def _rows(reader: Iterator[list[str]], places: Mapping[int, ColumnUse]) -> Iterator[ListRow]:
+    meaning = _Meaning(places)
+    while True:
+        line = int(getattr(reader, "line_num", 0)) + 1
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as fault:
+            if "expected after" not in str(fault):
+                raise OpenQuote(line=line) from None
+            yield ListRow(line=line, remark=RowRemark.BROKEN)
+            continue
+        if "".join(values).strip():
+            yield meaning.row(line, values)
+
+
+class _Meaning:
+    """What stands where in a file, worked out once for all of its rows."""
+
+    def __init__(self, places: Mapping[int, ColumnUse]) -> None:
+        self.width = len(places)
+        self.keys = {key: [place for place, use in places.items() if use.key is key] for key in MatchKey}
+        self.shown = [(place, use.item) for place, use in places.items() if use.item is not None]
+        self.named = [place for place, use in places.items() if use == ColumnUse(column=ITEMS)]
+
+    def row(self, line: int, values: Sequence[str]) -> ListRow:
+        if len(values) != self.width:
+            return ListRow(line=line, remark=RowRemark.BROKEN)
+        number, email, phone = (
+            next((found for place in places if (found := values[place].strip())), "") for places in self.keys.values()
         )
-        for line, values in enumerate(reader, start=2)
-    )
+        items = {item for place, item in self.shown if values[place].strip()}
+        for place in self.named:
+            items.update(values[place].replace(";", " ").split())
+        return ListRow(
+            line=line,
+            number=number,
+            email=email,
+            phone=phone,
+            items=frozenset(items) or None,
+            remark=None if number or email or phone else RowRemark.NO_KEY,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """Whom a row names: the people, by which key, and what is to be said of it."""
+
+    people: frozenset[int] = frozenset()
+    key: MatchKey | None = None
+    remark: RowRemark | None = None
+
+
+def match(
+    row: ListRow, *, exact: frozenset[int], spelt: frozenset[int], email: frozenset[int], phone: frozenset[int]
+) -> Match:
+    """Decide whom a row names: by number, then address, then telephone; keys that disagree name nobody.
+
+    `exact` has that very number, `spelt` has it in other capitals. Several people who share an address are all named.
+    """
+    if row.remark is not None:
+        return Match(remark=row.remark)
+    number = exact or spelt
+    if len(number) > 1:
+        return Match(remark=RowRemark.AMBIGUOUS_NUMBER)
+    found = [
+        (key, people)
+        for key, people in ((MatchKey.NUMBER, number), (MatchKey.EMAIL, email), (MatchKey.PHONE, phone))
+        if people
+    ]
+    if not found:
+        return Match(remark=RowRemark.NO_MATCH)
+    (key, people), others = found[0], found[1:]
+    if any(not people & other for _, other in others):
+        return Match(remark=RowRemark.CONTRADICTION)
+    remark = RowRemark.SEVERAL_PEOPLE if len(people) > 1 else None
+    if row.number and key is not MatchKey.NUMBER:
+        remark = RowRemark.NUMBER_UNKNOWN
+    return Match(people=people, key=key, remark=remark)

@@ -165,6 +165,33 @@ class ListRelation(StrEnum):
     ONLY = "only"
 
 
+class RowRemark(StrEnum):
+    """What is to be said of one row of a list of customers. All but the last two name nobody."""
+
+    BROKEN = "broken"
+    NO_KEY = "no_key"
+    NO_MATCH = "no_match"
+    CONTRADICTION = "contradiction"
+    AMBIGUOUS_NUMBER = "ambiguous_number"
+    SEVERAL_PEOPLE = "several_people"
+    NUMBER_UNKNOWN = "number_unknown"
+
+
+class MatchKey(StrEnum):
+    """By what a row of a list is matched to a customer, in this order."""
+
+    NUMBER = "number"
+    EMAIL = "email"
+    PHONE = "phone"
+
+
+class ScopeFindingKind(StrEnum):
+    """What was counted when a scope was set."""
+
+    PAST_RETENTION = "past_retention"
+    UPPER_BOUND = "upper_bound"
+
+
 class InvolvedRole(StrEnum):
     """People outside the inventory who matter to an incident."""
 

@@ -7,7 +7,17 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from incident_app.domain.vocabulary import BuildStatus, Cause, Certainty, ClockSource, InvolvedRole, ListRelation, Phase
+from incident_app.domain.vocabulary import (
+    BuildStatus,
+    Cause,
+    Certainty,
+    ClockSource,
+    InvolvedRole,
+    ListRelation,
+    Phase,
+    RowRemark,
+    ScopeFindingKind,
+)
 from incident_app.persistence.database import Base, Code, Digest, Json, Key
 from incident_app.persistence.triggers import append_only, sealed_child, sealed_parent
 
@@ -82,6 +92,24 @@ class ScopeStore(Base):
     via_party_id: Mapped[int | None] = mapped_column(sa.ForeignKey("third_parties.id"))
     evidence_id: Mapped[int | None] = mapped_column(sa.ForeignKey("evidence.id"))
     reason_text_id: Mapped[int | None] = mapped_column(sa.ForeignKey("texts.id"))
+    entry: Mapped[int | None]
+    """Which entry of the scope the row belongs to; rows written before this was kept have none."""
+    acquiring: Mapped[bool | None]
+    key_compromised: Mapped[bool | None]
+
+
+class ScopeFinding(Base):
+    """What was counted when a version was set: records past their retention, people at most behind a missing list."""
+
+    __tablename__ = "scope_findings"
+    __table_args__ = (sa.Index("ix_scope_findings_scope_id", "scope_id"), {"info": append_only()})
+
+    id: Mapped[Key]
+    scope_id: Mapped[int] = mapped_column(sa.ForeignKey("incident_scopes.id"))
+    kind: Mapped[ScopeFindingKind]
+    store_id: Mapped[int] = mapped_column(sa.ForeignKey("data_stores.id"))
+    item_code: Mapped[Code | None] = mapped_column(sa.ForeignKey("data_items.code"))
+    number: Mapped[int]
 
 
 class CustomerList(Base):
@@ -98,6 +126,27 @@ class CustomerList(Base):
     unmatched_count: Mapped[int]
     loaded_at: Mapped[datetime]
     loaded_by: Mapped[str] = mapped_column(sa.String(60))
+    file_digest: Mapped[Digest | None]
+    """The file itself; the digest of the list also covers how it was read."""
+    reading: Mapped[Json | None]
+    rows_read: Mapped[int | None]
+    matched_by: Mapped[Json | None]
+    known_at: Mapped[datetime | None]
+    """The newest import when people were looked for: a later one may know more of them."""
+
+
+class CustomerListRemark(Base):
+    """A row of a list that names nobody, or names people in a way to look at: line and reason, never its content."""
+
+    __tablename__ = "customer_list_remarks"
+    __table_args__ = (
+        sa.PrimaryKeyConstraint("list_id", "line_number"),
+        {"info": sealed_child("customer_lists", "list_id"), "sqlite_with_rowid": False},
+    )
+
+    list_id: Mapped[int] = mapped_column(sa.ForeignKey("customer_lists.id"))
+    line_number: Mapped[int]
+    remark: Mapped[RowRemark]
 
 
 class CustomerListMember(Base):
@@ -127,6 +176,16 @@ class ScopeList(Base):
     evidence_id: Mapped[int | None] = mapped_column(sa.ForeignKey("evidence.id"))
 
 
+class ScopeListStore(Base):
+    """The store that the people of a list used: whom the list of an input page names."""
+
+    __tablename__ = "scope_list_stores"
+    __table_args__ = ({"info": append_only()},)
+
+    scope_list_id: Mapped[int] = mapped_column(sa.ForeignKey("scope_lists.id"), primary_key=True)
+    store_id: Mapped[int] = mapped_column(sa.ForeignKey("data_stores.id"))
+
+
 class InvolvedPerson(Base):
     """A person in no inventory: affected outsiders, and the stranger who received the data."""
 
@@ -139,6 +198,27 @@ class InvolvedPerson(Base):
     contact: Mapped[str | None]
     item_set_id: Mapped[int | None] = mapped_column(sa.ForeignKey("item_sets.id"))
     deletion_confirmed_at: Mapped[datetime | None]
+    added_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
+
+
+class DeletionConfirmation(Base):
+    """Somebody who received the data says that it is deleted: what they sent us, and when."""
+
+    __tablename__ = "deletion_confirmations"
+    __table_args__ = (
+        sa.UniqueConstraint("person_id", name="one_confirmation_per_person"),
+        sa.CheckConstraint("evidence_id IS NOT NULL OR text_id IS NOT NULL", name="a_confirmation_has_a_ground"),
+        {"info": append_only()},
+    )
+
+    id: Mapped[Key]
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("involved_people.id"))
+    confirmed_at: Mapped[datetime]
+    evidence_id: Mapped[int | None] = mapped_column(sa.ForeignKey("evidence.id"))
+    text_id: Mapped[int | None] = mapped_column(sa.ForeignKey("texts.id"))
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[str] = mapped_column(sa.String(60))
 
 
 class Evidence(Base):

@@ -1,37 +1,55 @@
-"""Loading lists of customers from forensic evidence: once, matched to people, unmatched lines reported."""
+"""Loading lists of customers from forensic evidence: once, chunk by chunk, unmatched rows kept by line and reason."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.customers import UnreadableFile
-from incident_app.domain.digests import digest_of_bytes, keyed_digest
-from incident_app.domain.errors import NotFound
-from incident_app.domain.events import EvidenceAdded, ListLoaded
+from incident_app.domain.digests import digest_of
+from incident_app.domain.errors import BadInput, IncidentAppError, NotFound
+from incident_app.domain.events import ListLoaded
 from incident_app.domain.ids import Actor, IncidentId
-from incident_app.domain.lists import ListRow, read_list
-from incident_app.domain.vocabulary import BuildStatus, Channel
-from incident_app.persistence.bulk import chunks, insert_new
-from incident_app.persistence.customers import Customer, CustomerContact
-from incident_app.persistence.incidents import CustomerList, CustomerListMember, Evidence
+from incident_app.domain.list_texts import text_lines
+from incident_app.domain.lists import NAMES_NOBODY, ListRow, Match, Reading, read_list
+from incident_app.domain.vocabulary import BuildStatus
+from incident_app.persistence.bulk import insert_new
+from incident_app.persistence.findings import known_at
+from incident_app.persistence.incidents import CustomerList, CustomerListMember, CustomerListRemark
 from incident_app.persistence.inventory import DataItem
-from incident_app.persistence.item_sets import item_set_id
-from incident_app.services.transaction import Transaction, building, reading, transaction
-from notifications.addresses import normalised, parse_address
-from notifications.errors import AddressRefused
+from incident_app.persistence.item_sets import item_codes, item_set_id
+from incident_app.services.evidence import Source, evidence_number, keep_file, measure, pieces_of, record_evidence
+from incident_app.services.list_matching import Matcher, gathered, together
+from incident_app.services.transaction import building, reading, transaction
+
+ROWS_AT_ONCE = 2_500
+LINES_NAMED = 1_000
+"""So many unmatched lines are handed back at once; the whole list of them is stored."""
+AS_IT_STANDS = Reading()
 
 
 class ItemsUnknown(NotFound):
     """Line {line} names data items that do not exist: {items}."""
 
     ja = "{line}行目の項目がありません：{items}。"
+
+
+class ListMatchesNobody(IncidentAppError):
+    """None of the {rows} rows of this list matches a customer, so it was not loaded. Check columns and encoding.
+
+    If nobody is really right, load it again with --allow-empty.
+    """
+
+    ja = (
+        "一覧の{rows}行のどれも顧客と一致しないため、読み込んでいません。列の名前と文字コードを確かめてください。"
+        "該当者がいないことが正しいときは --allow-empty を付けてください。"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,66 +59,103 @@ class LoadedList:
     list_id: int
     digest: str
     matched: int
+    """People, each once."""
+    unmatched: int
+    """Rows that name nobody."""
     unmatched_lines: tuple[int, ...]
+    """Their lines, the first thousand."""
+    rows_read: int | None
+    matched_by: dict[str, int]
     evidence_id: int
     unchanged: bool
+    known_more_since: bool = False
+    """Customers were imported since the list was matched, and some of its rows matched nobody."""
 
 
 def load_list(
     engine: Engine,
     incident_id: IncidentId,
-    content: bytes,
+    content: Source,
     *,
     source: str,
     address_key: bytes,
+    how: Reading = AS_IT_STANDS,
+    evidence_folder: Path | None = None,
+    allow_empty: bool = False,
+    match_again: bool = False,
     actor: Actor,
     now: datetime,
 ) -> LoadedList:
-    """Load a CSV list of customers. The list is evidence itself; the same list again returns the one already loaded."""
-    try:
-        rows = read_list(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as fault:
-        raise UnreadableFile(byte=fault.start + 1) from None
-    digest = digest_of_bytes(content)
+    """Load a list of customers. The file is evidence itself; the same list again returns the one already loaded.
+
+    A list that matches nobody is refused, unless that is said to be right. `match_again` looks for its people anew.
+    """
+    if not source.strip():
+        raise BadInput(field="source", problem="say where the list comes from")
+    file = _File(content=content, how=how)
     with reading(engine) as session:
-        _check_items(session, rows)
-        matched, unmatched = _match(session, rows, address_key)
-        known = session.scalars(sa.select(CustomerList).where(CustomerList.digest == digest)).one_or_none()
-    if known is not None and known.status is BuildStatus.SEALED:
-        evidence_id = _evidence_of(engine, digest)
-        return _loaded(known, matched, unmatched, evidence_id, unchanged=True)
-    list_id = known.id if known is not None else _open_list(engine, digest, source, actor, now)
-    _store_members(engine, list_id, matched)
-    with transaction(engine, actor=actor, now=now) as act:
-        sealed = act.session.get_one(CustomerList, list_id)
-        sealed.row_count, sealed.unmatched_count, sealed.status = len(matched), len(unmatched), BuildStatus.SEALED
-        evidence_id = _add_evidence(act, incident_id, digest, len(content))
-        act.record(
-            ListLoaded(list_id=list_id, digest=digest, matched=len(matched), unmatched=len(unmatched)),
-            incident=incident_id,
-        )
-        return _loaded(sealed, matched, unmatched, evidence_id, unchanged=False)
+        _check_items(session, file)
+        known = known_at(session)
+        digest = digest_of_list(file.digest, how, known if match_again else None)
+        earlier = session.scalars(sa.select(CustomerList).where(CustomerList.digest == digest)).one_or_none()
+    if earlier is not None and earlier.status is BuildStatus.SEALED:
+        file.keep(evidence_folder)
+        return _share(engine, incident_id, earlier.id, file, actor=actor, now=now)
+    if earlier is not None:
+        _drop(engine, earlier.id)
+    list_id = _open(engine, digest, file, source, known, actor, now)
+    matcher = Matcher(address_key)
+    rows = _build(engine, list_id, file, matcher)
+    if not matcher.matched_by and not allow_empty:
+        _drop(engine, list_id)
+        raise ListMatchesNobody(rows=rows)
+    file.keep(evidence_folder)
+    return _seal(engine, incident_id, list_id, file, matcher, rows, actor=actor, now=now)
 
 
-def sources(engine: Engine, list_ids: Sequence[int]) -> dict[int, str]:
-    """Return where each list came from, in the words of who loaded it."""
-    with reading(engine) as session:
-        found = sa.select(CustomerList.id, CustomerList.source).where(CustomerList.id.in_(list_ids))
-        return dict(session.execute(found).all())
+def digest_of_list(file_digest: str, how: Reading, matched_at: datetime | None) -> str:
+    """Return the digest of a list: that of its file, and of how it was read and matched where that was told."""
+    told = dict(how.decides)
+    if matched_at is not None:
+        told["matched_at"] = matched_at
+    return digest_of({"file": file_digest, **told}) if told else file_digest
 
 
-def _store_members(engine: Engine, list_id: int, matched: Mapping[int, frozenset[str] | None]) -> None:
-    for chunk in chunks(sorted(matched.items(), key=lambda entry: entry[0])):
-        with building(engine) as session:
-            sets = {items: item_set_id(session, items) for items in {items for _, items in chunk} if items is not None}
-            members = [
-                {"list_id": list_id, "customer_id": customer, "item_set_id": sets[items] if items else None}
-                for customer, items in chunk
-            ]
-            insert_new(session, CustomerListMember, members)
+class _File:
+    """A list that comes in: its bytes, how to read them, and its rows as often as they are needed."""
+
+    def __init__(self, *, content: Source, how: Reading) -> None:
+        self.content = content
+        self.how = how
+        self.digest, self.size = measure(content)
+
+    def keep(self, folder: Path | None) -> None:
+        if folder is not None:
+            keep_file(folder, self.content, digest=self.digest)
+
+    def rows(self) -> Iterator[ListRow]:
+        return read_list(text_lines(lambda: pieces_of(self.content), self.how.encoding), self.how)
+
+    def chunks(self) -> Iterator[list[ListRow]]:
+        rows = self.rows()
+        while chunk := list(islice(rows, ROWS_AT_ONCE)):
+            yield chunk
 
 
-def _open_list(engine: Engine, digest: str, source: str, actor: Actor, now: datetime) -> int:
+def _check_items(session: Session, file: _File) -> None:
+    """Read the whole file once before anything is stored: an item that does not exist refuses it, by line."""
+    known = frozenset(session.scalars(sa.select(DataItem.code)))
+    told = {use.item for use in file.how.columns if use.item is not None}
+    if unknown := sorted(told - known):
+        raise NotFound(what="data item", name=", ".join(unknown))
+    for row in file.rows():
+        if row.items is not None and not row.items <= known:
+            raise ItemsUnknown(line=row.line, items=", ".join(sorted(row.items - known)))
+
+
+def _open(
+    engine: Engine, digest: str, file: _File, source: str, known: datetime | None, actor: Actor, now: datetime
+) -> int:
     with building(engine) as session:
         row = CustomerList(
             digest=digest,
@@ -110,88 +165,161 @@ def _open_list(engine: Engine, digest: str, source: str, actor: Actor, now: date
             unmatched_count=0,
             loaded_at=now,
             loaded_by=actor,
+            file_digest=file.digest,
+            reading=file.how.decides,
+            known_at=known,
         )
         session.add(row)
         session.flush()
         return row.id
 
 
-def _add_evidence(act: Transaction, incident_id: IncidentId, digest: str, size: int) -> int:
-    evidence = Evidence(
-        incident_id=incident_id,
-        file_name="customer-list.csv",
-        media_type="text/csv",
-        size=size,
-        sha256=digest,
-        stored_at=act.now,
-        added_by=act.actor,
-    )
-    act.session.add(evidence)
-    act.session.flush()
-    act.record(EvidenceAdded(evidence_id=evidence.id, sha256=digest, size=size), incident=incident_id)
-    return evidence.id
+def _build(engine: Engine, list_id: int, file: _File, matcher: Matcher) -> int:
+    """Match the rows chunk by chunk below a list that no reader sees; return how many rows there were."""
+    rows, sets = 0, _Sets()
+    for chunk in file.chunks():
+        rows += len(chunk)
+        with reading(engine) as session:
+            decided = matcher.match(session, chunk)
+        with building(engine) as session:
+            sets.store(session, list_id, decided)
+            remarks = [
+                {"list_id": list_id, "line_number": row.line, "remark": found.remark}
+                for row, found in decided
+                if found.remark is not None
+            ]
+            insert_new(session, CustomerListRemark, remarks)
+    return rows
 
 
-def _evidence_of(engine: Engine, digest: str) -> int:
-    with reading(engine) as session:
-        return session.scalars(sa.select(Evidence.id).where(Evidence.sha256 == digest).limit(1)).one()
+class _Sets:
+    """Puts people on a list with their item sets; what an earlier chunk said of a person is added to."""
+
+    def __init__(self) -> None:
+        self._ids: dict[frozenset[str], int] = {}
+        self._items: dict[int, frozenset[str]] = {}
+
+    def store(self, session: Session, list_id: int, decided: Sequence[tuple[ListRow, Match]]) -> None:
+        people = dict(gathered(decided))
+        there = sa.select(CustomerListMember.customer_id, CustomerListMember.item_set_id).where(
+            CustomerListMember.list_id == list_id, CustomerListMember.customer_id.in_(people)
+        )
+        before = dict(session.execute(there).all())
+        for customer_id, set_id in before.items():
+            people[customer_id] = together(self._codes(session, set_id), people[customer_id])
+        members = {customer_id: self._id(session, items) for customer_id, items in people.items()}
+        changed = [customer_id for customer_id, set_id in before.items() if members[customer_id] != set_id]
+        session.execute(
+            sa.delete(CustomerListMember).where(
+                CustomerListMember.list_id == list_id, CustomerListMember.customer_id.in_(changed)
+            ),
+        )
+        rows = [
+            {"list_id": list_id, "customer_id": customer_id, "item_set_id": members[customer_id]}
+            for customer_id in sorted(members)
+        ]
+        insert_new(session, CustomerListMember, rows)
+
+    def _id(self, session: Session, items: frozenset[str] | None) -> int | None:
+        if items is None:
+            return None
+        if items not in self._ids:
+            self._ids[items] = item_set_id(session, items)
+        return self._ids[items]
+
+    def _codes(self, session: Session, set_id: int | None) -> frozenset[str] | None:
+        if set_id is None:
+            return None
+        if set_id not in self._items:
+            self._items[set_id] = frozenset(item_codes(session, [set_id])[set_id])
+        return self._items[set_id]
 
 
-def _loaded(
-    row: CustomerList, matched: Mapping[int, object], unmatched: Sequence[int], evidence_id: int, *, unchanged: bool
+def _drop(engine: Engine, list_id: int) -> None:
+    """Take a list away that was never sealed, a chunk at a time."""
+    for table, key in ((CustomerListMember, "customer_id"), (CustomerListRemark, "line_number")):
+        column = getattr(table, key)
+        while True:
+            with building(engine) as session:
+                some = sa.select(column).where(table.list_id == list_id).limit(ROWS_AT_ONCE)
+                keys = session.scalars(some).all()
+                session.execute(sa.delete(table).where(table.list_id == list_id, column.in_(keys)))
+            if len(keys) < ROWS_AT_ONCE:
+                break
+    with building(engine) as session:
+        session.execute(sa.delete(CustomerList).where(CustomerList.id == list_id))
+
+
+def _seal(
+    engine: Engine,
+    incident_id: IncidentId,
+    list_id: int,
+    file: _File,
+    matcher: Matcher,
+    rows: int,
+    *,
+    actor: Actor,
+    now: datetime,
 ) -> LoadedList:
+    with reading(engine) as session:
+        members = sa.select(sa.func.count()).where(CustomerListMember.list_id == list_id)
+        people, unmatched = session.scalar(members) or 0, session.scalar(_nobody(list_id)) or 0
+    with transaction(engine, actor=actor, now=now) as act:
+        row = act.session.get_one(CustomerList, list_id)
+        row.row_count, row.unmatched_count, row.rows_read = people, unmatched, rows
+        row.matched_by = {str(key): number for key, number in sorted(matcher.matched_by.items())}
+        row.status = BuildStatus.SEALED
+        act.session.flush()
+        evidence_id = record_evidence(
+            act, incident_id, file.digest, file.size, file_name="customer-list.csv", media_type="text/csv"
+        )
+        act.record(
+            ListLoaded(list_id=list_id, digest=row.digest, matched=people, unmatched=unmatched), incident=incident_id
+        )
+        return _loaded(act.session, row, evidence_id, unchanged=False)
+
+
+def _nobody(list_id: int) -> sa.Select[int]:
+    return sa.select(sa.func.count()).where(
+        CustomerListRemark.list_id == list_id, CustomerListRemark.remark.in_(NAMES_NOBODY)
+    )
+
+
+def _share(
+    engine: Engine, incident_id: IncidentId, list_id: int, file: _File, *, actor: Actor, now: datetime
+) -> LoadedList:
+    """Return a list that is loaded already; another incident gets the file as its own evidence."""
+    with reading(engine) as session:
+        row = session.get_one(CustomerList, list_id)
+        evidence_id = session.scalar(evidence_number(incident_id, file.digest))
+        if evidence_id is not None:
+            return _loaded(session, row, evidence_id, unchanged=True)
+    with transaction(engine, actor=actor, now=now) as act:
+        row = act.session.get_one(CustomerList, list_id)
+        evidence_id = record_evidence(
+            act, incident_id, file.digest, file.size, file_name="customer-list.csv", media_type="text/csv"
+        )
+        act.record(
+            ListLoaded(list_id=list_id, digest=row.digest, matched=row.row_count, unmatched=row.unmatched_count),
+            incident=incident_id,
+        )
+        return _loaded(act.session, row, evidence_id, unchanged=True)
+
+
+def _loaded(session: Session, row: CustomerList, evidence_id: int, *, unchanged: bool) -> LoadedList:
+    remarks = CustomerListRemark.list_id == row.id, CustomerListRemark.remark.in_(NAMES_NOBODY)
+    lines = sa.select(CustomerListRemark.line_number).where(*remarks).order_by(CustomerListRemark.line_number)
+    newest = known_at(session)
+    more = newest is not None and (row.known_at is None or newest > row.known_at)
     return LoadedList(
         list_id=row.id,
         digest=row.digest,
-        matched=len(matched),
-        unmatched_lines=tuple(unmatched),
+        matched=row.row_count,
+        unmatched=row.unmatched_count,
+        unmatched_lines=tuple(session.scalars(lines.limit(LINES_NAMED))),
+        rows_read=row.rows_read,
+        matched_by=dict(row.matched_by) if isinstance(row.matched_by, dict) else {},
         evidence_id=evidence_id,
         unchanged=unchanged,
+        known_more_since=unchanged and more and row.unmatched_count > 0,
     )
-
-
-def _check_items(session: Session, rows: Sequence[ListRow]) -> None:
-    known = set(session.scalars(sa.select(DataItem.code)))
-    for row in rows:
-        if unknown := sorted((row.items or frozenset()) - known):
-            raise ItemsUnknown(line=row.line, items=", ".join(unknown))
-
-
-def _match(
-    session: Session, rows: Sequence[ListRow], address_key: bytes
-) -> tuple[dict[int, frozenset[str] | None], list[int]]:
-    """Match rows to customers by number, else by normalised address; several rows of one person add up."""
-    by_number: dict[str, int] = {}
-    by_digest: dict[str, set[int]] = defaultdict(set)
-    digests = {row.line: _digest(row.email, address_key) for row in rows if row.email and not row.customer_number}
-    for chunk in chunks([row.customer_number for row in rows if row.customer_number]):
-        found = sa.select(Customer.customer_number, Customer.id).where(Customer.customer_number.in_(chunk))
-        by_number.update(session.execute(found).all())
-    for chunk in chunks([digest for digest in digests.values() if digest]):
-        contacts = sa.select(CustomerContact.address_digest, CustomerContact.customer_id).where(
-            CustomerContact.address_digest.in_(chunk),
-            CustomerContact.channel == Channel.EMAIL,
-        )
-        for digest, customer_id in session.execute(contacts):
-            by_digest[digest].add(customer_id)
-    matched: dict[int, frozenset[str] | None] = {}
-    unmatched = []
-    for row in rows:
-        number = by_number.get(row.customer_number)
-        people = {number} if number is not None else by_digest.get(digests.get(row.line) or "", set())
-        if not people:
-            unmatched.append(row.line)
-        for customer_id in people:
-            matched[customer_id] = _together(matched.get(customer_id), row.items)
-    return matched, unmatched
-
-
-def _together(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
-    return (one or frozenset()) | (other or frozenset()) or None
-
-
-def _digest(email: str, address_key: bytes) -> str | None:
-    try:
-        return keyed_digest(address_key, normalised(parse_address(email)))
-    except AddressRefused:
-        return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -13,12 +14,28 @@ from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import NotFound, NothingYet
 from incident_app.domain.events import ScopeSet
 from incident_app.domain.ids import Actor, IncidentId, ScopeId
-from incident_app.domain.scopes import Scope, TouchedList, TouchedStore, check_scope
-from incident_app.domain.vocabulary import Certainty, Harm
-from incident_app.persistence.incidents import CustomerList, IncidentScope, ScopeList, ScopeStore
-from incident_app.persistence.inventory import DataItem, DataStore, ThirdParty
+from incident_app.domain.scope_changes import choose_items
+from incident_app.domain.scopes import Scope, TouchedList, TouchedStore, check_narrowing, check_scope
+from incident_app.domain.vocabulary import BuildStatus, Certainty, DisclosureBasis, Harm
+from incident_app.persistence.incidents import (
+    CustomerList,
+    Evidence,
+    IncidentScope,
+    ScopeList,
+    ScopeListStore,
+    ScopeStore,
+)
+from incident_app.persistence.inventory import DataItem, DataStore, Disclosure, ThirdParty
+from incident_app.persistence.timeline import TextRow
 from incident_app.services.customers import stores_and_items
+from incident_app.services.inventory import current_inventory
+from incident_app.services.scope_findings import count_findings, keep_findings
 from incident_app.services.transaction import Transaction, reading, transaction
+
+ERASED = "消去済み / erased"
+"""Stands where the reason of an entry was erased: the entry had one."""
+HANDED_OVER = "契約または提供記録にある項目のみ / only what the contract or transfer list names"
+"""The reason why items that the policy publishes are left out at a party."""
 
 
 class NothingKept(NotFound):
@@ -30,11 +47,13 @@ class NothingKept(NotFound):
 def set_scope(
     engine: Engine, incident_id: IncidentId, scope: Scope, *, note: str | None = None, actor: Actor, now: datetime
 ) -> int:
-    """Store a new version of the scope; return its number."""
+    """Store a new version of the scope, with what was counted of it; return its number.
+
+    Taking something out that the version before named needs a reason: that of the entry, or `note`.
+    """
     with reading(engine) as session:
-        items = {store: frozenset(codes) for store, codes in stores_and_items(session).items()}
-        all_items = frozenset(session.scalars(sa.select(DataItem.code)))
-    check_scope(scope, items_of_store=items, all_items=all_items)
+        _check(session, incident_id, scope, note)
+        findings = count_findings(session, scope, now=now)
     with transaction(engine, actor=actor, now=now) as act:
         newest = sa.select(sa.func.max(IncidentScope.version)).where(IncidentScope.incident_id == incident_id)
         row = IncidentScope(
@@ -59,7 +78,50 @@ def set_scope(
             ),
             incident=incident_id,
         )
+        keep_findings(act, row.id, row.version, findings, incident=incident_id)
         return row.version
+
+
+def _check(session: Session, incident_id: IncidentId, scope: Scope, note: str | None) -> None:
+    items = {store: frozenset(codes) for store, codes in stores_and_items(session).items()}
+    check_scope(scope, items_of_store=items, all_items=frozenset(session.scalars(sa.select(DataItem.code))))
+    _check_references(session, incident_id, scope)
+    before = _newest(session, incident_id)
+    if before is not None:
+        check_narrowing(read_scope(session, ScopeId(before.id)), scope, items_of_store=items, reason=note)
+
+
+def _check_references(session: Session, incident_id: IncidentId, scope: Scope) -> None:
+    """Refuse evidence of another incident, and parties and lists that do not exist."""
+    mine = set(session.scalars(sa.select(Evidence.id).where(Evidence.incident_id == incident_id)))
+    parties = set(session.scalars(sa.select(ThirdParty.code)))
+    sealed = sa.select(CustomerList.id).where(CustomerList.status == BuildStatus.SEALED)
+    known = set(session.scalars(sealed.where(CustomerList.id.in_([listed.list_id for listed in scope.lists]))))
+    named = {entry.evidence_id for entry in scope.stores} | {listed.evidence_id for listed in scope.lists}
+    if strange := sorted(number for number in named - mine if number is not None):
+        raise NotFound(what="evidence", name=", ".join(map(str, strange)))
+    for entry in scope.stores:
+        if entry.via_party is not None and entry.via_party not in parties:
+            raise NotFound(what="third party", name=entry.via_party)
+    for listed in scope.lists:
+        if listed.list_id not in known:
+            raise NotFound(what="list", name=listed.list_id)
+
+
+def chosen_items(
+    engine: Engine,
+    store: str,
+    *,
+    items: Collection[str] = (),
+    categories: Collection[str] = (),
+    without: Collection[str] = (),
+) -> frozenset[str] | None:
+    """Return the items of a store that are chosen by name and by category, less those left out; None means all."""
+    with reading(engine) as session:
+        inventory = current_inventory(session)
+    held = frozenset(item.item for item in inventory.store(store).items)
+    under = [(category, inventory.items_under(category)) for category in categories]
+    return choose_items(held, items=items, categories=under, without=without)
 
 
 def stores_at_party(
@@ -70,7 +132,10 @@ def stores_at_party(
     touched_from: datetime | None = None,
     touched_until: datetime | None = None,
 ) -> tuple[TouchedStore, ...]:
-    """Return the stores that a third party of the policy operates, as entries of a scope."""
+    """Return the stores that a third party of the policy operates, as entries of a scope.
+
+    What was really handed over (contract, transfer list) beats what the policy publishes, where it is on record.
+    """
     with reading(engine) as session:
         party_id = session.scalar(sa.select(ThirdParty.id).where(ThirdParty.code == party))
         if party_id is None:
@@ -80,37 +145,64 @@ def stores_at_party(
             .where(DataStore.operator_id == party_id, DataStore.retired_at.is_(None))
             .order_by(DataStore.code),
         ).all()
+        held = stores_and_items(session)
+        actual = _handed_over(session, party_id)
     if not codes:
         raise NothingKept(name=party)
+    narrower = {code: held[code] & actual for code in codes if held[code] & actual and not held[code] <= actual}
     return tuple(
         TouchedStore(
-            store=code, certainty=certainty, touched_from=touched_from, touched_until=touched_until, via_party=party
+            store=code,
+            items=frozenset(narrower[code]) if code in narrower else None,
+            reason=HANDED_OVER if code in narrower else None,
+            certainty=certainty,
+            touched_from=touched_from,
+            touched_until=touched_until,
+            via_party=party,
         )
         for code in codes
     )
 
 
+def _handed_over(session: Session, party_id: int) -> set[str]:
+    live = sa.select(Disclosure.item_code).where(Disclosure.party_id == party_id, Disclosure.until.is_(None))
+    return set(session.scalars(live.where(Disclosure.basis == DisclosureBasis.ACTUAL)))
+
+
 def newest_scope(session: Session, incident_id: IncidentId) -> IncidentScope:
     """Return the row of the newest scope; NotFound when none was set."""
-    row = session.scalars(
-        sa.select(IncidentScope)
-        .where(IncidentScope.incident_id == incident_id)
-        .order_by(IncidentScope.version.desc())
-        .limit(1),
-    ).one_or_none()
+    row = _newest(session, incident_id)
     if row is None:
         raise NothingYet(what="scope")
     return row
 
 
+def get_scope_version(session: Session, incident_id: IncidentId, version: int | None = None) -> IncidentScope:
+    """Return the row of one version, or of the newest; NotFound otherwise."""
+    if version is None:
+        return newest_scope(session, incident_id)
+    row = session.scalars(
+        sa.select(IncidentScope).where(IncidentScope.incident_id == incident_id, IncidentScope.version == version),
+    ).one_or_none()
+    if row is None:
+        raise NotFound(what="version of the scope", name=version)
+    return row
+
+
+def _newest(session: Session, incident_id: IncidentId) -> IncidentScope | None:
+    return session.scalars(
+        sa.select(IncidentScope)
+        .where(IncidentScope.incident_id == incident_id)
+        .order_by(IncidentScope.version.desc())
+        .limit(1),
+    ).one_or_none()
+
+
 def find_newest_scope(engine: Engine, incident_id: IncidentId) -> tuple[int, Scope] | None:
     """Return the newest version and its scope, or None."""
     with reading(engine) as session:
-        try:
-            row = newest_scope(session, incident_id)
-        except NotFound:
-            return None
-        return row.version, read_scope(session, ScopeId(row.id))
+        row = _newest(session, incident_id)
+        return None if row is None else (row.version, read_scope(session, ScopeId(row.id)))
 
 
 def read_scope(session: Session, scope_id: ScopeId) -> Scope:
@@ -125,49 +217,68 @@ def read_scope(session: Session, scope_id: ScopeId) -> Scope:
 
 
 def _touched_stores(session: Session, scope_id: ScopeId) -> Iterable[TouchedStore]:
+    """Put the rows of a scope together again, entry by entry, in the order in which they were named."""
     rows = session.execute(
-        sa.select(ScopeStore, DataStore.code, ThirdParty.code)
+        sa.select(ScopeStore, DataStore.code, ThirdParty.code, TextRow.body)
         .join(DataStore, DataStore.id == ScopeStore.store_id)
         .outerjoin(ThirdParty, ThirdParty.id == ScopeStore.via_party_id)
+        .outerjoin(TextRow, TextRow.id == ScopeStore.reason_text_id)
         .where(ScopeStore.scope_id == scope_id)
         .order_by(ScopeStore.id),
     )
-    entries: dict[tuple[object, ...], list[str | None]] = {}
-    for row, store_code, party_code in rows:
-        key = (store_code, row.touched_from, row.touched_until, row.certainty, party_code)
-        entries.setdefault(key, []).append(row.item_code)
-    for (store, touched_from, touched_until, certainty, party), items in entries.items():
-        yield TouchedStore(
-            store=str(store),
-            items=None if None in items else frozenset(item for item in items if item is not None),
-            touched_from=touched_from if isinstance(touched_from, datetime) else None,
-            touched_until=touched_until if isinstance(touched_until, datetime) else None,
-            certainty=Certainty(str(certainty)),
-            via_party=str(party) if party else None,
-        )
+    entries: dict[tuple[object, ...], TouchedStore] = {}
+    for row, store, party, reason in rows:
+        # Rows from before entries were numbered belong together when they say the same: their digests rest on it.
+        same = (store, row.touched_from, row.touched_until, row.certainty, party)
+        key = ("entry", row.entry) if row.entry is not None else same
+        if key not in entries:
+            entries[key] = _entry(row, store, party, reason)
+        elif row.item_code is None:
+            entries[key] = replace(entries[key], items=None)
+        elif (known := entries[key].items) is not None:
+            entries[key] = replace(entries[key], items=known | {row.item_code})
+    return entries.values()
+
+
+def _entry(row: ScopeStore, store: str, party: str | None, reason: str | None) -> TouchedStore:
+    return TouchedStore(
+        store=store,
+        items=None if row.item_code is None else frozenset({row.item_code}),
+        touched_from=row.touched_from,
+        touched_until=row.touched_until,
+        certainty=row.certainty,
+        via_party=party,
+        reason=reason if reason or row.reason_text_id is None else ERASED,
+        evidence_id=row.evidence_id,
+        acquiring=bool(row.acquiring),
+        key_compromised=bool(row.key_compromised),
+    )
 
 
 def _touched_lists(session: Session, scope_id: ScopeId) -> Iterable[TouchedList]:
     rows = session.execute(
-        sa.select(ScopeList, CustomerList.digest)
+        sa.select(ScopeList, CustomerList.digest, DataStore.code)
         .join(CustomerList, CustomerList.id == ScopeList.list_id)
+        .outerjoin(ScopeListStore, ScopeListStore.scope_list_id == ScopeList.id)
+        .outerjoin(DataStore, DataStore.id == ScopeListStore.store_id)
         .where(ScopeList.scope_id == scope_id)
         .order_by(ScopeList.id),
     )
-    for row, digest in rows:
+    for row, digest, store in rows:
         yield TouchedList(
             list_id=row.list_id,
             list_digest=digest,
             relation=row.relation,
             certainty=row.certainty,
             evidence_id=row.evidence_id,
+            store=store,
         )
 
 
 def _add_entries(act: Transaction, scope_id: int, scope: Scope) -> None:
     stores = dict(act.session.execute(sa.select(DataStore.code, DataStore.id)).all())
     parties = dict(act.session.execute(sa.select(ThirdParty.code, ThirdParty.id)).all())
-    for entry in scope.stores:
+    for number, entry in enumerate(scope.stores):
         reason_id = act.keep_text(entry.reason).id if entry.reason else None
         for item in sorted(entry.items) if entry.items is not None else [None]:
             act.session.add(
@@ -179,17 +290,24 @@ def _add_entries(act: Transaction, scope_id: int, scope: Scope) -> None:
                     touched_until=entry.touched_until,
                     certainty=entry.certainty,
                     via_party_id=parties[entry.via_party] if entry.via_party else None,
+                    evidence_id=entry.evidence_id,
                     reason_text_id=reason_id,
+                    entry=number,
+                    acquiring=entry.acquiring or None,
+                    key_compromised=entry.key_compromised or None,
                 ),
             )
+        act.session.flush()  # ids follow the order of the entries
     for listed in scope.lists:
-        act.session.add(
-            ScopeList(
-                scope_id=scope_id,
-                list_id=listed.list_id,
-                relation=listed.relation,
-                certainty=listed.certainty,
-                evidence_id=listed.evidence_id,
-            ),
+        row = ScopeList(
+            scope_id=scope_id,
+            list_id=listed.list_id,
+            relation=listed.relation,
+            certainty=listed.certainty,
+            evidence_id=listed.evidence_id,
         )
+        act.session.add(row)
+        act.session.flush()
+        if listed.store is not None:
+            act.session.add(ScopeListStore(scope_list_id=row.id, store_id=stores[listed.store]))
     act.session.flush()

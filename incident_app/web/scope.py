@@ -11,7 +11,7 @@ from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput
 from incident_app.domain.scopes import Scope, TouchedList, TouchedStore
 from incident_app.domain.vocabulary import Cause, Certainty, Harm, JobKind, ListRelation
-from incident_app.services import inventory, jobs, lists, scopes
+from incident_app.services import inventory, jobs, list_views, lists, scopes
 from incident_app.services.incidents import IncidentView
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
@@ -37,7 +37,7 @@ def show(reference: str) -> str:
         ],
         parties=[(party.code, names[party.code]) for party in inventory.list_parties(context.engine())],
         names=names,
-        sources=lists.sources(context.engine(), [entry.list_id for entry in found[1].lists] if found else []),
+        sources=list_views.sources(context.engine(), [entry.list_id for entry in found[1].lists] if found else []),
         causes=list(Cause),
         harms=list(Harm),
         jobs=jobs.list_jobs(context.engine(), view.id)[:3],
@@ -92,6 +92,7 @@ def add_list(reference: str) -> Response:
         content,
         source=context.typed("source") or "upload",
         address_key=context.parts().address_key,
+        evidence_folder=context.parts().uploads.with_name("evidence"),
         actor=context.account().actor,
         now=context.now(),
     )
@@ -104,7 +105,7 @@ def add_list(reference: str) -> Response:
     )
     current = _current(view)
     kept = tuple(known for known in current.lists if known.list_id != loaded.list_id)
-    context.done("scope.list_loaded", matched=loaded.matched, unmatched=len(loaded.unmatched_lines))
+    context.done("scope.list_loaded", matched=loaded.matched, unmatched=loaded.unmatched)
     return _set(view, replace(current, lists=(*kept, entry)))
 
 

@@ -97,6 +97,50 @@ class ScopeSet(EventFacts):
 
 
 @event(
+    "retention.exceeded",
+    ja="範囲 第{version}版：保存期間を過ぎた記録が {records}件あります（保管先 {stores}件、項目 {items}件）",
+    en="Scope version {version}: {records} records are held past their retention ({stores} stores, {items} items)",
+)
+class RetentionExceeded(EventFacts):
+    version: int
+    stores: int
+    items: int
+    records: int
+    digest: str
+
+
+@event(
+    "involved.added",
+    ja="登録外の関係者 {person_id} を加えました（{role}）",
+    en="Person {person_id} outside the inventory added ({role})",
+)
+class InvolvedAdded(EventFacts):
+    person_id: int
+    role: str
+    items: int
+
+
+@event(
+    "involved.deletion_confirmed",
+    ja="関係者 {person_id} がデータの削除を確認しました",
+    en="Person {person_id} confirmed that the data is deleted",
+)
+class DeletionConfirmed(EventFacts):
+    person_id: int
+    evidence_id: int | None
+    note_digest: str | None
+
+
+@event(
+    "involved.erased",
+    ja="関係者 {person_id} の氏名と連絡先を消去しました",
+    en="Name and contact of person {person_id} erased",
+)
+class InvolvedErased(EventFacts):
+    person_id: int
+
+
+@event(
     "impact.determined",
     ja="影響 第{version}版を判定しました（確定 {confirmed}、推定 {assumed}、除外 {ruled_out}）",
     en="Impact version {version} determined ({confirmed} confirmed, {assumed} assumed, {ruled_out} ruled out)",

@@ -1,0 +1,131 @@
+"""Matching the rows of a list to customers, a chunk at a time: by number, address and telephone ever held."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from incident_app.domain.contact_keys import number_spellings, phone_key
+from incident_app.domain.digests import keyed_digest
+from incident_app.domain.lists import ListRow, Match, match
+from incident_app.domain.vocabulary import Channel, MatchKey
+from incident_app.persistence.customers import Customer, CustomerContact
+from notifications.addresses import normalised, parse_address
+from notifications.errors import AddressRefused
+
+FORMER = "former_contact"
+"""Counts rows that were matched by an address or number which is no longer the person's."""
+
+
+@dataclass(kw_only=True)
+class _Known:
+    """What the tables say about the keys of one chunk."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    people: dict[tuple[Channel, str], set[int]] = field(default_factory=lambda: defaultdict(set))
+    current: set[tuple[Channel, str, int]] = field(default_factory=set)
+
+
+class Matcher:
+    """Finds the people whom rows name; counts by what they were found."""
+
+    def __init__(self, address_key: bytes) -> None:
+        self.address_key = address_key
+        self.matched_by: Counter[str] = Counter()
+
+    def match(self, session: Session, rows: Sequence[ListRow]) -> list[tuple[ListRow, Match]]:
+        """Decide for each row of a chunk whom it names."""
+        digests = [self._digests(row) for row in rows]
+        spellings = [number_spellings(row.number) for row in rows]
+        known = self._look_up(session, spellings, digests)
+        found = []
+        for row, numbers, contacts in zip(rows, spellings, digests, strict=True):
+            decided = match(
+                row,
+                exact=frozenset(known.numbers[number] for number in numbers[:2] if number in known.numbers),
+                spelt=frozenset(known.numbers[number] for number in numbers[2:] if number in known.numbers),
+                email=_people(known, contacts, Channel.EMAIL),
+                phone=_people(known, contacts, Channel.PHONE),
+            )
+            self._count(decided, contacts, known)
+            found.append((row, decided))
+        return found
+
+    def _count(self, decided: Match, contacts: Sequence[tuple[Channel, str]], known: _Known) -> None:
+        if decided.key is None:
+            return
+        self.matched_by[decided.key] += 1
+        channel = {MatchKey.EMAIL: Channel.EMAIL, MatchKey.PHONE: Channel.PHONE}.get(decided.key)
+        if channel and not any(
+            (*contact, person) in known.current
+            for contact in contacts
+            if contact[0] is channel
+            for person in decided.people
+        ):
+            self.matched_by[FORMER] += 1
+
+    def _digests(self, row: ListRow) -> list[tuple[Channel, str]]:
+        found: list[tuple[Channel, str]] = []
+        if row.email and (address := _normal_address(row.email)):
+            found.append((Channel.EMAIL, keyed_digest(self.address_key, address)))
+        if row.phone:
+            # Numbers were once kept as they were written; until a person is imported anew, that is their digest.
+            spellings = dict.fromkeys(spelling for spelling in (phone_key(row.phone), row.phone.strip()) if spelling)
+            found += [(Channel.PHONE, keyed_digest(self.address_key, spelling)) for spelling in spellings]
+        return found
+
+    def _look_up(
+        self, session: Session, spellings: Iterable[Sequence[str]], digests: Iterable[Sequence[tuple[Channel, str]]]
+    ) -> _Known:
+        known = _Known()
+        numbers = sorted({spelling for row in spellings for spelling in row})
+        if numbers:
+            query = sa.select(Customer.customer_number, Customer.id).where(Customer.customer_number.in_(numbers))
+            known.numbers.update(session.execute(query).all())
+        wanted = sorted({digest for contacts in digests for _, digest in contacts})
+        if not wanted:
+            return known
+        contacts = sa.select(
+            CustomerContact.channel,
+            CustomerContact.address_digest,
+            CustomerContact.customer_id,
+            CustomerContact.valid_until,
+        ).where(CustomerContact.address_digest.in_(wanted), CustomerContact.channel != Channel.POST)
+        for channel, digest, customer_id, valid_until in session.execute(contacts):
+            known.people[channel, digest].add(customer_id)
+            if valid_until is None:
+                known.current.add((channel, digest, customer_id))
+        return known
+
+
+def _people(known: _Known, contacts: Sequence[tuple[Channel, str]], channel: Channel) -> frozenset[int]:
+    found: set[int] = set()
+    for contact in contacts:
+        if contact[0] is channel and contact in known.people:
+            found |= known.people[contact]
+    return frozenset(found)
+
+
+def _normal_address(text: str) -> str | None:
+    try:
+        return normalised(parse_address(text))
+    except AddressRefused:
+        return None
+
+
+def gathered(decided: Iterable[tuple[ListRow, Match]]) -> Mapping[int, frozenset[str] | None]:
+    """Return the people of a chunk with their items; several rows of one person add up."""
+    people: dict[int, frozenset[str] | None] = {}
+    for row, found in decided:
+        for customer_id in found.people:
+            people[customer_id] = together(people.get(customer_id), row.items)
+    return people
+
+
+def together(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    """Return the items of two rows of one person; none named means those of the stores in scope."""
+    return (one or frozenset()) | (other or frozenset()) or None
