@@ -7,9 +7,11 @@ import sys
 import click
 
 from incident_app.cli.context import REFUSED, World, command
+from incident_app.cli.scope_common import current_scope, preview_text
 from incident_app.domain.access import Permission
 from incident_app.services import impact as determination
 from incident_app.services import impact_views, obligations
+from incident_app.services.preview import PreviewCache, preview_scope
 
 VERIFIED = {
     determination.Repetition.REPEATS: "repeats",
@@ -40,6 +42,16 @@ def determine(world: World, reference: str) -> None:
     world.show(
         found, f"Impact version {found.version}{' (unchanged)' if found.unchanged else ''}: {counts or 'nobody'}"
     )
+
+
+@impact.command()
+@click.argument("reference")
+@command
+def preview(world: World, reference: str) -> None:
+    """Show what determining the newest scope would say, against the newest version. Nothing is stored."""
+    view, _ = world.incident(reference, Permission.IMPACT_DETERMINE)
+    found = preview_scope(world.engine, PreviewCache(), view.id, current_scope(world, view))
+    world.show({"preview": found}, preview_text(found))
 
 
 @impact.command()

@@ -10,7 +10,7 @@ import click
 
 from incident_app.cli import scope_evidence, scope_lists, scope_people, scope_versions
 from incident_app.cli.context import MOMENT, World, command
-from incident_app.cli.scope_common import CERTAINTY, current_scope, set_changed
+from incident_app.cli.scope_common import CERTAINTY, PREVIEW, current_scope, set_changed
 from incident_app.domain.access import Permission
 from incident_app.domain.scope_changes import with_party, with_store, without_list, without_store
 from incident_app.domain.scopes import TouchedStore
@@ -54,6 +54,7 @@ def scope() -> None:
 @click.option("--cause", type=click.Choice([word.value for word in Cause]))
 @click.option("--harm", "harms", multiple=True, type=click.Choice([word.value for word in Harm]))
 @click.option("--reason")
+@PREVIEW
 @command
 def add_store(
     world: World,
@@ -63,6 +64,7 @@ def add_store(
     beside: bool,
     cause: str | None,
     harms: tuple[str, ...],
+    preview: bool,
     **said: Unpack[Said],
 ) -> None:
     """Add a store, or say anew how it was touched. Without --item or --category: everything that it holds."""
@@ -73,7 +75,7 @@ def add_store(
         cause=Cause(cause) if cause else changed.cause,
         harms=frozenset(Harm(word) for word in harms) or changed.harms,
     )
-    set_changed(world, view, account, changed, said["reason"])
+    set_changed(world, view, account, changed, said["reason"], preview=preview)
 
 
 def _entry(world: World, store: str, said: Said) -> TouchedStore:
@@ -99,6 +101,7 @@ def _entry(world: World, store: str, said: Said) -> TouchedStore:
 @click.option("--from", "touched_from", type=MOMENT)
 @click.option("--until", "touched_until", type=MOMENT)
 @click.option("--reason")
+@PREVIEW
 @command
 def add_party(
     world: World,
@@ -108,6 +111,7 @@ def add_party(
     touched_from: datetime | None,
     touched_until: datetime | None,
     reason: str | None,
+    preview: bool,
 ) -> None:
     """Add a recipient of the policy: the stores that it operates, with exactly what it received."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
@@ -118,29 +122,34 @@ def add_party(
         touched_from=touched_from,
         touched_until=touched_until,
     )
-    set_changed(world, view, account, with_party(current_scope(world, view), entries), reason)
+    changed = with_party(current_scope(world, view), entries)
+    set_changed(world, view, account, changed, reason, preview=preview)
 
 
 @scope.command("remove-store")
 @click.argument("reference")
 @click.argument("store")
 @click.option("--reason", required=True, help="Why it was not touched after all; stays visible.")
+@PREVIEW
 @command
-def remove_store(world: World, reference: str, store: str, reason: str) -> None:
+def remove_store(world: World, reference: str, store: str, reason: str, preview: bool) -> None:
     """Take a store out of the newest version, with the reason; earlier versions stay as they were."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
-    set_changed(world, view, account, without_store(current_scope(world, view), store), reason)
+    changed = without_store(current_scope(world, view), store)
+    set_changed(world, view, account, changed, reason, preview=preview)
 
 
 @scope.command("remove-list")
 @click.argument("reference")
 @click.argument("list_id", metavar="LIST", type=int)
 @click.option("--reason", required=True, help="Why it no longer counts; stays visible.")
+@PREVIEW
 @command
-def remove_list(world: World, reference: str, list_id: int, reason: str) -> None:
+def remove_list(world: World, reference: str, list_id: int, reason: str, preview: bool) -> None:
     """Take a list of customers out of the newest version, with the reason."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
-    set_changed(world, view, account, without_list(current_scope(world, view), list_id), reason)
+    changed = without_list(current_scope(world, view), list_id)
+    set_changed(world, view, account, changed, reason, preview=preview)
 
 
 PARTS: tuple[click.Command, ...] = (

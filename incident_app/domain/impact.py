@@ -88,6 +88,8 @@ def judge(pattern: Pattern, scope: Scope, inventory: Inventory) -> Judgement | N
     if confined and ListRelation.ONLY not in listed and ListRelation.ADDS not in listed:
         return None
     findings = _Findings(inventory, confirms_stores=any(_confirms_stores(scope, place) for place in pattern.listings))
+    for listing in sorted(pattern.listings, key=lambda listing: listing.entry):
+        findings.take_input_pages(scope, listing)
     if not confined or ListRelation.ONLY in listed:
         for pair in sorted(pattern.pairs):
             findings.take_pair(scope.stores[pair.entry], pair)
@@ -104,6 +106,12 @@ def _confirms_stores(scope: Scope, listing: Listing) -> bool:
 
 def _relation(scope: Scope, listing: Listing) -> ListRelation:
     return scope.lists[listing.entry].relation
+
+
+def _left_of(protection: Protection, entry: TouchedStore) -> Protection:
+    """Return what still protects an item: encryption protects nobody once the key was touched too (B10)."""
+    broken = entry.key_compromised and protection is Protection.ENCRYPTED_KEY_ELSEWHERE
+    return Protection.NONE if broken else protection
 
 
 class _Findings:
@@ -130,7 +138,7 @@ class _Findings:
         self.stores.add(store.code)
         protection = {item.item: item.protection for item in store.items}
         for code in touched:
-            self._touch(code, protection.get(code, Protection.NONE))
+            self._touch(code, _left_of(protection.get(code, Protection.NONE), entry))
         confirmed = not pair.upper_bound and (entry.certainty is Certainty.CONFIRMED or self.confirms_stores)
         self.confirmed |= confirmed
         self.sure |= touched if confirmed else set()
@@ -146,6 +154,26 @@ class _Findings:
         )
         self.because_ja.append(f"「{store.name_ja}」に保管（{names_ja}）。ここからの流出は{sure_ja}。")
         self.because_en.append(f"Held in {store.name_en} ({names_en}); a leak from it {sure_en}.")
+
+    def take_input_pages(self, scope: Scope, listing: Listing) -> None:
+        """Take the pages whose input was being taken while the people of a list used them: nothing is stored there."""
+        listed = scope.lists[listing.entry]
+        if listed.relation is ListRelation.RULES_OUT or listed.store is None:
+            return
+        for entry in scope.stores:
+            if not entry.acquiring or entry.store != listed.store or entry.certainty is Certainty.RULED_OUT:
+                continue
+            store = self.inventory.store(entry.store)
+            typed = frozenset(item.item for item in store.items) if entry.items is None else entry.items
+            taken = typed if listing.items is None else typed & set(listing.items)
+            for code in taken:
+                self._touch(code, Protection.NONE)
+            if entry.certainty is listed.certainty is Certainty.CONFIRMED:
+                self.sure |= taken
+            self.stores.add(store.code)
+            names_ja, names_en = self._names(taken, "ja"), self._names(taken, "en")
+            self.because_ja.append(f"「{store.name_ja}」に入力した情報（{names_ja}）が、入力の際に取得されました。")
+            self.because_en.append(f"Typed into {store.name_en} ({names_en}) while input was being taken there.")
 
     def take_listing(self, scope: Scope, listing: Listing) -> None:
         """Take one place on a list."""

@@ -116,6 +116,8 @@ def touched_people(scope: Scope, inventory: Inventory, sources: Sources) -> dict
     """Return the people whom each part of a scope touches."""
     touched: dict[Part, People] = {}
     for number, entry in enumerate(scope.stores):
+        if entry.acquiring:  # who was typing there stands on lists; what the store holds says nothing of them
+            continue
         upper_bound, held = sources.holders(entry)
         there = frozenset(item.item for item in inventory.store(entry.store).items)
         for set_id, items in sources.items(set(held)).items():

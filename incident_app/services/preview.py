@@ -21,7 +21,7 @@ from incident_app.domain.impact import Answer, answer
 from incident_app.domain.impact_difference import difference
 from incident_app.domain.impact_summary import Segment, Summary, summarise
 from incident_app.domain.people import People, people
-from incident_app.domain.scopes import Scope, TouchedStore
+from incident_app.domain.scopes import Scope, TouchedStore, without_people
 from incident_app.domain.vocabulary import Certainty
 from incident_app.persistence.customers import Customer
 from incident_app.persistence.gathering import gather, keys_of
@@ -31,6 +31,7 @@ from incident_app.services.impact import newest_knowledge
 from incident_app.services.impact_views import Said, said_of_people
 from incident_app.services.inventory import current_inventory
 from incident_app.services.people import newest_determination
+from incident_app.services.scopes import check_in
 from incident_app.services.transaction import reading
 
 Value = TypeVar("Value")
@@ -49,6 +50,8 @@ class Preview:
     """People against that version; without one everybody is new."""
     upper_bounds: tuple[str, ...]
     """Stores of third parties whose lists are missing: what stands for them is a maximum."""
+    people_unknown: tuple[str, ...]
+    """Stores whose input was being taken and of whose users there is no list yet: unknown, not zero."""
 
 
 class PreviewCache:
@@ -114,8 +117,12 @@ class _CachedSources(Sources):
 
 
 def preview_scope(engine: Engine, cache: PreviewCache, incident_id: IncidentId, scope: Scope) -> Preview:
-    """Answer a scope as a determination would at this moment: exact, never sampled, and nothing is stored."""
+    """Answer a scope as a determination would at this moment: exact, never sampled, and nothing is stored.
+
+    What could not be set is refused here too, but for the reason of taking something out: that is asked for later.
+    """
     with reading(engine) as session:
+        check_in(session, incident_id, scope, "preview")
         inventory = current_inventory(session)
         known_at = newest_knowledge(session)
         sources = _CachedSources(session, known_at, inventory.digest, cache)
@@ -129,6 +136,7 @@ def preview_scope(engine: Engine, cache: PreviewCache, incident_id: IncidentId, 
             removed=len(found.removed),
             changed=len(found.changed),
             upper_bounds=_upper_bounds(scope, answers),
+            people_unknown=tuple(entry.store for entry in without_people(scope)),
         )
 
 

@@ -52,7 +52,7 @@ def set_scope(
     Taking something out that the version before named needs a reason: that of the entry, or `note`.
     """
     with reading(engine) as session:
-        _check(session, incident_id, scope, note)
+        check_in(session, incident_id, scope, note)
         findings = count_findings(session, scope, now=now)
     with transaction(engine, actor=actor, now=now) as act:
         newest = sa.select(sa.func.max(IncidentScope.version)).where(IncidentScope.incident_id == incident_id)
@@ -82,7 +82,8 @@ def set_scope(
         return row.version
 
 
-def _check(session: Session, incident_id: IncidentId, scope: Scope, note: str | None) -> None:
+def check_in(session: Session, incident_id: IncidentId, scope: Scope, note: str | None) -> None:
+    """Refuse a scope that could not be set: unknown names, contradictions, or something taken out without a reason."""
     items = {store: frozenset(codes) for store, codes in stores_and_items(session).items()}
     check_scope(scope, items_of_store=items, all_items=frozenset(session.scalars(sa.select(DataItem.code))))
     _check_references(session, incident_id, scope)

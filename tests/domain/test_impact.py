@@ -1,5 +1,7 @@
 """The rule that judges patterns."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,3 +120,52 @@ def test_touching_more_never_affects_less(items: tuple[str, ...], more: tuple[st
 def test_the_key_of_a_pattern_does_not_depend_on_order(items: tuple[str, ...], more: tuple[str, ...]) -> None:
     pairs = [TouchedPair(entry=0, items=items), TouchedPair(entry=1, items=more)]
     assert pattern_key(Pattern(pairs=frozenset(pairs))) == pattern_key(Pattern(pairs=frozenset(reversed(pairs))))
+
+
+def test_certainty_belongs_to_each_item() -> None:
+    named = judged(a_scope(MEMBER, a_list(ListRelation.ADDS)), HELD, Listing(entry=0, items=("name",)))
+    assert named is not None
+    assert (named.confirmed, named.items) == ({"name"}, {"email", "name", "password"})
+    unnamed = judged(a_scope(MEMBER, a_list(ListRelation.ADDS)), HELD, Listing(entry=0, items=None))
+    assert unnamed is not None
+    assert unnamed.confirmed == unnamed.items
+    party = TouchedStore(store="at-mailing-house", certainty=Certainty.ASSUMED)
+    bound = TouchedPair(entry=0, items=("card-number",), upper_bound=True)
+    maximum = judged(a_scope(party, a_list(ListRelation.ONLY)), bound, Listing(entry=0, items=None))
+    assert maximum is not None
+    assert (maximum.certainty, maximum.confirmed) == (Certainty.CONFIRMED, frozenset())
+
+
+def test_encryption_protects_nobody_once_the_key_was_touched() -> None:
+    backup = TouchedStore(store="member-backup", certainty=Certainty.CONFIRMED)
+    pair = TouchedPair(entry=0, items=("email", "name"))
+    safe = judged(a_scope(backup), pair)
+    assert safe is not None
+    assert set(safe.mitigated.values()) == {Protection.ENCRYPTED_KEY_ELSEWHERE}
+    open_to_all = judged(a_scope(replace(backup, key_compromised=True)), pair)
+    assert open_to_all is not None
+    assert open_to_all.mitigated == {}
+    hashed = judged(a_scope(replace(MEMBER, key_compromised=True)), HELD)
+    assert hashed is not None
+    assert hashed.mitigated == {"password": Protection.HASHED}  # a key opens no hash
+
+
+def test_people_who_typed_into_a_tampered_page_are_affected_with_what_they_typed() -> None:
+    page = TouchedStore(
+        store="billing-db",
+        certainty=Certainty.CONFIRMED,
+        acquiring=True,
+        items=frozenset({"card-number", "card-holder"}),
+    )
+    used = replace(a_list(ListRelation.ADDS), store="billing-db")
+    typed = judged(a_scope(page, used), Listing(entry=0, items=None))
+    assert typed is not None
+    assert typed.items == typed.confirmed == {"card-number", "card-holder"}
+    assert typed.mitigated == {}
+    assert typed.stores == {"billing-db"}
+    only_holder = judged(a_scope(page, used), Listing(entry=0, items=("card-holder",)))
+    assert only_holder is not None
+    assert only_holder.items == {"card-holder"}
+    elsewhere = judged(a_scope(page, a_list(ListRelation.ADDS)), Listing(entry=0, items=None))
+    assert elsewhere is not None
+    assert elsewhere.items == frozenset()
