@@ -51,6 +51,13 @@ from incident_app.domain.events.telling import (
     ReportDrafted,
     ReportFiled,
 )
+from incident_app.domain.events.weighing import (
+    MergeConfirmed,
+    MergeDismissed,
+    MergeReversed,
+    MergesProposed,
+    SeverityAssessed,
+)
 
 __all__ = [
     "KINDS",
@@ -79,6 +86,10 @@ __all__ = [
     "InventoryLoaded",
     "ListLoaded",
     "MemberAdded",
+    "MergeConfirmed",
+    "MergeDismissed",
+    "MergeReversed",
+    "MergesProposed",
     "NoteCorrected",
     "NoteRecorded",
     "NoticeDrafted",
@@ -96,6 +107,7 @@ __all__ = [
     "RoleGranted",
     "RoleRevoked",
     "ScopeSet",
+    "SeverityAssessed",
     "StepFinished",
     "StepSkipped",
     "StepStarted",
