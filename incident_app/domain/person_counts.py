@@ -43,9 +43,8 @@ class Composition:
         ja, en = [f"顧客 {self.rows:,}件"], [_some(self.rows, "customer")]
         if self.organisations:
             ja[0] += f"（うち法人 {self.organisations:,}件、その担当者 {self.contact_persons:,}人）"
-            en[0] += (
-                f", of which {_some(self.organisations, 'organisation')} with {_some(self.contact_persons, 'contact person')}"
-            )
+            contacts = _some(self.contact_persons, "contact person")
+            en[0] += f", of which {_some(self.organisations, 'organisation')} with {contacts}"
         if self.merged:
             ja.append(f"統合した記録 {self.merged:,}件を除く")
             en.append(f"{_some(self.merged, 'record')} merged")

@@ -101,11 +101,7 @@ def set_count(
     with transaction(engine, actor=actor, now=now) as act:
         before = standing(_counts(act.session, incident_id, subject))
         told = people_told(act.session, incident_id) if subject == ALL else 0
-        problems = objections(kind, value, now=before, told=told)
-        if problems and not (reason or "").strip():
-            raise CountDoubted(
-                value=value, kind=kind, problem=sentence(problems, "en"), problem_ja=sentence(problems, "ja")
-            )
+        _check_doubts(kind, value, before, told=told, reason=reason)
         replaced = before.exact or before.maximum or before.estimate
         return keep_count(
             act,
@@ -122,6 +118,14 @@ def set_count(
             CountOrigin.PERSON,
             replaces_id=replaced.id if replaced else None,
             reason=(reason or "").strip() or None,
+        )
+
+
+def _check_doubts(kind: CountKind, value: int, before: Standing, *, told: int, reason: str | None) -> None:
+    problems = objections(kind, value, now=before, told=told)
+    if problems and not (reason or "").strip():
+        raise CountDoubted(
+            value=value, kind=kind, problem=sentence(problems, "en"), problem_ja=sentence(problems, "ja")
         )
 
 
