@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NewType
 
 from incident_app.domain.digests import ContentDigest, digest_of
+from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.vocabulary import Channel, PersonKind
 from incident_app.domain.words import Words
 
@@ -35,6 +36,36 @@ class MergeState(StrEnum):
     DISMISSED = "dismissed"
 
 
+class AlreadyMerged(IncidentAppError):
+    """These records are merged already. Undo the merge if they are of different people."""
+
+    ja = "これらの記録はすでに統合されています。別の人なら、統合を取り消してください。"
+
+
+class AlreadyDismissed(IncidentAppError):
+    """This proposal was dismissed already: the records are of different people."""
+
+    ja = "この提案は「別の人」としてすでに退けられています。"
+
+
+class AlreadyUndone(IncidentAppError):
+    """This merge was undone already."""
+
+    ja = "この統合はすでに取り消されています。"
+
+
+class DifferentKinds(IncidentAppError):
+    """A person and an organisation are never one record."""
+
+    ja = "個人と法人の記録は統合できません。"
+
+
+class RecordErased(IncidentAppError):
+    """One of the records was erased, so nobody can tell any more whether both are one person."""
+
+    ja = "一方の記録が消去されているため、同じ人かどうかを確かめられません。"
+
+
 REASON_OF_CHANNEL: Mapping[Channel, MergeReason] = {
     Channel.EMAIL: MergeReason.SAME_EMAIL,
     Channel.PHONE: MergeReason.SAME_PHONE,
@@ -44,7 +75,7 @@ REASON_WORDS: Mapping[MergeReason, Words] = {
     MergeReason.SAME_EMAIL: Words(ja="氏名とメールアドレスが同じです", en="same name and same e-mail address"),
     MergeReason.SAME_PHONE: Words(ja="氏名と電話番号が同じです", en="same name and same phone number"),
     MergeReason.SAME_POSTAL_ADDRESS: Words(ja="氏名と住所が同じです", en="same name and same postal address"),
-    MergeReason.NAMED_BY_HAND: Words(ja="担当者が同じ人だと申し出ました", en="named by a person, with a reason"),
+    MergeReason.NAMED_BY_HAND: Words(ja="担当者が同じ人だと申し出ました", en="named by a person"),
 }
 
 

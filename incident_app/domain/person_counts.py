@@ -155,18 +155,18 @@ def findings(now: Standing, *, told: int) -> tuple[Words, ...]:
     if later is not None and now.exact is not None and later.value != now.exact.value:
         found.append(
             Words(
-                ja=f"確定の人数 {now.exact.value:,}人（記録 {now.exact.id}）の後の判定は {later.value:,}人"
-                f"（記録 {later.id}）です。確定の人数を改めるまで、確定の人数に従います。",
-                en=f"A later determination gives {later.value:,} (count {later.id}), not the exact "
+                ja=f"確定の人数 {now.exact.value:,}人（記録 {now.exact.id}）の後の{_source(later, 'ja')}は "
+                f"{later.value:,}人（記録 {later.id}）です。確定の人数を改めるまで、確定の人数に従います。",
+                en=f"A later {_source(later, 'en')} gives {later.value:,} (count {later.id}), not the exact "
                 f"{now.exact.value:,} (count {now.exact.id}). The exact number holds until somebody sets it anew.",
             )
         )
     elif later is not None and now.maximum is not None and later.value > now.maximum.value:
         found.append(
             Words(
-                ja=f"後の判定 {later.value:,}人（記録 {later.id}）が、最大の人数 {now.maximum.value:,}人"
-                f"（記録 {now.maximum.id}）を超えています。多いほうの人数に従います。",
-                en=f"A later determination gives {later.value:,} (count {later.id}), above the maximum "
+                ja=f"後の{_source(later, 'ja')} {later.value:,}人（記録 {later.id}）が、最大の人数 "
+                f"{now.maximum.value:,}人（記録 {now.maximum.id}）を超えています。多いほうの人数に従います。",
+                en=f"A later {_source(later, 'en')} gives {later.value:,} (count {later.id}), above the maximum "
                 f"{now.maximum.value:,} (count {now.maximum.id}). The greater number holds.",
             )
         )
@@ -178,6 +178,11 @@ def findings(now: Standing, *, told: int) -> tuple[Words, ...]:
             )
         )
     return tuple(found)
+
+
+def _source(count: Count, language: str) -> str:
+    words = {"ja": ("統合", "判定"), "en": ("merging of records", "determination")}[language]
+    return words[0] if count.origin is CountOrigin.MERGING else words[1]
 
 
 def sentence(problems: Sequence[Words], language: str) -> str:

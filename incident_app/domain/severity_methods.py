@@ -80,7 +80,7 @@ class Question:
         for option in self.options:
             if option.code == code:
                 return option
-        raise NotFound(what=f"option of {self.code}", name=code)
+        raise NotFound(what="option", name=code)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,13 +15,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.errors import BadInput, IllegalMove, NotFound
+from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.events import MergeDismissed, MergesProposed
 from incident_app.domain.ids import Actor
 from incident_app.domain.merging import (
     REASON_OF_CHANNEL,
     REASON_WORDS,
     AddressRecord,
+    AlreadyDismissed,
+    AlreadyMerged,
+    DifferentKinds,
     Link,
     MergeReason,
     MergeState,
@@ -36,6 +39,7 @@ from incident_app.domain.words import Words
 from incident_app.persistence.bulk import chunks, insert_new
 from incident_app.persistence.customers import Customer, CustomerContact
 from incident_app.persistence.merging import MergeProposal, MergeProposalReason, PersonMerge
+from incident_app.persistence.timeline import TextRow
 from incident_app.services.transaction import reading, transaction
 
 ADDRESSES_AT_ONCE = 400
@@ -126,9 +130,9 @@ def propose_by_hand(
     with reading(engine) as session:
         one, other = _customer(session, customer_number), _customer(session, other_number)
         if one.id == other.id:
-            raise BadInput(field="customer_number", problem="name two different records")
+            raise BadInput(field="number", problem="name two different records")
         if one.kind is not other.kind:
-            raise BadInput(field="customer_number", problem="a person and an organisation are never one record")
+            raise DifferentKinds
         pair = link_of(one.id, other.id)
     _keep(engine, {pair: frozenset({MergeReason.NAMED_BY_HAND})}, reason, actor=actor, now=now)
     with reading(engine) as session:
@@ -275,12 +279,14 @@ def _state(proposal: MergeProposal, merge: PersonMerge | None) -> MergeState:
 def _reasons(session: Session, proposal_ids: Sequence[int]) -> Mapping[int, tuple[Words, ...]]:
     found: dict[int, tuple[Words, ...]] = defaultdict(tuple)
     rows = session.execute(
-        sa.select(MergeProposalReason.proposal_id, MergeProposalReason.reason)
+        sa.select(MergeProposalReason.proposal_id, MergeProposalReason.reason, TextRow.body)
+        .outerjoin(TextRow, TextRow.id == MergeProposalReason.text_id)
         .where(MergeProposalReason.proposal_id.in_(proposal_ids))
         .order_by(MergeProposalReason.proposal_id, MergeProposalReason.reason),
     )
-    for proposal_id, reason in rows:
-        found[proposal_id] += (REASON_WORDS[reason],)
+    for proposal_id, reason, body in rows:
+        words = REASON_WORDS[reason]
+        found[proposal_id] += (Words(ja=f"{words.ja}：{body}", en=f"{words.en}: {body}") if body else words,)
     return found
 
 
@@ -338,8 +344,10 @@ def dismiss(engine: Engine, proposal_id: int, *, reason: str, actor: Actor, now:
         raise BadInput(field="reason", problem="say why these records are of different people")
     with transaction(engine, actor=actor, now=now) as act:
         proposal, merge = get_proposal(act.session, proposal_id)
-        if (state := _state(proposal, merge)) is not MergeState.OPEN:
-            raise IllegalMove(thing="proposal", state=state, event="dismiss")
+        if merge is not None and merge.undone_at is None:
+            raise AlreadyMerged
+        if proposal.dismissed_at is not None:
+            raise AlreadyDismissed
         text = act.keep_text(reason)
         proposal.dismissed_at, proposal.dismissed_by, proposal.dismissed_text_id = now, actor, text.id
         act.record(MergeDismissed(proposal_id=proposal.id, reason_digest=text.digest))

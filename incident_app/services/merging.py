@@ -14,10 +14,20 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import Standing
-from incident_app.domain.errors import BadInput, IllegalMove, NotFound
+from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.events import MergeConfirmed, MergeReversed
 from incident_app.domain.ids import Actor, CustomerId, DeterminationId, IncidentId
-from incident_app.domain.merging import Link, MergeState, PersonKey, person_keys, surplus
+from incident_app.domain.merging import (
+    AlreadyDismissed,
+    AlreadyMerged,
+    AlreadyUndone,
+    DifferentKinds,
+    Link,
+    PersonKey,
+    RecordErased,
+    person_keys,
+    surplus,
+)
 from incident_app.domain.vocabulary import Phase, Purpose
 from incident_app.persistence.customers import Customer
 from incident_app.persistence.incidents import Incident
@@ -68,9 +78,9 @@ def confirm(engine: Engine, proposal_id: int, *, actor: Actor, now: datetime) ->
     with transaction(engine, actor=actor, now=now) as act:
         proposal, earlier = get_proposal(act.session, proposal_id)
         if earlier is not None and earlier.undone_at is None:
-            raise IllegalMove(thing="proposal", state=MergeState.CONFIRMED, event="confirm")
+            raise AlreadyMerged
         if earlier is None and proposal.dismissed_at is not None:
-            raise IllegalMove(thing="proposal", state=MergeState.DISMISSED, event="confirm")
+            raise AlreadyDismissed
         link = Link(first=proposal.first_customer_id, second=proposal.second_customer_id)
         _check_same_kind(act.session, link)
         before = confirmed_links(act.session)
@@ -106,7 +116,7 @@ def undo(engine: Engine, merge_id: int, *, reason: str, actor: Actor, now: datet
         if merge is None:
             raise NotFound(what="merge", name=str(merge_id))
         if merge.undone_at is not None:
-            raise IllegalMove(thing="merge", state=MergeState.UNDONE, event="undo")
+            raise AlreadyUndone
         before = confirmed_links(act.session)
         text = act.keep_text(reason.strip())
         merge.undone_at, merge.undone_by, merge.undone_text_id = now, actor, text.id
@@ -122,9 +132,9 @@ def undo(engine: Engine, merge_id: int, *, reason: str, actor: Actor, now: datet
 def _check_same_kind(session: Session, link: Link) -> None:
     rows = session.scalars(sa.select(Customer).where(Customer.id.in_([link.first, link.second]))).all()
     if len({row.kind for row in rows}) > 1:
-        raise BadInput(field="proposal", problem="a person and an organisation are never one record")
+        raise DifferentKinds
     if any(row.erased_at for row in rows):
-        raise BadInput(field="proposal", problem="one of the records was erased")
+        raise RecordErased
 
 
 @dataclass(frozen=True, kw_only=True)

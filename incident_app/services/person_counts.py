@@ -50,12 +50,9 @@ TOLD = (NoticeStanding.INFORMED, NoticeStanding.INFORMED_OTHERWISE)
 
 
 class CountDoubted(IncidentAppError):
-    """The number {value} ({kind}) contradicts what is known: {problem}. Check it, or give a reason to set it anyway."""
+    """The number {value} contradicts what is known: {problem}. Check it, or give a reason to set it anyway."""
 
-    ja = (
-        "人数 {value}（{kind}）は、わかっていることと食い違います：{problem_ja}。"
-        "確認するか、理由を添えて記録してください。"
-    )
+    ja = "人数 {value}は、わかっていることと食い違います：{problem_ja}。確認するか、理由を添えて記録してください。"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,9 +121,7 @@ def set_count(
 def _check_doubts(kind: CountKind, value: int, before: Standing, *, told: int, reason: str | None) -> None:
     problems = objections(kind, value, now=before, told=told)
     if problems and not (reason or "").strip():
-        raise CountDoubted(
-            value=value, kind=kind, problem=sentence(problems, "en"), problem_ja=sentence(problems, "ja")
-        )
+        raise CountDoubted(value=f"{value:,}", problem=sentence(problems, "en"), problem_ja=sentence(problems, "ja"))
 
 
 def _check(value: int, basis: str, subject: str) -> None:

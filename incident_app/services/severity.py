@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import canonical_text
-from incident_app.domain.errors import BadInput, NotFound
+from incident_app.domain.errors import BadInput, IncidentAppError, NotFound, NothingYet
 from incident_app.domain.events import SeverityAssessed
 from incident_app.domain.ids import Actor, IncidentId, ScopeId
 from incident_app.domain.severity import (
@@ -42,6 +42,18 @@ from incident_app.services.person_counts import number_for_law
 from incident_app.services.playbooks import Playbook, PlaybookKind, newest, pinned
 from incident_app.services.scopes import read_scope
 from incident_app.services.transaction import Transaction, reading, transaction
+
+
+class NobodyAffected(IncidentAppError):
+    """The newest determination names nobody who is affected, so there is nothing to assess."""
+
+    ja = "最新の判定では影響を受けた人がいないため、評価するものがありません。"
+
+
+class MethodMissing(IncidentAppError):
+    """No method of severity is loaded. Run `incident-app db upgrade`."""
+
+    ja = "重大さの評価手法が読み込まれていません。管理者が incident-app db upgrade を実行してください。"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +194,7 @@ def _playbook(session: Session, incident_id: IncidentId) -> Playbook:
     """Return the method that the incident keeps; one that was opened before there was any takes the newest."""
     found = pinned(session, incident_id, [PlaybookKind.SEVERITY]) or newest(session, PlaybookKind.SEVERITY)
     if not found:
-        raise NotFound(what="method of severity", name="loaded; run `incident-app db upgrade`")
+        raise MethodMissing
     return found[-1]
 
 
@@ -208,7 +220,7 @@ def _facts(session: Session, determination: ImpactDetermination, people: int) ->
         items |= set(sets[pattern.item_set_id])
         open_items |= set(sets[pattern.item_set_id]) - safe
     if not items:
-        raise BadInput(field="impact", problem="nobody is affected by the newest determination; nothing to assess")
+        raise NobodyAffected
     scope = read_scope(session, ScopeId(determination.scope_id))
     return SeverityFacts(
         flags=frozenset(flag for code in items for flag in inventory.item(code).flags),
@@ -310,7 +322,7 @@ def get_severity(engine: Engine, incident_id: IncidentId, version: int | None = 
 
 def _view(session: Session, row: SeverityAssessment | None, *, unchanged: bool = False) -> AssessmentView:
     if row is None:
-        raise NotFound(what="assessment of severity", name="of this incident")
+        raise NothingYet(what="assessment of severity")
     playbook = session.get_one(PlaybookVersion, row.playbook_version_id)
     method = read_method(playbook.content, file=playbook.code)
     found = assess(method, _stored_facts(row), _adjustments(dict(row.adjustments)))

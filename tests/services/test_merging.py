@@ -8,9 +8,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from incident_app.domain.errors import BadInput, IllegalMove, NotFound
+from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.ids import CustomerId, DeterminationId, IncidentId
-from incident_app.domain.merging import MergeState
+from incident_app.domain.merging import (
+    AlreadyDismissed,
+    AlreadyMerged,
+    AlreadyUndone,
+    DifferentKinds,
+    MergeState,
+)
 from incident_app.domain.person_counts import CountOrigin
 from incident_app.domain.vocabulary import CountKind
 from incident_app.persistence.customers import Customer
@@ -136,7 +142,7 @@ def test_proposals_are_paged(people: Engine) -> None:
 
 
 def test_a_person_may_propose_what_no_rule_sees_but_never_a_person_with_an_organisation(people: Engine) -> None:
-    with pytest.raises(BadInput):
+    with pytest.raises(DifferentKinds):
         merge_proposals.propose_by_hand(people, "M6", "M7", reason="same", actor=SYSTEM, now=NOW)
     with pytest.raises(BadInput):
         merge_proposals.propose_by_hand(people, "M4", "M4", reason="same", actor=SYSTEM, now=NOW)
@@ -146,6 +152,7 @@ def test_a_person_may_propose_what_no_rule_sees_but_never_a_person_with_an_organ
         merge_proposals.propose_by_hand(people, "M4", "M99", reason="same", actor=SYSTEM, now=NOW)
     found = merge_proposals.propose_by_hand(people, "M5", "M4", reason="asked by phone", actor=SYSTEM, now=NOW)
     assert proposal_of(people, "M4", "M5") == found
+    assert pairs(people) == {("M4", "M5"): ["named by a person: asked by phone"]}
 
 
 def test_confirming_makes_one_person_fewer_and_leaves_who_is_affected(people: Engine) -> None:
@@ -247,12 +254,12 @@ def test_an_exact_number_of_a_person_stands_and_the_merge_becomes_a_finding(peop
 def test_confirming_twice_undoing_twice_and_dismissed_ones_are_refused(people: Engine) -> None:
     propose(people)
     merged = confirm(people, "M1", "M2")
-    with pytest.raises(IllegalMove):
+    with pytest.raises(AlreadyMerged):
         confirm(people, "M1", "M2")
     with pytest.raises(BadInput):
         merging.undo(people, merged.merge_id, reason=" ", actor=SYSTEM, now=NOW)
     merging.undo(people, merged.merge_id, reason="no", actor=SYSTEM, now=NOW)
-    with pytest.raises(IllegalMove):
+    with pytest.raises(AlreadyUndone):
         merging.undo(people, merged.merge_id, reason="no", actor=SYSTEM, now=NOW)
     with pytest.raises(NotFound):
         merging.undo(people, 999, reason="no", actor=SYSTEM, now=NOW)
@@ -260,9 +267,9 @@ def test_confirming_twice_undoing_twice_and_dismissed_ones_are_refused(people: E
         merging.confirm(people, 999, actor=SYSTEM, now=NOW)
     other = proposal_of(people, "M1", "M3")
     merge_proposals.dismiss(people, other, reason="father and son", actor=SYSTEM, now=NOW)
-    with pytest.raises(IllegalMove):
+    with pytest.raises(AlreadyDismissed):
         merging.confirm(people, other, actor=SYSTEM, now=NOW)
-    with pytest.raises(IllegalMove):
+    with pytest.raises(AlreadyDismissed):
         merge_proposals.dismiss(people, other, reason="again", actor=SYSTEM, now=NOW)
     assert list(pairs(people, MergeState.DISMISSED)) == [("M1", "M3")]
     assert list(pairs(people, MergeState.UNDONE)) == [("M1", "M2")]

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.ids import IncidentId
 from incident_app.services import severity
-from incident_app.services.severity import AssessmentView
+from incident_app.services.severity import AssessmentView, NobodyAffected
 from tests import builders
 from tests.builders import NOW
 
@@ -124,7 +124,7 @@ def test_there_is_nothing_to_assess_before_a_determination_or_when_nobody_is_aff
     with pytest.raises(NotFound):
         assess(instance, found.id)
     builders.determined(instance, found.id, builders.a_scope("member-db"))
-    with pytest.raises(BadInput):
+    with pytest.raises(NobodyAffected):
         assess(instance, found.id)
     assert severity.verify_severity(instance, found.id) == {}
 
