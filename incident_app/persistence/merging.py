@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from incident_app.domain.merging import Link, MergeReason
+from incident_app.domain.people import people, shard_of, unpack
 from incident_app.persistence.database import Base, BigInt, Key
-from incident_app.persistence.impact import AffectedCustomer
+from incident_app.persistence.impact import AffectedShard
 from incident_app.persistence.triggers import append_only, set_once
 
 LINKED = sa.text("undone_at IS NULL")
@@ -90,19 +92,21 @@ def confirmed_links(session: Session, known_at: datetime | None = None) -> list[
 
 
 def affected_among(
-    session: Session, determination_id: int, customer_ids: Iterable[int], pattern_ids: Sequence[int]
+    session: Session, determination_id: int, customer_ids: Iterable[int], pattern_ids: Collection[int]
 ) -> set[int]:
-    """Return which of these records a determination lists under these patterns: a look-up per record, never a scan."""
+    """Return which of these records a determination lists under these patterns: only their shards are read."""
+    by_shard: dict[int, list[int]] = defaultdict(list)
+    for customer_id in customer_ids:
+        by_shard[shard_of(customer_id)].append(customer_id)
     found: set[int] = set()
-    wanted = sorted(set(customer_ids))
-    for start in range(0, len(wanted), 500):
-        found.update(
-            session.scalars(
-                sa.select(AffectedCustomer.customer_id).where(
-                    AffectedCustomer.determination_id == determination_id,
-                    AffectedCustomer.customer_id.in_(wanted[start : start + 500]),
-                    AffectedCustomer.pattern_id.in_(pattern_ids),
-                ),
+    for shard, wanted in by_shard.items():
+        parts = session.scalars(
+            sa.select(AffectedShard.members).where(
+                AffectedShard.determination_id == determination_id,
+                AffectedShard.shard == shard,
+                AffectedShard.pattern_id.in_(pattern_ids),
             ),
         )
+        for members in parts:
+            found.update(people(wanted) & unpack(members))
     return found

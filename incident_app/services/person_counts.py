@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from pyroaring import BitMap
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import Standing as NoticeStanding
 from incident_app.domain.errors import BadInput, IncidentAppError
 from incident_app.domain.ids import Actor, DeterminationId, IncidentId
+from incident_app.domain.impact_summary import Summary
 from incident_app.domain.merging import person_keys, surplus
+from incident_app.domain.people import people
 from incident_app.domain.person_counts import (
     Composition,
     Count,
@@ -27,24 +30,21 @@ from incident_app.domain.person_counts import (
 )
 from incident_app.domain.vocabulary import BuildStatus, Certainty, CountKind, ItemFlag, PersonKind, Purpose
 from incident_app.domain.words import Words
+from incident_app.persistence.affected import people_by_pattern
 from incident_app.persistence.customers import Customer, CustomerContact
-from incident_app.persistence.impact import (
-    AffectedCustomer,
-    ImpactDetermination,
-    ImpactPattern,
-    PersonCount,
-)
+from incident_app.persistence.impact import ImpactDetermination, ImpactPattern, PersonCount
 from incident_app.persistence.inventory import DataItem
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.merging import affected_among, confirmed_links
 from incident_app.persistence.outbox import PersonToInform
 from incident_app.persistence.person_counts import PersonCountOrigin
 from incident_app.persistence.timeline import TextRow
-from incident_app.services.counts import ALL, CARD, Summary, keep_count
+from incident_app.services.counts import ALL, CARD, keep_count
 from incident_app.services.transaction import Transaction, reading, transaction
 
 SUBJECT = re.compile(r"[a-z][a-z0-9:_-]{0,79}")
 LONGEST_BASIS = 300
+AT_ONCE = 10_000
 HIGHEST = 2_147_483_647
 TOLD = (NoticeStanding.INFORMED, NoticeStanding.INFORMED_OTHERWISE)
 
@@ -265,27 +265,22 @@ def subject_patterns(session: Session, determination_id: int) -> dict[str, list[
 
 def _organisations(session: Session, determination_id: int, pattern_ids: list[int]) -> tuple[int, int]:
     """Count affected organisations and their contact persons: the names that stand on their contacts now."""
-    affected = (
-        sa.select(Customer.id)
-        .join(AffectedCustomer, AffectedCustomer.customer_id == Customer.id)
-        .where(
-            sa.text("customers.kind = 'organisation'"),  # written out, so that the partial index is used
-            AffectedCustomer.determination_id == determination_id,
-            AffectedCustomer.pattern_id.in_(pattern_ids),
-        )
-        .cte("affected_organisations")
-    )
-    named = (
-        sa.select(CustomerContact.customer_id, CustomerContact.name)
-        .join(affected, affected.c.id == CustomerContact.customer_id)
-        .where(CustomerContact.valid_until.is_(None), CustomerContact.name.is_not(None))
-        .distinct()
-        .subquery()
-    )
-    organisations = session.scalar(sa.select(sa.func.count()).select_from(affected)) or 0
+    affected = BitMap()
+    for part in people_by_pattern(session, determination_id, pattern_ids).values():
+        affected |= part
+    is_organisation = sa.text("customers.kind = 'organisation'")  # written out, so that the partial index is used
+    organisations = people(session.scalars(sa.select(Customer.id).where(is_organisation))) & affected
     if not organisations:
         return 0, 0
-    return organisations, session.scalar(sa.select(sa.func.count()).select_from(named)) or 0
+    named = (
+        sa.select(CustomerContact.customer_id, sa.func.count(sa.distinct(CustomerContact.name)))
+        .join(Customer, Customer.id == CustomerContact.customer_id)
+        .where(is_organisation, CustomerContact.valid_until.is_(None), CustomerContact.name.is_not(None))
+        .group_by(CustomerContact.customer_id)
+        .execution_options(yield_per=AT_ONCE)
+    )
+    persons = sum(number for customer_id, number in session.execute(named) if customer_id in organisations)
+    return len(organisations), persons
 
 
 def recount_merged(act: Transaction, incident_id: IncidentId, determined: Count, more: int, *, undone: bool) -> Count:

@@ -19,8 +19,8 @@ from incident_app.domain.merging import (
 )
 from incident_app.domain.person_counts import CountOrigin
 from incident_app.domain.vocabulary import CountKind
+from incident_app.persistence.affected import people_by_pattern
 from incident_app.persistence.customers import Customer
-from incident_app.persistence.impact import AffectedCustomer
 from incident_app.persistence.merging import PersonMerge
 from incident_app.services import incidents, merge_proposals, merging, person_counts, recounting
 from incident_app.services.transaction import reading
@@ -171,7 +171,7 @@ def test_confirming_makes_one_person_fewer_and_leaves_who_is_affected(people: En
     assert newest.composition.natural_persons == 8
     with reading(people) as session:
         assert merging.merged_duplicates(session, determination) == 1
-        rows = session.scalar(sa.select(sa.func.count()).select_from(AffectedCustomer))
+        rows = sum(len(whom) for whom in people_by_pattern(session, determination).values())
     assert rows == 9
 
 
