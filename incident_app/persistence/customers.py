@@ -14,6 +14,14 @@ from incident_app.persistence.triggers import append_only, sealed_child, sealed_
 
 class Customer(Base):
     __tablename__ = "customers"
+    __table_args__ = (
+        sa.Index(
+            "ix_customers_organisations",
+            "id",
+            sqlite_where=sa.text("kind = 'organisation'"),
+            postgresql_where=sa.text("kind = 'organisation'"),
+        ),
+    )
 
     id: Mapped[Key]
     public_id: Mapped[str] = mapped_column(sa.String(32), unique=True)

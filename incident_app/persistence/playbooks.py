@@ -21,7 +21,7 @@ class PlaybookVersion(Base):
 
     id: Mapped[Key]
     kind: Mapped[str] = mapped_column(sa.String(20))
-    """policy, regime, response or closure"""
+    """policy, regime, response, closure or severity"""
     code: Mapped[Code]
     version: Mapped[str] = mapped_column(sa.String(40))
     digest: Mapped[Digest] = mapped_column(unique=True)

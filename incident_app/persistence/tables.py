@@ -9,11 +9,14 @@ from incident_app.persistence import (
     incidents,
     inventory,
     jobs,
+    merging,
     notices,
     obligations,
     outbox,
+    person_counts,
     playbooks,
     reports,
+    severity,
     timeline,
 )
 from incident_app.persistence.database import Base
@@ -28,10 +31,13 @@ __all__ = [
     "incidents",
     "inventory",
     "jobs",
+    "merging",
     "notices",
     "obligations",
     "outbox",
+    "person_counts",
     "playbooks",
     "reports",
+    "severity",
     "timeline",
 ]

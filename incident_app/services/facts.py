@@ -21,8 +21,8 @@ from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import BusinessLine, Cause, Certainty, ItemFlag, OurRole, Relation
 from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.obligations import FactDecision
-from incident_app.services.counts import ALL, newest_counts_in
 from incident_app.services.inventory import read_inventory_snapshot
+from incident_app.services.person_counts import number_for_law
 from incident_app.services.playbooks import PlaybookKind, pinned
 from incident_app.services.scopes import read_scope
 from incident_app.services.transaction import reading, transaction
@@ -47,7 +47,7 @@ def _computed(
     session: Session, incident_id: IncidentId, determination: ImpactDetermination, scope: Scope, inventory: Inventory
 ) -> IncidentFacts:
     summary = determination.summary if isinstance(determination.summary, dict) else {}
-    count = newest_counts_in(session, incident_id).get(ALL)
+    count = number_for_law(session, incident_id)
     by_certainty = summary.get("by_certainty", {})
     affected = by_certainty.get(Certainty.CONFIRMED, 0) + by_certainty.get(Certainty.ASSUMED, 0)
     items = {inventory.item(code) for code in summary.get("by_item", {})}

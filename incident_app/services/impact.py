@@ -29,6 +29,7 @@ from incident_app.persistence.segments import segments_of
 from incident_app.persistence.touched import Sources, touched_people
 from incident_app.services.counts import record_counts
 from incident_app.services.inventory import keep_snapshot, read_inventory_snapshot
+from incident_app.services.person_counts import compose
 from incident_app.services.scopes import newest_scope, read_scope
 from incident_app.services.transaction import building, reading, transaction
 
@@ -282,6 +283,8 @@ def _seal(
     now: datetime,
 ) -> Determined:
     result = result_digest(answers)
+    with reading(engine) as session:
+        compositions = compose(session, determination_id, summary)
     with transaction(engine, actor=actor, now=now) as act:
         row = act.session.get_one(ImpactDetermination, determination_id)
         row.result_digest, row.summary, row.status = result, dict(summary), BuildStatus.SEALED
@@ -298,7 +301,7 @@ def _seal(
             ),
             incident=incident_id,
         )
-        record_counts(act, incident_id, determination_id, summary)
+        record_counts(act, incident_id, determination_id, summary, compositions)
         return _determined(row, unchanged=False)
 
 

@@ -26,6 +26,7 @@ class PlaybookKind(StrEnum):
     REGIME = "regime"
     RESPONSE = "response"
     CLOSURE = "closure"
+    SEVERITY = "severity"
 
 
 class SameVersionOtherText(IncidentAppError):
@@ -99,11 +100,12 @@ def get_newest(session: Session, kind: PlaybookKind, code: str) -> Playbook:
 
 
 def pin_playbooks(act: Transaction, incident_id: IncidentId, *, response: str) -> list[Playbook]:
-    """Pin to an incident what it is judged by: the policy, every regime, the closures and its response (C2, D8)."""
+    """Pin to an incident what it is judged by: the policy, regimes, closures, methods and its response (C2, D8)."""
     wanted = [
         *newest(act.session, PlaybookKind.POLICY),
         *newest(act.session, PlaybookKind.REGIME),
         *newest(act.session, PlaybookKind.CLOSURE),
+        *newest(act.session, PlaybookKind.SEVERITY),
         get_newest(act.session, PlaybookKind.RESPONSE, response),
     ]
     for playbook in wanted:

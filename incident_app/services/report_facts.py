@@ -14,17 +14,19 @@ from incident_app.domain.errors import NotFound
 from incident_app.domain.ids import IncidentId, ScopeId
 from incident_app.domain.incidents import AWARENESS
 from incident_app.domain.inventory import Inventory, Store
+from incident_app.domain.person_counts import Count
 from incident_app.domain.vocabulary import CountKind, Harm, Medium
 from incident_app.domain.words import Words
 from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.notices import Notice, NoticeVersion
 from incident_app.persistence.obligations import Obligation
-from incident_app.services.counts import ALL, CARD, Count, newest_counts_in
+from incident_app.services.counts import ALL, CARD
 from incident_app.services.incidents import newest_clocks
 from incident_app.services.inventory import read_inventory_snapshot
 from incident_app.services.people import newest_determination
 from incident_app.services.people_told import people_told_in
+from incident_app.services.person_counts import numbers_for_law
 from incident_app.services.policies import any_policy
 from incident_app.services.scopes import read_scope
 
@@ -95,7 +97,7 @@ def _impact(session: Session, incident_id: IncidentId, determination: ImpactDete
     summary = determination.summary if isinstance(determination.summary, dict) else {}
     inventory = read_inventory_snapshot(session, determination.inventory_digest)
     scope = read_scope(session, ScopeId(determination.scope_id))
-    counts = newest_counts_in(session, incident_id)
+    counts = numbers_for_law(session, incident_id)
     codes = set(summary.get("by_item", {}))
     harms = [HARM_WORDS[harm] for harm in sorted(scope.harms)]
     stores = [inventory.store(entry.store) for entry in scope.stores]
@@ -195,9 +197,11 @@ def _eea(by_jurisdiction: Mapping[str, int]) -> Words:
 
 
 def _count(count: Count) -> Words:
+    """Quote a number by the row it stands in, so that the paper can be held against the history."""
     kind = KIND_WORDS[count.kind]
     return Words(
-        ja=f"{count.value:,}人（{kind.ja}、{count.basis_ja}）", en=f"{count.value:,} ({kind.en}; {count.basis_en})"
+        ja=f"{count.value:,}人（{kind.ja}、{count.basis_ja}、人数の記録 {count.id}）",
+        en=f"{count.value:,} ({kind.en}; {count.basis_en}; count {count.id})",
     )
 
 

@@ -24,9 +24,9 @@ from incident_app.persistence.reports import Report, ReportSubmission, ReportVer
 from incident_app.rendering.reports import ReportForms, report_json
 from incident_app.services.accounts import user_of
 from incident_app.services.approvals import NotApproved, is_approved, void_approvals
-from incident_app.services.counts import ALL, newest_counts_in
 from incident_app.services.incidents import get_row, newest_clocks
 from incident_app.services.obligations import fulfil, get_obligation
+from incident_app.services.person_counts import number_for_law
 from incident_app.services.report_facts import report_facts
 from incident_app.services.report_versions import current_version, filled_form
 from incident_app.services.timeline import chain_head
@@ -80,7 +80,7 @@ def draft_report(
         facts |= {name: Words(ja=value, en=value) for name, value in (given or {}).items() if value.strip()}
         report = _report(act, incident_id, form, obligation_id, report_id)
         filled = fill_form(template, facts, stated_gaps or {}, addressee=_addressee(act.session, report))
-        counts = newest_counts_in(act.session, incident_id)
+        count = number_for_law(act.session, incident_id)
         version = ReportVersion(
             report_id=report.id,
             version=report.current_version,
@@ -88,7 +88,7 @@ def draft_report(
             facts=dict(given or {}),
             fields=asdict(filled),
             stated_gaps=dict(stated_gaps or {}),
-            person_count_id=counts[ALL].id if ALL in counts else None,
+            person_count_id=count.id if count else None,
             content_digest=filled.digest,
             written_by=user_of(actor),
             at=now,

@@ -13,6 +13,7 @@ from incident_app.domain.ids import Actor
 from incident_app.domain.inventories import read_inventory
 from incident_app.domain.regimes import read_regime
 from incident_app.domain.responses import read_response
+from incident_app.domain.severity_methods import read_method
 from incident_app.services.campaigns import Sender
 from incident_app.services.inventory import load_stores
 from incident_app.services.playbooks import PlaybookKind, newest, store_playbook
@@ -34,6 +35,7 @@ def load_playbooks(engine: Engine, files: Files, *, policy: str, actor: Actor, n
         ("regimes", PlaybookKind.REGIME, read_regime),
         ("responses", PlaybookKind.RESPONSE, read_response),
         ("closures", PlaybookKind.CLOSURE, read_closures),
+        ("severity", PlaybookKind.SEVERITY, read_method),
     ):
         for path in files(folder):
             text = path.read_text(encoding="utf-8")

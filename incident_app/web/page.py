@@ -18,7 +18,15 @@ from incident_app.web.refusals import problem, said, worded
 from incident_app.web.words import phrase
 
 STEPS = (
-    ("look", (("scope", "scope.show"), ("impact", "impact.show"))),
+    (
+        "look",
+        (
+            ("scope", "scope.show"),
+            ("impact", "impact.show"),
+            ("counts", "counts.show"),
+            ("severity", "severity.show"),
+        ),
+    ),
     ("judge", (("obligations", "obligations.show"), ("reports", "reports.show"), ("steps", "steps.show"))),
     ("tell", (("notices", "notices.show"), ("dispatch", "dispatch.show"))),
     ("keep", (("commitment", "commitment.show"), ("timeline", "timeline.show"))),

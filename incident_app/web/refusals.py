@@ -16,6 +16,7 @@ from incident_app.domain.reports import GapsNotStated
 from incident_app.services.campaigns import LanguageMissing
 from incident_app.services.dispatch import WrongCount
 from incident_app.services.people import NumbersUnknown
+from incident_app.services.person_counts import CountDoubted
 from incident_app.services.steps import StepBlocked
 from incident_app.web import times
 from incident_app.web.words import catalogue, phrase
@@ -83,7 +84,7 @@ def fields_of(error: IncidentAppError, given: Mapping[str, str]) -> tuple[str, .
     wanted: Iterable[str] = ()
     if isinstance(error, BadInput):
         wanted = _fields_called(str(error.facts["field"]), given)
-    elif isinstance(error, ReasonNeeded):
+    elif isinstance(error, (ReasonNeeded, CountDoubted)):
         wanted = REASONS
     elif isinstance(error, WrongCount):
         wanted = ("count",)
@@ -183,6 +184,9 @@ LABELS = {
     "aware_at": "incident.aware_at",
     "certainty": "scope.certainty",
     "count": "dispatch.type_count",
+    "counts.set_number:subject": "counts.subject",
+    "counts.set_number:kind": "counts.kind",
+    "counts.set_number:reason": "counts.reason",
     "detected_at": "incident.detected_at",
     "email": "session.email",
     "fact": "obligations.fact",
@@ -191,6 +195,9 @@ LABELS = {
     "harms": "scope.harms",
     "incidents.awareness:reason": "incident.aware_reason",
     "items": "impact.items",
+    "merging.dismiss:reason": "merging.reason_dismiss",
+    "merging.propose_by_hand:reason": "merging.reason_same",
+    "merging.undo:reason": "merging.reason_undo",
     "kind": "incident.kind",
     "notice_id": "dispatch.notice",
     "number": "impact.customer_number",

@@ -57,6 +57,13 @@ from incident_app.domain.events.telling import (
     ReportDrafted,
     ReportFiled,
 )
+from incident_app.domain.events.weighing import (
+    MergeConfirmed,
+    MergeDismissed,
+    MergeReversed,
+    MergesProposed,
+    SeverityAssessed,
+)
 
 __all__ = [
     "KINDS",
@@ -89,6 +96,10 @@ __all__ = [
     "InvolvedErased",
     "ListLoaded",
     "MemberAdded",
+    "MergeConfirmed",
+    "MergeDismissed",
+    "MergeReversed",
+    "MergesProposed",
     "NoteCorrected",
     "NoteRecorded",
     "NoticeDrafted",
@@ -108,6 +119,7 @@ __all__ = [
     "RoleGranted",
     "RoleRevoked",
     "ScopeSet",
+    "SeverityAssessed",
     "StepFinished",
     "StepSkipped",
     "StepStarted",

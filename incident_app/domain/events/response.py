@@ -164,6 +164,8 @@ class PeopleCounted(EventFacts):
     subject: str
     count_kind: str
     value: int
+    origin: str
+    reason_digest: str | None
 
 
 @event("threshold.passed", ja="人数が {threshold}人を超えました", en="The number of people passed {threshold}")
