@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.customers import UnreadableFile
 from incident_app.domain.digests import digest_of_bytes, keyed_digest
+from incident_app.domain.encodings import decode
 from incident_app.domain.errors import NotFound
 from incident_app.domain.events import EvidenceAdded, ListLoaded
 from incident_app.domain.ids import Actor, IncidentId
@@ -51,10 +51,7 @@ def load_list(
     now: datetime,
 ) -> LoadedList:
     """Load a CSV list of customers. The list is evidence itself; the same list again returns the one already loaded."""
-    try:
-        rows = read_list(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as fault:
-        raise UnreadableFile(byte=fault.start + 1) from None
+    rows = read_list(decode(content))
     digest = digest_of_bytes(content)
     with reading(engine) as session:
         _check_items(session, rows)
