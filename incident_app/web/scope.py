@@ -62,14 +62,24 @@ def compare(reference: str) -> str:
 @blueprint.get("/choose")
 @requires(Permission.INCIDENT_READ)
 def choose(reference: str) -> str:
-    """Show the items of one store, all of them chosen, to take some away."""
+    """Show the items of one store, all of them or those of one category chosen, to take some away."""
     view = context.incident_of(reference)
     code = flask.request.values.get("store", "")
     store = next((one for one in inventory.list_stores(context.engine()) if one.code == code), None)
     if store is None:
         raise NotFound(what="store", name=code)
     choices = [(item, ja if context.language() == "ja" else en) for item, ja, en in store.items]
-    return incident_page("scope/choose.html", view, store=store, choices=choices)
+    categories, names = scopes.categories_of_store(context.engine(), code), context.names_of_data()
+    asked = flask.request.args.get("category", "")
+    return incident_page(
+        "scope/choose.html",
+        view,
+        store=store,
+        choices=choices,
+        checked=sorted(categories[asked]) if asked in categories else [item for item, _ in choices],
+        categories=[(category, names[category]) for category in categories],
+        category=asked,
+    )
 
 
 @blueprint.post("/choose")

@@ -47,6 +47,9 @@ def test_a_store_fills_in_its_items_and_taking_one_away_needs_a_reason_that_stay
     form = f"{BASE}/choose?store=control-panel"
     page = client.get(form).get_data(as_text=True)
     assert len(re.findall(r'name="items" value="[^"]+" checked', page)) == 5
+    page = client.get(f"{BASE}/choose?store=billing-db&category=transactions").get_data(as_text=True)
+    assert "card-number" in re.findall(r'name="items" value="([^"]+)" checked', page)
+    assert "name" not in re.findall(r'name="items" value="([^"]+)" checked', page)
     fields = {"store": "control-panel", "certainty": "confirmed", "items": ["email", "ip-address"]}
     refused = client.post(f"{BASE}/choose", data={"csrf_token": csrf_of(client, form), **fields})
     assert refused.status_code == 422
