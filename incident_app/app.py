@@ -101,6 +101,7 @@ def create_app(
         clock=clock,
         address_key=own_key(settings.home, "address"),
         uploads=settings.home / "uploads",
+        evidence=settings.home / "evidence",
         sender_address=settings.sender_address,
         designated_operator=settings.designated_operator,
         templates=NoticeTemplates(templates),

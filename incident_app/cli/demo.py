@@ -109,6 +109,7 @@ def stage_in(
         inventory_file=inventory,
         policy=settings.policy,
         address_key=own_key(settings.home, "address"),
+        evidence_folder=settings.home / "evidence",
         sender_address=settings.sender_address,
         clock=utc_now,
         hasher=PasswordHasher(),

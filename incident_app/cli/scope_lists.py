@@ -11,8 +11,8 @@ import click
 from incident_app.cli.context import FILE, World, command, jst
 from incident_app.cli.scope_common import CERTAINTY, current_scope
 from incident_app.domain.access import Permission
+from incident_app.domain.encodings import Encoding
 from incident_app.domain.errors import BadInput
-from incident_app.domain.list_texts import ENCODINGS
 from incident_app.domain.lists import Reading, column_use
 from incident_app.domain.scope_changes import with_list
 from incident_app.domain.scopes import TouchedList
@@ -41,7 +41,7 @@ def reading_options(function: Callable[P, R]) -> Callable[P, R]:
     for option in (
         click.option("--no-header", is_flag=True, help="The first row is data already; columns are then 1, 2, 3, ..."),
         click.option("--delimiter", help="What stands between columns; found by itself otherwise."),
-        click.option("--encoding", help=f"One of {', '.join(ENCODINGS)}; found by itself otherwise."),
+        click.option("--encoding", help=f"One of {', '.join(Encoding)}; found by itself otherwise."),
         click.option(
             "--column",
             "columns",

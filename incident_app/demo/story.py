@@ -64,6 +64,7 @@ class Stage:
     inventory_file: Path
     policy: str
     address_key: bytes
+    evidence_folder: Path
     sender_address: str
     clock: Callable[[], datetime]
     hasher: PasswordHasher
@@ -224,6 +225,7 @@ def _scope(stage: Stage, cast: Cast, incident_id: IncidentId, files: Sequence[by
             content,
             source="access log (demonstration)",
             address_key=stage.address_key,
+            evidence_folder=stage.evidence_folder,
             actor=cast.lead.actor,
             now=stage.clock(),
         )

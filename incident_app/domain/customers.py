@@ -54,12 +54,6 @@ class MissingColumns(IncidentAppError):
     ja = "必要な列がありません：{columns}。"
 
 
-class UnreadableFile(IncidentAppError):
-    """The file is not UTF-8 text: byte {byte} of it cannot be read. Save it as UTF-8 (with or without BOM)."""
-
-    ja = "UTF-8 の文字として読めません（{byte}バイト目）。UTF-8（BOM の有無は問いません）で保存してください。"
-
-
 class RowsRefused(IncidentAppError):
     """{refused} of {read} rows cannot be taken, so nothing was imported. First: line {line}: {reason}."""
 

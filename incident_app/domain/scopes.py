@@ -74,9 +74,9 @@ def _of_list(entry: TouchedList) -> list[object]:
 
 
 class ItemsLeftOut(BadInput):
-    """{field}: say why the other items of this store were not touched: {items}."""
+    """{field}: say why the other items of this store were not touched."""
 
-    ja = "{field}：この保管先のほかの項目（{items}）が触れられていない理由を書いてください。"
+    ja = "{field}：この保管先のほかの項目が範囲に入らない理由を書いてください。"
 
 
 class BackwardsWindow(BadInput):
@@ -154,8 +154,8 @@ def _check_items(entry: TouchedStore, held: frozenset[str], all_items: frozenset
         raise NotFound(what="data item", name=", ".join(unknown))
     if not entry.items:
         raise BadInput(field=entry.store, problem="name at least one item, or none to take all of them")
-    if (left_out := held - entry.items) and not (entry.reason or "").strip():
-        raise ItemsLeftOut(field=entry.store, items=", ".join(sorted(left_out)))
+    if held - entry.items and not (entry.reason or "").strip():
+        raise ItemsLeftOut(field=entry.store)
 
 
 def _check_window(entry: TouchedStore) -> None:

@@ -17,12 +17,12 @@ from incident_app.domain.customers import (
     Refusal,
     RowFault,
     RowsRefused,
-    UnreadableFile,
     customer_row,
     holding_row,
     read_rows,
 )
 from incident_app.domain.digests import digest_of_bytes
+from incident_app.domain.encodings import decode
 from incident_app.domain.events import CustomersImported
 from incident_app.domain.ids import Actor
 from incident_app.domain.vocabulary import BuildStatus
@@ -62,7 +62,7 @@ def import_file(
     With `keep_good` false, one refused row refuses the whole file (RowsRefused) and nothing is stored. The same file
     twice changes nothing. An import that a crash cut off is taken up again by importing the same file.
     """
-    text = _text_of(content)
+    text = decode(content)
     with reading(engine) as session:
         kind, rows = read_rows(text)
         known = sa.select(Import).where(Import.kind == kind, Import.file_digest == digest_of_bytes(content))
@@ -131,13 +131,6 @@ def _refusals_of(session: Session, import_id: int) -> tuple[Refusal, ...]:
         sa.select(ImportRefusal).where(ImportRefusal.import_id == import_id).order_by(ImportRefusal.line_number),
     )
     return tuple(Refusal(line=row.line_number, reason=row.reason, person_kept=row.person_kept) for row in rows)
-
-
-def _text_of(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        raise UnreadableFile(byte=fault.start + 1) from None
 
 
 class _Checked:

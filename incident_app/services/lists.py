@@ -13,10 +13,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import digest_of
+from incident_app.domain.encodings import decoded, detect, lines_of
 from incident_app.domain.errors import BadInput, IncidentAppError, NotFound
 from incident_app.domain.events import ListLoaded
 from incident_app.domain.ids import Actor, IncidentId
-from incident_app.domain.list_texts import text_lines
 from incident_app.domain.lists import NAMES_NOBODY, ListRow, Match, Reading, read_list
 from incident_app.domain.vocabulary import BuildStatus
 from incident_app.persistence.bulk import insert_new
@@ -43,12 +43,12 @@ class ItemsUnknown(NotFound):
 class ListMatchesNobody(IncidentAppError):
     """None of the {rows} rows of this list matches a customer, so it was not loaded. Check columns and encoding.
 
-    If nobody is really right, load it again with --allow-empty.
+    If nobody is really right, say so (--allow-empty, or the box on the page) and load it again.
     """
 
     ja = (
         "一覧の{rows}行のどれも顧客と一致しないため、読み込んでいません。列の名前と文字コードを確かめてください。"
-        "該当者がいないことが正しいときは --allow-empty を付けてください。"
+        "該当者がいないことが正しいときは、その旨を指定（--allow-empty、またはページの確認欄）して読み込み直してください。"
     )
 
 
@@ -128,13 +128,17 @@ class _File:
         self.content = content
         self.how = how
         self.digest, self.size = measure(content)
+        self.encoding = detect(self.pieces, how.encoding)
+
+    def pieces(self) -> Iterator[bytes]:
+        return pieces_of(self.content)
 
     def keep(self, folder: Path | None) -> None:
         if folder is not None:
             keep_file(folder, self.content, digest=self.digest)
 
     def rows(self) -> Iterator[ListRow]:
-        return read_list(text_lines(lambda: pieces_of(self.content), self.how.encoding), self.how)
+        return read_list(lines_of(decoded(self.pieces(), self.encoding)), self.how)
 
     def chunks(self) -> Iterator[list[ListRow]]:
         rows = self.rows()

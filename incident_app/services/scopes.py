@@ -125,6 +125,15 @@ def chosen_items(
     return choose_items(held, items=items, categories=under, without=without)
 
 
+def categories_of_store(engine: Engine, store: str) -> dict[str, frozenset[str]]:
+    """Return the categories of which a store holds something, each with its items there, categories above included."""
+    with reading(engine) as session:
+        inventory = current_inventory(session)
+    held = frozenset(item.item for item in inventory.store(store).items)
+    found = {category.code: inventory.items_under(category.code) & held for category in inventory.categories}
+    return {code: items for code, items in found.items() if items}
+
+
 def stores_at_party(
     engine: Engine,
     party: str,

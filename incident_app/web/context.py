@@ -43,6 +43,7 @@ class Parts:
         clock: Callable[[], datetime],
         address_key: bytes,
         uploads: Path,
+        evidence: Path,
         sender_address: str,
         designated_operator: bool,
         templates: NoticeTemplates,
@@ -52,6 +53,7 @@ class Parts:
         self.clock = clock
         self.address_key = address_key
         self.uploads = uploads
+        self.evidence = evidence
         self.sender_address = sender_address
         self.designated_operator = designated_operator
         self.templates = templates

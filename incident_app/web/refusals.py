@@ -13,6 +13,7 @@ from incident_app.domain.errors import BadInput, IllegalMove, IncidentAppError, 
 from incident_app.domain.incidents import ReasonNeeded
 from incident_app.domain.notices import MARK, MissingFacts
 from incident_app.domain.reports import GapsNotStated
+from incident_app.domain.vocabulary import Certainty, ListRelation
 from incident_app.services.campaigns import LanguageMissing
 from incident_app.services.dispatch import WrongCount
 from incident_app.services.people import NumbersUnknown
@@ -59,12 +60,15 @@ def said(
     error: IncidentAppError, language: str, now: datetime, names: Mapping[str, str] | None = None, *, form: str = ""
 ) -> str:
     """Say a refusal in the reader's language, with times in Japan time and things by their names on the pages."""
-    names = {**_languages(language), **(names or {})}
-    facts = {name: names.get(str(value), _readable(value, language, now)) for name, value in error.facts.items()}
+    names = {**_languages(language), **_words_of_scopes(language), **(names or {})}
+    facts = {
+        name: _called(value, names, language) or _readable(value, language, now) for name, value in error.facts.items()
+    }
     if isinstance(error, BadInput):
         code = str(error.facts["field"])
         facts["field"] = field_name(code, language, names, form=form)
-        facts["problem"] = problem(str(error.facts["problem"]), language, now)
+        if "problem" in error.facts:
+            facts["problem"] = problem(str(error.facts["problem"]), language, now)
     elif isinstance(error, NotFound) and "what" in error.facts:
         facts["what"] = _named("thing", error.facts["what"], language)
     elif isinstance(error, IllegalMove):
@@ -153,6 +157,17 @@ def _languages(language: str) -> Mapping[str, str]:
     return {code: phrase(f"language.{code}", language) for code in ("ja", "en")}
 
 
+def _words_of_scopes(language: str) -> Mapping[str, str]:
+    certainties = {word.value: phrase(f"certainty.{word}", language) for word in Certainty}
+    return certainties | {word.value: phrase(f"relation.{word}", language) for word in ListRelation}
+
+
+def _called(value: object, names: Mapping[str, str], language: str) -> str | None:
+    """Return what the page calls one thing or several, given by their codes; None when it does not know them all."""
+    codes = _codes(value)
+    return phrase("page.comma", language).join(names[code] for code in codes) if set(codes) <= set(names) else None
+
+
 def _named(group: str, code: object, language: str) -> str:
     """Return the name of a thing or a state; what has none is a name from the data and stays as it is."""
     words = catalogue().get(f"{group}.{re.sub(r'[ -]', '_', str(code))}")
@@ -182,12 +197,19 @@ LABELS = {
     "answer": "obligations.answer",
     "approvals.reject:reason": "approvals.reject_reason",
     "aware_at": "incident.aware_at",
+    "category": "thing.category",
     "certainty": "scope.certainty",
+    "column": "scope.columns",
+    "confirmed_at": "involved.when",
+    "contact": "involved.contact",
     "count": "dispatch.type_count",
     "counts.set_number:subject": "counts.subject",
     "counts.set_number:kind": "counts.kind",
     "counts.set_number:reason": "counts.reason",
     "detected_at": "incident.detected_at",
+    "encoding": "scope.encoding",
+    "evidence": "scope.evidence",
+    "entry": "scope.entry",
     "email": "session.email",
     "fact": "obligations.fact",
     "file": "scope.file",
@@ -199,6 +221,8 @@ LABELS = {
     "merging.propose_by_hand:reason": "merging.reason_same",
     "merging.undo:reason": "merging.reason_undo",
     "kind": "incident.kind",
+    "lists": "scope.list",
+    "name": "involved.name",
     "notice_id": "dispatch.notice",
     "number": "impact.customer_number",
     "numbers": "dispatch.numbers",
@@ -213,10 +237,13 @@ LABELS = {
     "resolution": "dispatch.resolution",
     "result": "steps.result",
     "scope": "step.scope",
+    "source": "scope.source",
     "standing": "impact.standing",
     "steps.skip:reason": "steps.result",
     "store": "scope.store",
+    "stores": "scope.store",
     "subject": "approvals.what",
+    "sure": "involved.sure",
     "text": "timeline.what",
     "title": "incident.title",
     "touched_from": "scope.from",

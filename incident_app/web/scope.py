@@ -1,47 +1,97 @@
-"""The scope page: what was touched."""
+"""The scope page: what was touched, version by version."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import flask
 from werkzeug.wrappers import Response
 
 from incident_app.domain.access import Permission
-from incident_app.domain.errors import BadInput
-from incident_app.domain.scopes import Scope, TouchedList, TouchedStore
-from incident_app.domain.vocabulary import Cause, Certainty, Harm, JobKind, ListRelation
-from incident_app.services import inventory, jobs, list_views, lists, scopes
-from incident_app.services.incidents import IncidentView
-from incident_app.web import context
+from incident_app.domain.errors import BadInput, NotFound
+from incident_app.domain.scope_changes import with_party, with_store, without_list, without_store
+from incident_app.domain.scopes import TouchedStore
+from incident_app.domain.vocabulary import Cause, Harm, JobKind
+from incident_app.services import inventory, involved, jobs, scope_views, scopes
+from incident_app.web import context, scope_lists, scope_people
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
+from incident_app.web.scope_blueprint import blueprint, scope_now, set_scope, typed_certainty, typed_number
 from incident_app.web.times import typed_moment
 
-blueprint = flask.Blueprint("scope", __name__, url_prefix="/incidents/<reference>/scope")
+__all__ = ["blueprint", "scope_lists", "scope_people"]
 
 
 @blueprint.get("")
 @requires(Permission.INCIDENT_READ)
 def show(reference: str) -> str:
-    view = context.incident_of(reference)
-    found = scopes.find_newest_scope(context.engine(), view.id)
+    view, engine = context.incident_of(reference), context.engine()
+    versions = scope_views.list_versions(engine, view.id)
+    asked = flask.request.args.get("version", type=int)
     names = context.names_of_data()
+    stores = [(store.code, f"{names[store.code]} ({store.code})") for store in inventory.list_stores(engine)]
     return incident_page(
         "scope/show.html",
         view,
-        version=found[0] if found else None,
-        scope=found[1] if found else None,
-        stores=[
-            (store.code, f"{names[store.code]} ({store.code})") for store in inventory.list_stores(context.engine())
-        ],
-        parties=[(party.code, names[party.code]) for party in inventory.list_parties(context.engine())],
+        versions=versions,
+        found=scope_views.show_scope(engine, view.id, version=asked) if versions else None,
+        outside=involved.people_outside(engine, view.id),
+        stores=stores,
+        parties=[(party.code, names[party.code]) for party in inventory.list_parties(engine)],
         names=names,
-        sources=list_views.sources(context.engine(), [entry.list_id for entry in found[1].lists] if found else []),
         causes=list(Cause),
         harms=list(Harm),
-        jobs=jobs.list_jobs(context.engine(), view.id)[:3],
+        jobs=jobs.list_jobs(engine, view.id)[:3],
     )
+
+
+@blueprint.get("/compare")
+@requires(Permission.INCIDENT_READ)
+def compare(reference: str) -> str:
+    view = context.incident_of(reference)
+    before, after = (flask.request.args.get(name, type=int) or 0 for name in ("before", "after"))
+    return incident_page(
+        "scope/compare.html",
+        view,
+        before=before,
+        after=after,
+        difference=scope_views.compare_versions(context.engine(), view.id, before, after),
+        versions=scope_views.list_versions(context.engine(), view.id),
+        names=context.names_of_data(),
+    )
+
+
+@blueprint.get("/choose")
+@requires(Permission.INCIDENT_READ)
+def choose(reference: str) -> str:
+    """Show the items of one store, all of them or those of one category chosen, to take some away."""
+    view = context.incident_of(reference)
+    code = flask.request.values.get("store", "")
+    store = next((one for one in inventory.list_stores(context.engine()) if one.code == code), None)
+    if store is None:
+        raise NotFound(what="store", name=code)
+    choices = [(item, ja if context.language() == "ja" else en) for item, ja, en in store.items]
+    categories, names = scopes.categories_of_store(context.engine(), code), context.names_of_data()
+    asked = flask.request.args.get("category", "")
+    return incident_page(
+        "scope/choose.html",
+        view,
+        store=store,
+        choices=choices,
+        checked=sorted(categories[asked]) if asked in categories else [item for item, _ in choices],
+        categories=[(category, names[category]) for category in categories],
+        category=asked,
+    )
+
+
+@blueprint.post("/choose")
+@requires(Permission.IMPACT_DETERMINE)
+@shown_at("scope.choose", names=context.names_of_data)
+def add_chosen(reference: str) -> Response:
+    view = context.incident_of(reference)
+    chosen = frozenset(flask.request.form.getlist("items"))
+    if not chosen:
+        raise BadInput(field="items", problem="name at least one item, or none to take all of them")
+    entry = _entry(chosen)
+    return set_scope(view, with_store(scope_now(view), entry, beside=bool(context.typed("beside"))))
 
 
 @blueprint.post("/store")
@@ -49,18 +99,24 @@ def show(reference: str) -> str:
 @shown_at("scope.show", names=context.names_of_data)
 def add_store(reference: str) -> Response:
     view = context.incident_of(reference)
-    items = frozenset(flask.request.form.getlist("items"))
-    entry = TouchedStore(
-        store=context.typed("store"),
-        items=items or None,
+    return set_scope(view, with_store(scope_now(view), _entry(frozenset(flask.request.form.getlist("items")))))
+
+
+def _entry(items: frozenset[str]) -> TouchedStore:
+    store = context.typed("store")
+    held = next((one.items for one in inventory.list_stores(context.engine()) if one.code == store), ())
+    everything = not items or items == {code for code, _, _ in held}
+    return TouchedStore(
+        store=store,
+        items=None if everything else items,
         touched_from=typed_moment(context.typed("touched_from"), field="touched_from"),
         touched_until=typed_moment(context.typed("touched_until"), field="touched_until"),
-        certainty=_certainty(),
+        certainty=typed_certainty(),
         reason=context.typed("reason") or None,
+        evidence_id=typed_number("evidence"),
+        acquiring=bool(context.typed("acquiring")),
+        key_compromised=bool(context.typed("key_compromised")),
     )
-    current = _current(view)
-    kept = tuple(known for known in current.stores if known.store != entry.store)
-    return _set(view, replace(current, stores=(*kept, entry)))
 
 
 @blueprint.post("/party")
@@ -68,45 +124,21 @@ def add_store(reference: str) -> Response:
 @shown_at("scope.show", names=context.names_of_data)
 def add_party(reference: str) -> Response:
     view = context.incident_of(reference)
-    entries = scopes.stores_at_party(context.engine(), context.typed("party"), certainty=_certainty())
-    current = _current(view)
-    kept = tuple(known for known in current.stores if known.store not in {entry.store for entry in entries})
-    return _set(view, replace(current, stores=(*kept, *entries), cause=Cause.AT_PROCESSOR))
+    entries = scopes.stores_at_party(context.engine(), context.typed("party"), certainty=typed_certainty())
+    return set_scope(view, with_party(scope_now(view), entries))
 
 
-@blueprint.post("/list")
+@blueprint.post("/remove")
 @requires(Permission.IMPACT_DETERMINE)
 @shown_at("scope.show", names=context.names_of_data)
-def add_list(reference: str) -> Response:
+def remove(reference: str) -> Response:
+    """Take a store or a list out; that needs a reason."""
     view = context.incident_of(reference)
-    upload = flask.request.files.get("file")
-    content = upload.read() if upload else b""
-    relation = context.typed("relation") or ListRelation.ADDS
-    if not content:
-        raise BadInput(field="file", problem="choose a CSV file")
-    if relation not in set(ListRelation):
-        raise BadInput(field="relation", problem="choose what the list does")
-    loaded = lists.load_list(
-        context.engine(),
-        view.id,
-        content,
-        source=context.typed("source") or "upload",
-        address_key=context.parts().address_key,
-        evidence_folder=context.parts().uploads.with_name("evidence"),
-        actor=context.account().actor,
-        now=context.now(),
-    )
-    entry = TouchedList(
-        list_id=loaded.list_id,
-        list_digest=loaded.digest,
-        relation=ListRelation(relation),
-        certainty=_certainty(),
-        evidence_id=loaded.evidence_id,
-    )
-    current = _current(view)
-    kept = tuple(known for known in current.lists if known.list_id != loaded.list_id)
-    context.done("scope.list_loaded", matched=loaded.matched, unmatched=loaded.unmatched)
-    return _set(view, replace(current, lists=(*kept, entry)))
+    current = scope_now(view)
+    kind, _, name = context.typed("entry").partition(":")
+    if kind == "list" and name.isdecimal():
+        return set_scope(view, without_list(current, int(name)))
+    return set_scope(view, without_store(current, name))
 
 
 @blueprint.post("/determine")
@@ -124,34 +156,3 @@ def determine(reference: str) -> Response:
     )
     context.done("scope.determination_asked")
     return flask.redirect(flask.url_for("impact.show", reference=reference))
-
-
-def _certainty() -> Certainty:
-    found = context.typed("certainty")
-    if found not in set(Certainty):
-        raise BadInput(field="certainty", problem="say how sure this is")
-    return Certainty(found)
-
-
-def _current(view: IncidentView) -> Scope:
-    found = scopes.find_newest_scope(context.engine(), view.id)
-    current = found[1] if found else Scope(harms=frozenset({Harm.CONFIDENTIALITY}), cause=Cause.UNKNOWN)
-    cause, harms = context.typed("cause"), frozenset(flask.request.form.getlist("harms"))
-    if cause in set(Cause):
-        current = replace(current, cause=Cause(cause))
-    if harms and harms <= set(Harm):
-        current = replace(current, harms=frozenset(Harm(word) for word in harms))
-    return current
-
-
-def _set(view: IncidentView, changed: Scope) -> Response:
-    version = scopes.set_scope(
-        context.engine(),
-        view.id,
-        changed,
-        note=context.typed("reason") or None,
-        actor=context.account().actor,
-        now=context.now(),
-    )
-    context.done("scope.set", version=version)
-    return flask.redirect(flask.url_for("scope.show", reference=view.reference))

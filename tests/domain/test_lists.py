@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incident_app.domain.contact_keys import number_spellings, phone_key
-from incident_app.domain.customers import MissingColumns, UnreadableFile
-from incident_app.domain.list_texts import EncodingUnknown, text_lines
+from incident_app.domain.customers import MissingColumns
 from incident_app.domain.lists import (
     REMARKS,
     ColumnAbsent,
@@ -187,38 +186,3 @@ def test_marks_between_digits_never_matter_and_the_form_is_stable(digits: str, m
 def test_a_customer_number_is_looked_for_as_written_then_in_half_width_and_other_capitals() -> None:
     assert number_spellings(" Ｃ１a ") == ("Ｃ１a", "C1a", "C1A", "c1a")
     assert number_spellings("  ") == ()
-
-
-TEXT = "customer_number,items\nC1,name\n髙橋①,email\n"
-
-
-@pytest.mark.parametrize(
-    ("codec", "told"),
-    [
-        ("utf-8", None),
-        ("utf-8-sig", None),
-        ("utf-16", None),
-        ("cp932", None),
-        ("cp932", "Shift_JIS"),
-        ("euc_jp", "euc-jp"),
-    ],
-)
-@pytest.mark.parametrize("size", [1, 7, 1000])
-def test_a_list_is_read_in_its_encoding_whatever_the_pieces(codec: str, told: str | None, size: int) -> None:
-    text = TEXT if codec != "euc_jp" else TEXT.replace("髙", "高").replace("①", "1")
-    content = text.replace("\n", "\r\n").encode(codec)
-    pieces = [content[start : start + size] for start in range(0, len(content), size)]
-    assert "".join(text_lines(lambda: pieces, told)) == text
-
-
-@pytest.mark.parametrize(
-    "content", [TEXT.encode()[:-8], b"\xef\xbb\xbfa\n\x83\x8a\n", b"a\n\x80\xff\n", "a".encode("utf-16")[:-1]]
-)
-def test_a_file_that_is_cut_off_or_in_no_encoding_is_refused_by_its_byte(content: bytes) -> None:
-    with pytest.raises(UnreadableFile, match="byte"):
-        list(text_lines(lambda: [content]))
-
-
-def test_an_encoding_that_is_not_known_is_refused_with_those_that_are() -> None:
-    with pytest.raises(EncodingUnknown, match="cp932"):
-        list(text_lines(lambda: [b""], "morse"))

@@ -104,7 +104,7 @@ def test_a_reason_and_evidence_do_not_change_who_is_affected_but_the_page_of_a_l
         ([entry(store="nowhere")], NotFound, "nowhere"),
         ([entry(items=frozenset({"shoe-size"}))], NotFound, "shoe-size"),
         ([entry(items=frozenset())], BadInput, "at least one item"),
-        ([entry(items=frozenset({"name"}))], ItemsLeftOut, "email, password"),
+        ([entry(items=frozenset({"name"}))], ItemsLeftOut, "member-db: say why"),
         ([entry(items=frozenset({"name"}), reason="  ")], ItemsLeftOut, "say why"),
         ([entry(touched_from=MOMENT, touched_until=MOMENT - DAY)], BackwardsWindow, "before the beginning"),
         ([entry(touched_from=datetime(2026, 11, 1))], BadInput, "no UTC offset"),  # noqa: DTZ001 - the point

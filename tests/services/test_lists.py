@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.domain.digests import keyed_digest
+from incident_app.domain.encodings import UnknownEncoding, UnreadableFile
 from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.lists import Reading, column_use
@@ -264,3 +265,12 @@ def test_a_list_in_another_encoding_is_read(instance: Engine, incident: Incident
     file.write_bytes("customer_number,氏名\r\nC1,髙橋\r\n".encode(codec))
     loaded = load(instance, incident, file, how=Reading(columns=(column_use("氏名=:name"),)))
     assert people(instance, loaded.list_id) == {"C1": ("name",)}
+
+
+def test_a_list_that_is_cut_off_within_a_character_leaves_nothing(instance: Engine, incident: IncidentId) -> None:
+    content = ("customer_number,氏名\n" + "C1,髙橋\n" * 9_000).encode()[:-2]
+    with pytest.raises(UnreadableFile, match="line 9001"):
+        load(instance, incident, content, how=Reading(columns=(column_use("氏名=:name"),)))
+    with pytest.raises(UnknownEncoding, match="cp932"):
+        load(instance, incident, "customer_number\nC1\n", how=Reading(encoding="morse"))
+    assert rows_in(instance, CustomerList, CustomerListMember, Evidence) == [0, 0, 0]

@@ -20,6 +20,7 @@ from incident_app.domain.errors import BadInput, IllegalMove, IncidentAppError, 
 from incident_app.domain.incidents import ReasonNeeded
 from incident_app.domain.notices import MissingFacts
 from incident_app.domain.reports import GapsNotStated
+from incident_app.domain.scopes import ContradictoryEntries, ItemsLeftOut, NarrowingNeedsReason
 from incident_app.domain.vocabulary import DutyStatus, Phase, StepStatus
 from incident_app.services.campaigns import LanguageMissing
 from incident_app.services.dispatch import WrongCount
@@ -161,8 +162,13 @@ def test_things_are_called_as_the_page_calls_them() -> None:
     names = {"cause": "原因", "member-db": "会員データベース", "desk": "窓口"}
     assert said(MissingFacts(facts="cause, desk"), "ja", NOW, names) == "通知文に必要な事実が足りません：原因、窓口。"
     assert "「会員データベース」" in said(NotFound(what="store", name="member-db"), "ja", NOW, names)
-    untouched = BadInput(field="member-db", problem="say why the other items of this store were not touched")
+    untouched = ItemsLeftOut(field="member-db")
     assert said(untouched, "ja", NOW, names).startswith("会員データベース：この保管先の")
+    narrowed = NarrowingNeedsReason(field="reason", what="member-db")
+    assert "（会員データベース）" in said(narrowed, "ja", NOW, names)
+    several = ContradictoryEntries(field="member-db", other="confirmed", items="cause, desk")
+    assert "原因、窓口" in said(several, "ja", NOW, names)
+    assert "「確定」" in said(several, "ja", NOW, names)
     assert "原因" in said(StepBlocked(waiting_for="cause"), "ja", NOW, names)
     assert said(NothingYet(what="determination of impact"), "ja", NOW) == "この事案には影響の判定がまだありません。"
     assert "日本語、英語 で" in said(LanguageMissing(languages="ja, en"), "ja", NOW)

@@ -1,0 +1,62 @@
+"""What the pages of a scope share: their addresses, what was typed, and setting the next version."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import flask
+from werkzeug.wrappers import Response
+
+from incident_app.domain.errors import BadInput
+from incident_app.domain.scope_changes import NOTHING_YET
+from incident_app.domain.scopes import Scope
+from incident_app.domain.vocabulary import Cause, Certainty, Harm
+from incident_app.services import scopes
+from incident_app.services.incidents import IncidentView
+from incident_app.web import context
+
+blueprint = flask.Blueprint("scope", __name__, url_prefix="/incidents/<reference>/scope")
+
+
+def typed_certainty() -> Certainty:
+    """Return the certainty that was chosen; refuse a form without one."""
+    found = context.typed("certainty")
+    if found not in set(Certainty):
+        raise BadInput(field="certainty", problem="say how sure this is")
+    return Certainty(found)
+
+
+def typed_number(field: str) -> int | None:
+    """Return a number that was typed, or None for an empty field."""
+    text = context.typed(field)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise BadInput(field=field, problem="write a number")
+    return int(text)
+
+
+def scope_now(view: IncidentView) -> Scope:
+    """Return the newest scope, with cause and harms as the form at hand says them."""
+    found = scopes.find_newest_scope(context.engine(), view.id)
+    current = found[1] if found else NOTHING_YET
+    cause, harms = context.typed("cause"), frozenset(flask.request.form.getlist("harms"))
+    if cause in set(Cause):
+        current = replace(current, cause=Cause(cause))
+    if harms and harms <= set(Harm):
+        current = replace(current, harms=frozenset(Harm(word) for word in harms))
+    return current
+
+
+def set_scope(view: IncidentView, changed: Scope) -> Response:
+    """Set the next version and show it."""
+    version = scopes.set_scope(
+        context.engine(),
+        view.id,
+        changed,
+        note=context.typed("reason") or None,
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    context.done("scope.set", version=version)
+    return flask.redirect(flask.url_for("scope.show", reference=view.reference))
