@@ -144,11 +144,7 @@ def confirm_promise(
     if not note.strip():
         raise BadInput(field="note", problem="say what you looked at and what you found")
     with transaction(engine, actor=actor, now=now) as act:
-        wanted = _part(act.session, incident_id, clause, part)
-        if wanted.measured_by not in CONFIRMABLE:
-            raise BadInput(
-                field="part", problem="this part is computed from what happened and is not confirmed by hand"
-            )
+        _check_confirmable(_part(act.session, incident_id, clause, part))
         _check_evidence(act.session, incident_id, evidence_id)
         text = act.keep_text(note)
         act.session.add(
@@ -169,6 +165,11 @@ def confirm_promise(
             ),
             incident=incident_id,
         )
+
+
+def _check_confirmable(part: Commitment) -> None:
+    if part.measured_by not in CONFIRMABLE:
+        raise BadInput(field="part", problem="this part is computed from what happened and is not confirmed by hand")
 
 
 def _check_evidence(session: Session, incident_id: IncidentId, evidence_id: int | None) -> None:
