@@ -14,7 +14,7 @@ from incident_app.domain.errors import BadInput, NotFound, NothingYet
 from incident_app.domain.events import CommitmentConfirmed, ObligationReopened
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.obligations import POLICY_REGIME
-from incident_app.domain.policies import read_policy
+from incident_app.domain.policies import Policy, read_policy
 from incident_app.domain.policy_promises import Commitment, MeasuredBy
 from incident_app.domain.regimes import AddresseeKind
 from incident_app.domain.vocabulary import DutyStatus, FulfilmentKind
@@ -188,11 +188,21 @@ def _part(session: Session, incident_id: IncidentId, clause: str, part: str) -> 
     raise NotFound(what="promise", name=f"{clause}/{part}")
 
 
+def incident_policy(engine: Engine, incident_id: IncidentId) -> Policy:
+    """Return the policy that an incident is judged by."""
+    with reading(engine) as session:
+        return _policy(session, incident_id)
+
+
 def _parts(session: Session, incident_id: IncidentId) -> tuple[Commitment, ...]:
+    return _policy(session, incident_id).commitments
+
+
+def _policy(session: Session, incident_id: IncidentId) -> Policy:
     playbooks = pinned(session, incident_id, [PlaybookKind.POLICY])
     if not playbooks:
         raise NothingYet(what="policy")
-    return read_policy(playbooks[-1].content, file=playbooks[-1].code).commitments
+    return read_policy(playbooks[-1].content, file=playbooks[-1].code)
 
 
 def _row(session: Session, part: Commitment, finding: Finding, duty: Obligation | None) -> CommitmentRow:
