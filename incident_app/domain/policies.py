@@ -64,6 +64,10 @@ class Procedure:
     fee_jpy: int | None
     """None when the fee depends on what is asked for, as in a request through a representative."""
     sent_by: Words
+    send_to: Words | None
+    """The postal address for requests."""
+    not_by: Words | None
+    """Ways that a request cannot be made, such as a visit."""
     section: str
 
 
@@ -179,6 +183,14 @@ def _coded(root: Table, key: str, *, required: bool = True) -> list[Table]:
 
 def _words(table: Table, key: str) -> Words:
     return Words(ja=table.text(f"{key}_ja"), en=table.text(f"{key}_en"))
+
+
+def _find_words(table: Table, key: str) -> Words | None:
+    """Read a sentence that may be left out, but not in one language alone."""
+    ja, en = table.find_text(f"{key}_ja"), table.find_text(f"{key}_en")
+    if (ja is None) != (en is None):
+        table.fault(f"{key}_en" if en is None else f"{key}_ja", "is missing: say it in both languages or in none")
+    return Words(ja=ja, en=en) if ja is not None and en is not None else None
 
 
 def _people(root: Table) -> Mapping[Relation, Words]:
@@ -313,6 +325,8 @@ def _procedure(table: Table) -> Procedure:
         documents=tuple(Words(ja=ja, en=en) for ja, en in zip(japanese, english, strict=False)),
         fee_jpy=at_least(table, "fee_jpy", table.find_number("fee_jpy"), 0),
         sent_by=_words(table, "sent_by"),
+        send_to=_find_words(table, "send_to"),
+        not_by=_find_words(table, "not_by"),
         section=table.text("section", ""),
     )
     table.finish()

@@ -14,7 +14,7 @@ from incident_app.domain.errors import BadInput, NotFound, NothingYet
 from incident_app.domain.events import CommitmentConfirmed, ObligationReopened
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.obligations import POLICY_REGIME
-from incident_app.domain.policies import read_policy
+from incident_app.domain.policies import Policy, read_policy
 from incident_app.domain.policy_promises import Commitment, MeasuredBy
 from incident_app.domain.regimes import AddresseeKind
 from incident_app.domain.vocabulary import DutyStatus, FulfilmentKind
@@ -144,11 +144,7 @@ def confirm_promise(
     if not note.strip():
         raise BadInput(field="note", problem="say what you looked at and what you found")
     with transaction(engine, actor=actor, now=now) as act:
-        wanted = _part(act.session, incident_id, clause, part)
-        if wanted.measured_by not in CONFIRMABLE:
-            raise BadInput(
-                field="part", problem="this part is computed from what happened and is not confirmed by hand"
-            )
+        _check_confirmable(_part(act.session, incident_id, clause, part))
         _check_evidence(act.session, incident_id, evidence_id)
         text = act.keep_text(note)
         act.session.add(
@@ -171,6 +167,11 @@ def confirm_promise(
         )
 
 
+def _check_confirmable(part: Commitment) -> None:
+    if part.measured_by not in CONFIRMABLE:
+        raise BadInput(field="part", problem="this part is computed from what happened and is not confirmed by hand")
+
+
 def _check_evidence(session: Session, incident_id: IncidentId, evidence_id: int | None) -> None:
     """Refuse evidence that is not there, or belongs to another incident (need to know)."""
     if evidence_id is None:
@@ -187,11 +188,21 @@ def _part(session: Session, incident_id: IncidentId, clause: str, part: str) -> 
     raise NotFound(what="promise", name=f"{clause}/{part}")
 
 
+def incident_policy(engine: Engine, incident_id: IncidentId) -> Policy:
+    """Return the policy that an incident is judged by."""
+    with reading(engine) as session:
+        return _policy(session, incident_id)
+
+
 def _parts(session: Session, incident_id: IncidentId) -> tuple[Commitment, ...]:
+    return _policy(session, incident_id).commitments
+
+
+def _policy(session: Session, incident_id: IncidentId) -> Policy:
     playbooks = pinned(session, incident_id, [PlaybookKind.POLICY])
     if not playbooks:
         raise NothingYet(what="policy")
-    return read_policy(playbooks[-1].content, file=playbooks[-1].code).commitments
+    return read_policy(playbooks[-1].content, file=playbooks[-1].code)
 
 
 def _row(session: Session, part: Commitment, finding: Finding, duty: Obligation | None) -> CommitmentRow:

@@ -165,14 +165,14 @@ def _every_person(session: Session, incident_id: IncidentId, _part: Commitment) 
         )
     told = people_told_in(session, incident_id)
     earlier, exempt = told.told_and_no_longer_affected, told.total - told.told
+    ja = f"影響を受けた {told.total:,}人のうち {told.told:,}人に知らせ、{exempt:,}人は対象外と確かめました"
+    en = f"Of {told.total:,} people affected {told.told:,} were told and {exempt:,} found exempt"
+    if earlier:
+        ja = f"{ja}（ほかに、知らせた後で影響がないと分かった人 {earlier:,}人）"
+        en = f"{en} ({earlier:,} more were told before they were found not to be affected)"
     return Finding(
         discharged=True,
-        what=Words(
-            ja=f"影響を受けた {told.total:,}人のうち {told.told:,}人に知らせ、{exempt:,}人は対象外と確かめました"
-            f"（ほかに、知らせた後で影響がないと分かった人 {earlier:,}人）。",
-            en=f"Of {told.total:,} people affected {told.told:,} were told and {exempt:,} found exempt "
-            f"({earlier:,} more were told before they were found not to be affected).",
-        ),
+        what=Words(ja=f"{ja}。", en=f"{en}."),
         at=session.scalar(
             sa.select(sa.func.max(PersonToInform.standing_since)).where(PersonToInform.incident_id == incident_id)
         ),

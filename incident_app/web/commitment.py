@@ -9,11 +9,14 @@ from werkzeug.wrappers import Response
 
 from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput, NotFound
+from incident_app.domain.policies import JointUse
+from incident_app.domain.words import Words
 from incident_app.services import commitment, exports
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
 from incident_app.web.timeline import MEDIA, download
+from incident_app.web.words import phrase
 
 blueprint = flask.Blueprint("commitment", __name__, url_prefix="/incidents/<reference>/commitment")
 
@@ -22,7 +25,18 @@ blueprint = flask.Blueprint("commitment", __name__, url_prefix="/incidents/<refe
 @requires(Permission.INCIDENT_READ)
 def show(reference: str) -> str:
     view = context.incident_of(reference)
-    return incident_page("commitment/show.html", view, rows=commitment.commitment_rows(context.engine(), view.id))
+    policy = commitment.incident_policy(context.engine(), view.id)
+
+    def group_items(group: JointUse, listed: bool) -> str:
+        names = [
+            context.named_in(Words(ja=item.name_ja, en=item.name_en))
+            for item in policy.items
+            if (item.code in group.items) is listed
+        ]
+        return phrase("page.comma", context.language()).join(names)
+
+    rows = commitment.commitment_rows(context.engine(), view.id)
+    return incident_page("commitment/show.html", view, rows=rows, policy=policy, group_items=group_items)
 
 
 @blueprint.post("/settle")

@@ -89,6 +89,28 @@ def test_every_command_that_a_document_shows_exists(document: str) -> None:
         assert words[0] in known or " ".join(words[:2]) in known, f"{document}: {line}"
 
 
+def outline(document: str) -> tuple[list[int], list[list[str]], list[int], int]:
+    """Return what both languages must share: levels of headings, command lines, files by row, steps of the flow."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    headings = [len(marks) for marks in re.findall(r"^(#+) ", text, re.MULTILINE)]
+    blocks = [
+        [re.sub(r" +#.*", "", line) for line in block.splitlines() if not re.search("─▶|chained|鎖", line)]
+        for block in re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    ]
+    rows = [len(re.findall(r"`[^`]+`", row)) for row in re.findall(r"^\| .*", text, re.MULTILINE)]
+    return headings, blocks, rows, len(re.findall(r"^\d+\. ", text, re.MULTILINE))
+
+
+def test_the_two_readmes_say_the_same() -> None:
+    english, japanese = outline("README.md"), outline("README.ja.md")
+    assert english == japanese
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.ja.md")]
+    named = [sorted({*re.findall(r"`([^`\n]+)`", text)} - {"main"}) for text in texts]
+    assert named[0] == named[1]
+    bullets = [len(re.findall(r"^- ", text, re.MULTILINE)) for text in texts]
+    assert bullets[0] == bullets[1] > 0
+
+
 @pytest.mark.parametrize("document", sorted(path.name for path in ROOT.glob("*.md")))
 def test_every_file_that_a_document_links_to_exists(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")

@@ -174,7 +174,13 @@ def test_looking_things_up_by_commands(run: Run, instance: Engine, incident: Inc
     run("impact", "diff", ref, "1", "2", *AUTHOR)
     assert ref in run("incident", "list", *AUTHOR).stdout
     assert "block-logins" in run("step", "list", ref, *AUTHOR).stdout
-    assert "Japan" in run("policy", "show").stdout or run("policy", "show", "--json").stdout
+    policy = run("policy", "show").stdout
+    assert "Not a leak: disclosure required by an order of a court" in policy
+    assert "uncertain (the published list is open-ended)" in policy
+    assert "fee: 5,400 yen" in policy
+    assert "power of attorney" in policy
+    assert "not taken by telephone, fax" in policy
+    assert json.loads(run("policy", "show", "--json").stdout)["procedures"][0]["fee_jpy"] == 5400
     assert "opened" in run("timeline", "list", ref, *AUTHOR).stdout
     run("timeline", "anchor", "--where", "公証", *AUTHOR)
 

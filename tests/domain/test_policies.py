@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from incident_app.domain.errors import FaultyFile
 from incident_app.domain.policies import read_policy, stores_of_parties
+from incident_app.domain.responses import read_response
 from incident_app.domain.vocabulary import Cause, ItemFlag, OurRole, PartyRole, Relation
-from tests.builders import ROOT
+from tests.builders import ROOT, playbook_files
 
 TEXT = (ROOT / "playbooks/policies/gpu-cloud-bygmo.toml").read_text(encoding="utf-8")
 INVENTORY = (ROOT / "playbooks/inventories/gpu-cloud-example.toml").read_text(encoding="utf-8")
@@ -163,6 +164,35 @@ def test_a_required_key_that_is_missing_is_named(removed: tuple[int, str]) -> No
 
 def test_every_table_of_the_policy_is_tried_without_its_required_keys() -> None:
     assert {path.partition(".")[0].partition("[")[0] for _, path in LINES} == set(REQUIRED)
+
+
+def test_every_procedure_says_where_requests_are_sent_and_how_they_are_not_taken() -> None:
+    for procedure in POLICY.procedures:
+        assert procedure.send_to is not None
+        assert "150-8512" in procedure.send_to.ja
+        assert procedure.not_by is not None
+    alone = re.sub(r"(?m)^(send_to_en|not_by_ja) = .*\n", "", TEXT)
+    with pytest.raises(FaultyFile, match=r"send_to_en.*both languages") as refusal:
+        read_policy(alone, file="mine.toml")
+    assert "not_by_ja" in str(refusal.value)
+
+
+def test_what_shows_a_promise_by_hand_is_checked() -> None:
+    by_code = {(part.clause, part.part): part for part in POLICY.commitments}
+    assert by_code["improvement", "continuous"].steps == ("review",)
+    assert by_code["secrecy-of-communications", "compliance"].decided_fact == "communications_secrecy"
+    shipped = {
+        step.code
+        for path in playbook_files("responses")
+        for step in read_response(path.read_text(encoding="utf-8"), file=path.name).steps
+    }
+    assert {code for part in POLICY.commitments for code in part.steps} <= shipped
+    unknown = TEXT.replace('decided_fact = "communications_secrecy"', 'decided_fact = "the_weather"')
+    with pytest.raises(FaultyFile, match="'the_weather' is not one of"):
+        read_policy(unknown, file="mine.toml")
+    computed = TEXT.replace('measured_by = "steps_finished"', 'measured_by = "steps_finished"\nsteps = ["review"]')
+    with pytest.raises(FaultyFile, match="counts only where measured_by is by_hand"):
+        read_policy(computed, file="mine.toml")
 
 
 def test_a_circle_of_categories_is_refused() -> None:

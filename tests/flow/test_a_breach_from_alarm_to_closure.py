@@ -3,6 +3,7 @@
 import email
 import email.policy
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -13,16 +14,19 @@ from sqlalchemy.engine import Engine
 
 from incident_app.demo.texts import REPORT_FACTS, REPORT_GAPS
 from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing
-from incident_app.domain.vocabulary import Certainty, DutyStatus, Subject
-from incident_app.persistence.outbox import DeliveryAttempt
+from incident_app.domain.errors import BadInput
+from incident_app.domain.vocabulary import Certainty, DutyStatus, Phase, Subject
+from incident_app.persistence.outbox import DeliveryAttempt, DeliveryRow
 from incident_app.persistence.timeline import EventRow
 from incident_app.services import (
     approvals,
+    closing,
     commitment,
     dispatch,
     exports,
     impact,
     impact_views,
+    incidents,
     obligations,
     people,
     reports,
@@ -52,13 +56,30 @@ def texts_of(message: EmailMessage) -> tuple[str, str]:
     return plain.get_content().replace("\r\n", "\n"), html.get_content()
 
 
-def refusing(address: str) -> str | None:
-    return "550 5.1.1 no such mailbox" if address.startswith("info@") else None
+def refusing_and_once_busy(busy: str) -> Callable[[str], str | None]:
+    """Refuse a mailbox that is not there for good, and one person's for now, the first time it is tried."""
+    tried: set[str] = set()
+
+    def answer(address: str) -> str | None:
+        if address.startswith("info@"):
+            return "550 5.1.1 no such mailbox"
+        if address == busy and address not in tried:
+            tried.add(address)
+            return "451 4.2.1 try again later"
+        return None
+
+    return answer
+
+
+def message_ids(engine: Engine) -> set[str]:
+    """The identities that the messages were given when the wave was filled."""
+    with reading(engine) as session:
+        return {f"<{token}@example.jp>" for token in session.scalars(sa.select(DeliveryRow.token))}
 
 
 @pytest.fixture
 def sink(tmp_path: Path) -> object:
-    with MailSink(script=SinkScript(recipient=refusing)) as running:
+    with MailSink(script=SinkScript(recipient=refusing_and_once_busy("juergen@example.com"))) as running:
         yield running
 
 
@@ -87,7 +108,11 @@ def test_a_breach_from_alarm_to_closure(
     # The notice is written, approved by somebody else, and leaves.
     notice = builders.a_notice(instance, incident.id)
     wave_one = builders.a_wave(instance, incident.id, notice)
+    identities = message_ids(instance)
     dispatch.start_campaign(instance, wave_one.filled.campaign_id, typed_count=2, actor=author, now=clock())
+    builders.run_until_idle(worker)
+    assert [received.recipients[0] for received in sink.received] == ["ichiro@example.jp"]
+    clock.forward(timedelta(minutes=6))  # the other server was busy: the same message is tried again
     builders.run_until_idle(worker)
     assert waves.get_campaign(instance, wave_one.filled.campaign_id).status is CampaignStatus.FINISHED
 
@@ -109,7 +134,8 @@ def test_a_breach_from_alarm_to_closure(
     assert "- name\n- e-mail address\n" in english_plain
     assert all(len(received.recipients) == 1 for received in sink.received)
     assert not any(message["Cc"] or message["Bcc"] for message in mails.values())
-    assert len({message["Message-ID"] for message in mails.values()}) == len(mails)
+    assert {message["Message-ID"] for message in mails.values()} == identities  # over the retry as well
+    assert len(identities) == len(mails)
 
     # List two: a wider circle; one of those told before had opened the payment page.
     second_list = builders.a_list(instance, incident.id, SEEN_LATER)
@@ -188,6 +214,23 @@ def test_a_breach_from_alarm_to_closure(
     assert promise["to_the_people"].discharged
     assert not promise["quick_and_proper"].discharged  # steps are left
 
+    # The end: steps are finished or left out with a reason, the other duties filed or judged not required by two.
+    with pytest.raises(BadInput, match="still open"):
+        closing.settle_and_close(instance, incident.id, actor=author, now=clock())
+    for step in steps.list_steps(instance, incident.id):
+        steps.skip_step(instance, incident.id, step.code, reason="この物語では扱わない", actor=author, now=clock())
+    for duty in obligations.list_obligations(instance, incident.id):
+        if duty.is_live and duty.regime != "policy":
+            asked = obligations.ask_waiver(
+                instance, incident.id, duty.id, reason="確報で報告する", actor=author, now=clock()
+            )
+            approvals.grant(instance, asked, actor=approver, now=clock())
+            obligations.waive(instance, incident.id, duty.id, actor=author, now=clock())
+    closing.settle_and_close(instance, incident.id, actor=author, now=clock())
+    assert incidents.get_incident(instance, incident.reference, builders.author(instance)).phase is Phase.CLOSED
+    statuses = {duty.status for duty in obligations.list_obligations(instance, incident.id)}
+    assert statuses == {DutyStatus.FULFILLED, DutyStatus.WAIVED}
+
     # The proof: repeated from its inputs, unbroken, the same rows in every export.
     repeated = dict.fromkeys((1, 2), impact.Repetition.REPEATS)
     assert impact.verify_impact(instance, incident.id) == repeated
@@ -196,6 +239,7 @@ def test_a_breach_from_alarm_to_closure(
         exports.export_timeline(instance, incident.id, "json", purpose="振り返り", actor=author, now=clock())
     )["events"]
     assert [row["kind"] for row in rows][:2] == ["incident.opened", "member.added"]
+    assert "incident.closed" in [row["kind"] for row in rows]
     assert timeline.verify_timeline(instance).broken is None
 
     # No name and no address ever entered events, results of deliveries, or logs.

@@ -45,6 +45,17 @@ def test_a_part_is_confirmed_on_its_own_form_with_a_note(app: flask.Flask, view:
     assert computed.status_code == 422 or "計算する" in read(computed).text
 
 
+def test_the_page_shows_what_the_policy_says_of_requests_joint_use_and_lawful_disclosure(
+    app: flask.Flask, view: IncidentView
+) -> None:
+    client = signed_in(app)
+    shown = read(client.get(f"/incidents/{view.reference}/commitment")).text
+    for words in ("裁判所の命令", "共同利用するか不確かな項目", "5,400円", "委任状", "150-8512", "電話・ファクス"):
+        assert words in shown, words
+    client.get("/language/en")
+    assert "order of a court" in read(client.get(f"/incidents/{view.reference}/commitment")).text
+
+
 def test_an_incident_is_closed_on_its_overview_once_nothing_is_open(
     app: flask.Flask, instance: Engine, view: IncidentView
 ) -> None:

@@ -16,7 +16,7 @@ class NoteCorrected(EventFacts):
     text_digest: str
 
 
-@event("export.made", ja="{what} を書き出しました（目的を記録）", en="{what} exported (purpose recorded)")
+@event("export.made", ja="{what}を書き出しました（目的を記録）", en="{what} exported (purpose recorded)")
 class ExportMade(EventFacts):
     what: str
     rows: int
