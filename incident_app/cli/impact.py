@@ -7,11 +7,10 @@ import sys
 import click
 
 from incident_app.cli.context import REFUSED, World, command
-from incident_app.cli.scope_common import current_scope, preview_text
+from incident_app.cli.scope_common import current_scope, set_changed
 from incident_app.domain.access import Permission
 from incident_app.services import impact as determination
 from incident_app.services import impact_views, obligations
-from incident_app.services.preview import PreviewCache, preview_scope
 
 VERIFIED = {
     determination.Repetition.REPEATS: "repeats",
@@ -49,9 +48,8 @@ def determine(world: World, reference: str) -> None:
 @command
 def preview(world: World, reference: str) -> None:
     """Show what determining the newest scope would say, against the newest version. Nothing is stored."""
-    view, _ = world.incident(reference, Permission.IMPACT_DETERMINE)
-    found = preview_scope(world.engine, PreviewCache(), view.id, current_scope(world, view))
-    world.show({"preview": found}, preview_text(found))
+    view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
+    set_changed(world, view, account, current_scope(world, view), None, preview=True)
 
 
 @impact.command()

@@ -37,7 +37,13 @@ def set_changed(
 ) -> None:
     """Set the next version and say its number, or only show what it would do."""
     if preview:
-        found = preview_scope(world.engine, PreviewCache(), view.id, changed)
+        found = preview_scope(
+            world.engine,
+            PreviewCache(),
+            view.id,
+            changed,
+            designated_operator=world.settings.designated_operator,
+        )
         world.show({"preview": found, **shown}, preview_text(found))
         return
     version = scopes.set_scope(world.engine, view.id, changed, note=reason, actor=account.actor, now=world.now)
@@ -57,6 +63,12 @@ def preview_text(found: Preview) -> str:
         ("countries", found.summary["by_jurisdiction"]),
     ):
         lines.append(f"  {title}: " + (", ".join(f"{code} {number:,}" for code, number in numbers.items()) or "none"))
+    for title, duties in (
+        ("new duty", found.duties.added),
+        ("duty that would vanish", found.duties.removed),
+        ("duty that would change", found.duties.changed),
+    ):
+        lines += [f"  {title}: {duty.en}" for duty in duties]
     lines += [f"  {store}: no list from them yet, so this is a maximum" for store in found.upper_bounds]
     lines += [f"  {store}: who used it is not known; a list is needed" for store in found.people_unknown]
     return "\n".join(lines)

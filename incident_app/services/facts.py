@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -32,11 +33,39 @@ def gather_facts(
     session: Session, incident_id: IncidentId, determination: ImpactDetermination, *, designated_operator: bool
 ) -> IncidentFacts:
     """Put together what is known; what nobody has decided yet stays None."""
-    scope = read_scope(session, ScopeId(determination.scope_id))
-    inventory = read_inventory_snapshot(session, determination.inventory_digest)
-    computed = _computed(session, incident_id, determination, scope, inventory)
+    summary = determination.summary if isinstance(determination.summary, dict) else {}
+    count = number_for_law(session, incident_id)
+    return facts_of(
+        session,
+        incident_id,
+        scope=read_scope(session, ScopeId(determination.scope_id)),
+        inventory=read_inventory_snapshot(session, determination.inventory_digest),
+        summary=summary,
+        people=count.value if count else affected_in(summary),
+        designated_operator=designated_operator,
+    )
+
+
+def affected_in(summary: Mapping[str, Mapping[str, int]]) -> int:
+    """Return how many customers a summary counts as affected, surely or possibly."""
+    by_certainty = summary.get("by_certainty", {})
+    return by_certainty.get(Certainty.CONFIRMED, 0) + by_certainty.get(Certainty.ASSUMED, 0)
+
+
+def facts_of(
+    session: Session,
+    incident_id: IncidentId,
+    *,
+    scope: Scope,
+    inventory: Inventory,
+    summary: Mapping[str, Mapping[str, int]],
+    people: int,
+    designated_operator: bool,
+) -> IncidentFacts:
+    """Put together the facts of an answer, stored or only previewed; what people decided goes before."""
     facts = replace(
-        computed,
+        _computed(session, incident_id, scope, inventory, summary),
+        people=people,
         improper_purpose=_improper_purpose(session, incident_id, scope),
         designated_operator=designated_operator,
     )
@@ -44,19 +73,18 @@ def gather_facts(
 
 
 def _computed(
-    session: Session, incident_id: IncidentId, determination: ImpactDetermination, scope: Scope, inventory: Inventory
+    session: Session,
+    incident_id: IncidentId,
+    scope: Scope,
+    inventory: Inventory,
+    summary: Mapping[str, Mapping[str, int]],
 ) -> IncidentFacts:
-    summary = determination.summary if isinstance(determination.summary, dict) else {}
-    count = number_for_law(session, incident_id)
-    by_certainty = summary.get("by_certainty", {})
-    affected = by_certainty.get(Certainty.CONFIRMED, 0) + by_certainty.get(Certainty.ASSUMED, 0)
     items = {inventory.item(code) for code in summary.get("by_item", {})}
     bare = frozenset(ItemFlag(flag) for flag in summary.get("by_flag", {}))
     touched = [inventory.store(entry.store) for entry in scope.stores if entry.certainty is not Certainty.RULED_OUT]
     # A scope of lists alone names our own customers: for them we answer ourselves.
     return IncidentFacts(
-        anybody_affected=affected > 0,
-        people=count.value if count else affected,
+        anybody_affected=affected_in(summary) > 0,
         flags=bare,
         relations=frozenset(Relation(word) for word in summary.get("by_relation", {})),
         jurisdictions=frozenset(summary.get("by_jurisdiction", {})),
@@ -64,7 +92,7 @@ def _computed(
         business_lines=frozenset(store.business_line for store in touched) or _main_business(session, incident_id),
         harms=scope.harms,
         payable_combination=_payable(bare),
-        encryption_exempt=_encryption_exempt(items, summary, affected),
+        encryption_exempt=_encryption_exempt(items, summary),
         communications_secrecy=None if any(ItemFlag.COMMUNICATIONS_SECRECY in item.flags for item in items) else False,
         high_risk_to_people=True if ItemFlag.CARD_NUMBER in bare else None,
     )
@@ -85,10 +113,10 @@ def _payable(bare: frozenset[ItemFlag]) -> bool | None:
     return None if ItemFlag.CREDENTIAL in bare else False
 
 
-def _encryption_exempt(items: object, summary: dict[str, dict[str, int]], affected: int) -> bool | None:
+def _encryption_exempt(items: object, summary: Mapping[str, Mapping[str, int]]) -> bool | None:
     """Say no when something lay open; when everything was protected, somebody must decide whether the key is safe."""
     by_item, mitigated = summary.get("by_item", {}), summary.get("mitigated", {})
-    if not affected or not items:
+    if not affected_in(summary) or not items:
         return None
     everything_protected = all(mitigated.get(code, 0) == number for code, number in by_item.items())
     return None if everything_protected else False

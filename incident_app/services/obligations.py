@@ -108,7 +108,7 @@ def derive_obligations(
     with transaction(engine, actor=actor, now=now) as act:
         determination = people.newest_determination(act.session, incident_id)
         facts = gather_facts(act.session, incident_id, determination, designated_operator=designated_operator)
-        derived, versions = _derived(act.session, incident_id, facts=facts)
+        derived, versions = derived_from(act.session, incident_id, facts=facts)
         added, superseded, kept = _reconcile(act, incident_id, derived, versions, determination)
         act.record(
             ObligationsDerived(
@@ -121,9 +121,10 @@ def derive_obligations(
         )
 
 
-def _derived(
+def derived_from(
     session: Session, incident_id: IncidentId, *, facts: IncidentFacts
 ) -> tuple[tuple[DerivedObligation, ...], Mapping[str, int]]:
+    """Return the duties that follow from facts, and the pinned version of each regime; nothing is stored."""
     row = incidents.get_row(session, incident_id)
     clocks = {subject: Clock(at=clock.at) for subject, clock in incidents.newest_clocks(session, incident_id).items()}
     aware = clocks.get(AWARENESS, Clock(at=None))

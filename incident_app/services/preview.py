@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import sqlalchemy as sa
 from pyroaring import BitMap
@@ -21,16 +21,20 @@ from incident_app.domain.impact import Answer, answer
 from incident_app.domain.impact_difference import difference
 from incident_app.domain.impact_summary import Segment, Summary, summarise
 from incident_app.domain.people import People, people
+from incident_app.domain.person_counts import CountOrigin
 from incident_app.domain.scopes import Scope, TouchedStore, without_people
 from incident_app.domain.vocabulary import Certainty
 from incident_app.persistence.customers import Customer
 from incident_app.persistence.gathering import gather, keys_of
 from incident_app.persistence.segments import segments_of
 from incident_app.persistence.touched import BySet, Listed, Sources, customer_ranges, touched_people
+from incident_app.services.facts import affected_in, facts_of
+from incident_app.services.foreseen_duties import ForeseenDuties, foresee_duties
 from incident_app.services.impact import newest_knowledge
 from incident_app.services.impact_views import Said, said_of_people
 from incident_app.services.inventory import current_inventory
 from incident_app.services.people import newest_determination
+from incident_app.services.person_counts import number_for_law
 from incident_app.services.scopes import check_in
 from incident_app.services.transaction import reading
 
@@ -50,6 +54,7 @@ class Preview:
     """People against that version; without one everybody is new."""
     upper_bounds: tuple[str, ...]
     """Stores of third parties whose lists are missing: what stands for them is a maximum."""
+    duties: ForeseenDuties
     people_unknown: tuple[str, ...]
     """Stores whose input was being taken and of whose users there is no list yet: unknown, not zero."""
 
@@ -116,7 +121,9 @@ class _CachedSources(Sources):
         return people(whom)
 
 
-def preview_scope(engine: Engine, cache: PreviewCache, incident_id: IncidentId, scope: Scope) -> Preview:
+def preview_scope(
+    engine: Engine, cache: PreviewCache, incident_id: IncidentId, scope: Scope, *, designated_operator: bool = False
+) -> Preview:
     """Answer a scope as a determination would at this moment: exact, never sampled, and nothing is stored.
 
     What could not be set is refused here too, but for the reason of taking something out: that is asked for later.
@@ -127,17 +134,36 @@ def preview_scope(engine: Engine, cache: PreviewCache, incident_id: IncidentId, 
         known_at = newest_knowledge(session)
         sources = _CachedSources(session, known_at, inventory.digest, cache)
         answers = answer(touched_people(scope, inventory, sources), scope, inventory)
+        summary = summarise(answers, sources.segments(), inventory)
         version, before = _newest_said(session, incident_id, sources)
         found = difference(before, _said(answers))
+        facts = facts_of(
+            session,
+            incident_id,
+            scope=scope,
+            inventory=inventory,
+            summary=cast("Mapping[str, Mapping[str, int]]", summary),
+            people=_people(session, incident_id, summary),
+            designated_operator=designated_operator,
+        )
         return Preview(
-            summary=summarise(answers, sources.segments(), inventory),
+            summary=summary,
             compared_with=version,
             added=len(found.added),
             removed=len(found.removed),
             changed=len(found.changed),
             upper_bounds=_upper_bounds(scope, answers),
+            duties=foresee_duties(session, incident_id, facts),
             people_unknown=tuple(entry.store for entry in without_people(scope)),
         )
+
+
+def _people(session: Session, incident_id: IncidentId, summary: Summary) -> int:
+    """Return the number that the law would count: what a person knows goes before what the scope says."""
+    stated = number_for_law(session, incident_id)
+    if stated is not None and stated.origin is CountOrigin.PERSON:
+        return stated.value
+    return affected_in(cast("Mapping[str, Mapping[str, int]]", summary))
 
 
 def _newest_said(

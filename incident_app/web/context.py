@@ -19,6 +19,7 @@ from incident_app.rendering.notices import NoticeTemplates
 from incident_app.rendering.reports import ReportForms
 from incident_app.services import accounts, incidents, inventory
 from incident_app.services.incidents import IncidentView
+from incident_app.services.preview import PreviewCache
 from incident_app.web.words import phrase
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -58,6 +59,7 @@ class Parts:
         self.designated_operator = designated_operator
         self.templates = templates
         self.forms = forms
+        self.preview_cache = PreviewCache()
 
 
 def parts() -> Parts:

@@ -13,7 +13,11 @@ from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import Cause, Certainty, Harm
 from incident_app.services import scopes
 from incident_app.services.incidents import IncidentView
+from incident_app.services.preview import preview_scope
 from incident_app.web import context
+from incident_app.web.page import incident_page
+
+NOT_KEPT = ("csrf_token", "preview")
 
 blueprint = flask.Blueprint("scope", __name__, url_prefix="/incidents/<reference>/scope")
 
@@ -49,7 +53,9 @@ def scope_now(view: IncidentView) -> Scope:
 
 
 def set_scope(view: IncidentView, changed: Scope) -> Response:
-    """Set the next version and show it."""
+    """Set the next version and show it; or, when that is asked for, only show what it would do."""
+    if "preview" in flask.request.form:
+        return _preview(view, changed)
     version = scopes.set_scope(
         context.engine(),
         view.id,
@@ -60,3 +66,14 @@ def set_scope(view: IncidentView, changed: Scope) -> Response:
     )
     context.done("scope.set", version=version)
     return flask.redirect(flask.url_for("scope.show", reference=view.reference))
+
+
+def _preview(view: IncidentView, changed: Scope) -> Response:
+    """Show the effect of a scope beside what was typed, which can then be sent as it is."""
+    parts = context.parts()
+    found = preview_scope(
+        parts.engine, parts.preview_cache, view.id, changed, designated_operator=parts.designated_operator
+    )
+    typed = [(name, value) for name, value in flask.request.form.items(multi=True) if name not in NOT_KEPT]
+    page = incident_page("scope/preview.html", view, found=found, typed=typed, names=context.names_of_data())
+    return flask.make_response(page)
