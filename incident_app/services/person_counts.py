@@ -52,7 +52,12 @@ TOLD = (NoticeStanding.INFORMED, NoticeStanding.INFORMED_OTHERWISE)
 class CountDoubted(IncidentAppError):
     """The number {value} contradicts what is known: {problem}. Check it, or give a reason to set it anyway."""
 
-    ja = "人数 {value}は、わかっていることと食い違います：{problem_ja}。確認するか、理由を添えて記録してください。"
+    ja = "人数 {value}は、わかっていることと食い違います：{problem}。確認するか、理由を添えて記録してください。"
+
+    def message(self, language: str, **words: object) -> str:
+        """Say what speaks against the number in the reader's language."""
+        problem = self.facts.get("problem_ja" if language == "ja" else "problem", "")
+        return super().message(language, **{**words, "problem": problem})
 
 
 @dataclass(frozen=True, kw_only=True)
