@@ -12,6 +12,7 @@ from incident_app.persistence import (
     obligations,
     outbox,
     playbooks,
+    readiness,
     reports,
     timeline,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "obligations",
     "outbox",
     "playbooks",
+    "readiness",
     "reports",
     "timeline",
 ]

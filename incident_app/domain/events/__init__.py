@@ -25,9 +25,11 @@ from incident_app.domain.events.response import (
 )
 from incident_app.domain.events.setup import (
     CustomersImported,
+    DisclosureRecorded,
     InventoryLoaded,
     PlaybookLoaded,
     PolicyLoaded,
+    ReadinessRecorded,
     RoleGranted,
     RoleRevoked,
     UserAdded,
@@ -62,6 +64,7 @@ __all__ = [
     "ClockStarted",
     "CustomersImported",
     "DeliveryResolved",
+    "DisclosureRecorded",
     "DispatchCancelled",
     "DispatchDoubted",
     "DispatchFilled",
@@ -91,6 +94,7 @@ __all__ = [
     "PlaybookLoaded",
     "PlaybookPinned",
     "PolicyLoaded",
+    "ReadinessRecorded",
     "ReportDrafted",
     "ReportFiled",
     "RoleGranted",
