@@ -45,7 +45,7 @@ def without_contact(*channels: Channel) -> sa.ColumnElement[bool]:
         CustomerContact.customer_id == Customer.id,
         CustomerContact.channel.in_(channels),
         CustomerContact.valid_until.is_(None),
-        CustomerContact.address.is_not(None),
+        CustomerContact.address != "",
     )
 
 
@@ -70,9 +70,8 @@ def _how_many(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
 
 def store_facts(session: Session, inventory: Inventory, *, today: date) -> dict[str, StoreFacts]:
     """Return, per store, what its holdings show: whether there are any, unknown items, data past its period."""
-    ids: Mapping[str, int] = dict(
-        session.execute(sa.select(DataStore.code, DataStore.id).where(DataStore.retired_at.is_(None))).tuples().all(),
-    )
+    in_use = sa.select(DataStore.code, DataStore.id).where(DataStore.retired_at.is_(None))
+    ids: Mapping[str, int] = dict(session.execute(in_use).all())
     return {
         store.code: _facts(session, store, ids[store.code], today) for store in inventory.stores if store.code in ids
     }

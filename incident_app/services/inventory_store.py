@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from graphlib import TopologicalSorter
 
 import sqlalchemy as sa
@@ -192,15 +193,17 @@ def _store_joint_use(act: Transaction, groups: Sequence[JointUseGroup], parties:
         row.responsible_party_id, row.published_url = parties[group.responsible], group.published_url
         act.session.add(row)
         act.session.flush()
-        _store_members(act, row.id, group, parties)
-        _store_shared(act, row.id, group)
+        _store_members(act, row.id, {(parties[member.party], member.since) for member in group.members})
+        _store_shared(act, row.id, {item: item in group.uncertain for item in group.items | group.uncertain})
     for gone in known.values():
-        gone.retired_at = gone.retired_at or act.now
+        if gone.retired_at is None:
+            gone.retired_at = act.now
+            _store_members(act, gone.id, set())
+            _store_shared(act, gone.id, {})
     act.session.flush()
 
 
-def _store_members(act: Transaction, group_id: int, group: JointUseGroup, parties: dict[str, int]) -> None:
-    wanted = {(parties[member.party], member.since) for member in group.members}
+def _store_members(act: Transaction, group_id: int, wanted: set[tuple[int, date]]) -> None:
     live = sa.select(tables.JointUseMember).where(
         tables.JointUseMember.group_id == group_id, tables.JointUseMember.until.is_(None)
     )
@@ -215,8 +218,7 @@ def _store_members(act: Transaction, group_id: int, group: JointUseGroup, partie
     act.session.flush()
 
 
-def _store_shared(act: Transaction, group_id: int, group: JointUseGroup) -> None:
-    wanted = {item: item in group.uncertain for item in group.items | group.uncertain}
+def _store_shared(act: Transaction, group_id: int, wanted: dict[str, bool]) -> None:
     live = sa.select(tables.JointUseItem).where(
         tables.JointUseItem.group_id == group_id, tables.JointUseItem.retracted_at.is_(None)
     )
