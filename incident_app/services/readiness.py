@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from incident_app.domain.digests import ContentDigest, digest_of, digest_of_bytes
 from incident_app.domain.errors import BadInput
 from incident_app.domain.events import ExportMade, ReadinessRecorded
-from incident_app.domain.gaps import MONTHS, Gap, all_gaps, register_gaps
+from incident_app.domain.gaps import MONTHS, Gap, PeopleCounts, StoreFacts, all_gaps, register_gaps
 from incident_app.domain.ids import Actor
 from incident_app.domain.readiness import Fact, Score, facts_from, facts_of, score
 from incident_app.domain.responses import read_response
@@ -52,6 +53,21 @@ class RecordedScore:
     value: int
     rules_version: int
     facts: tuple[Fact, ...]
+    people: PeopleCounts
+    stores: Mapping[str, StoreFacts]
+
+    @property
+    def score(self) -> Score:
+        """Return the score with what lowered it."""
+        return score(self.facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapsShown:
+    """The gaps as a page shows them: the register as it is now, people and holdings as they were counted last."""
+
+    gaps: tuple[Gap, ...]
+    counted_at: datetime | None
 
 
 def list_gaps(engine: Engine, *, now: datetime, months: int = MONTHS) -> tuple[Gap, ...]:
@@ -63,24 +79,28 @@ def list_gaps(engine: Engine, *, now: datetime, months: int = MONTHS) -> tuple[G
         return all_gaps(inventory, count_people(session), facts, today=today, months=months)
 
 
-def list_register_gaps(engine: Engine, *, now: datetime, months: int = MONTHS) -> tuple[Gap, ...]:
-    """List the gaps that the register shows by itself: cheap, whatever the number of people."""
+def shown_gaps(engine: Engine, *, now: datetime) -> GapsShown:
+    """List the gaps without counting people anew: a page must not wait for ten million rows."""
+    last = next(iter(list_scores(engine, newest_first=1)), None)
     with reading(engine) as session:
-        return register_gaps(current_inventory(session), today=_day(now), months=months)
+        inventory = current_inventory(session)
+    if last is None:
+        return GapsShown(gaps=register_gaps(inventory, today=_day(now)), counted_at=None)
+    gaps = all_gaps(inventory, last.people, last.stores, today=_day(now))
+    return GapsShown(gaps=gaps, counted_at=last.at)
 
 
 def measure(engine: Engine, *, now: datetime) -> Score:
     """Return the score as it is now; nothing is stored."""
     with reading(engine) as session:
-        return score(_facts(session, now))
+        return score(_count(session, now).facts)
 
 
 def record_score(engine: Engine, *, actor: Actor, now: datetime) -> Score:
     """Take the score and keep it, so that the team sees it move from week to week."""
     with reading(engine) as session:
-        facts = _facts(session, now)
-    found = score(facts)
-    content = [asdict(fact) for fact in facts]
+        counted = _count(session, now)
+    found, content = score(counted.facts), counted.content
     with transaction(engine, actor=actor, now=now) as act:
         act.session.add(
             ReadinessScore(at=now, value=found.value, facts=content, rules_version=found.rules_version, actor=actor),
@@ -95,15 +115,7 @@ def list_scores(engine: Engine, *, newest_first: int = 52) -> list[RecordedScore
     """Return the scores recorded last, the newest first."""
     rows = sa.select(ReadinessScore).order_by(ReadinessScore.at.desc(), ReadinessScore.id.desc()).limit(newest_first)
     with reading(engine) as session:
-        return [
-            RecordedScore(
-                at=row.at,
-                value=row.value,
-                rules_version=row.rules_version,
-                facts=facts_from(row.facts if isinstance(row.facts, list) else ()),
-            )
-            for row in session.scalars(rows)
-        ]
+        return [_recorded(row) for row in session.scalars(rows)]
 
 
 def export_numbers(
@@ -137,13 +149,41 @@ def _numbers(session: Session, lacking: Lacking) -> Iterator[Sequence[str]]:
     yield from session.scalars(found).partitions()
 
 
-def _facts(session: Session, now: datetime) -> tuple[Fact, ...]:
-    return facts_of(
-        current_inventory(session),
-        count_people(session),
-        roles_needed=_roles_needed(session),
-        roles_held=roles_held(session),
-        today=_day(now),
+@dataclass(frozen=True, kw_only=True)
+class _Counted:
+    facts: tuple[Fact, ...]
+    people: PeopleCounts
+    stores: Mapping[str, StoreFacts]
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Return what is kept with a score: JSON that `_recorded` reads back."""
+        stores = {
+            code: {**asdict(facts), "unknown_items": sorted(facts.unknown_items)} for code, facts in self.stores.items()
+        }
+        return {"facts": [asdict(fact) for fact in self.facts], "people": asdict(self.people), "stores": stores}
+
+
+def _count(session: Session, now: datetime) -> _Counted:
+    inventory, people, today = current_inventory(session), count_people(session), _day(now)
+    facts = facts_of(
+        inventory, people, roles_needed=_roles_needed(session), roles_held=roles_held(session), today=today
+    )
+    return _Counted(facts=facts, people=people, stores=store_facts(session, inventory, today=today))
+
+
+def _recorded(row: ReadinessScore) -> RecordedScore:
+    content = row.facts if isinstance(row.facts, Mapping) else {}
+    return RecordedScore(
+        at=row.at,
+        value=row.value,
+        rules_version=row.rules_version,
+        facts=facts_from(content["facts"]),
+        people=PeopleCounts(**content["people"]),
+        stores={
+            code: StoreFacts(**{**facts, "unknown_items": frozenset(facts["unknown_items"])})
+            for code, facts in content["stores"].items()
+        },
     )
 
 
