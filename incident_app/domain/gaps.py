@@ -143,8 +143,8 @@ _WORDS: Mapping[GapCode, tuple[str, str, str, str]] = {
     GapCode.PUBLISHED_CREDENTIALS: (
         "公表の表では「{ja}」がパスワードなどを受け取ることになっています：{items_ja}。本当でしょうか。",
         "The published table gives {en} credentials: {items_en}. Really?",
-        "契約書か受け渡しの一覧で確かめ、`inventory disclose` で実際の項目を記録してください。",
-        "Check the contract or the transfer list and record the actual items with `inventory disclose`.",
+        "契約書か受け渡しの一覧で確かめ、incident-app inventory disclose で実際の項目を記録してください。",
+        "Check the contract or the transfer list and record the actual items with incident-app inventory disclose.",
     ),
     GapCode.STORE_DIFFERS_FROM_DISCLOSURES: (
         "「{ja}」の項目が、提供の記録と違います：{items_ja}。",
@@ -155,14 +155,14 @@ _WORDS: Mapping[GapCode, tuple[str, str, str, str]] = {
     GapCode.ORGANISATIONS_WITHOUT_CONTACT: (
         "連絡先が一つもない法人のお客様が {count:,}件（全 {total:,}件）あります。",
         "{count:,} of {total:,} organisations have no contact at all.",
-        "事故時の連絡先を聞いて取り込んでください。番号の一覧は `inventory gaps --numbers` で書き出せます。",
-        "Ask for a security contact and import it. `inventory gaps --numbers` writes their numbers.",
+        "事故時の連絡先を聞いて取り込んでください。番号の一覧は incident-app inventory gaps --numbers で書き出せます。",
+        "Ask for a security contact and import it. Their numbers: incident-app inventory gaps --numbers.",
     ),
     GapCode.CUSTOMERS_WITHOUT_EMAIL: (
         "使えるメールアドレスのないお客様が {count:,}人（全 {total:,}人）います。",
         "{count:,} of {total:,} customers have no e-mail address that can be used.",
-        "アドレスを聞くか、郵送の備えをしてください。番号の一覧は `inventory gaps --numbers` で書き出せます。",
-        "Ask for an address or be ready to send letters. `inventory gaps --numbers` writes their numbers.",
+        "アドレスを聞くか、郵送に備えてください。番号の一覧は incident-app inventory gaps --numbers で書き出せます。",
+        "Ask for an address or be ready to send letters. Their numbers: incident-app inventory gaps --numbers.",
     ),
 }
 

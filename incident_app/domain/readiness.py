@@ -213,7 +213,7 @@ def facts_from(content: Sequence[Mapping[str, Any]]) -> tuple[Fact, ...]:
     return tuple(Fact(**entry) for entry in content)
 
 
-WIDTH, HEIGHT, MARGIN = 640, 160, 28
+WIDTH, HEIGHT, MARGIN = 1040, 200, 36
 
 
 def line_points(scores: Sequence[tuple[date, int]]) -> tuple[tuple[int, int], ...]:

@@ -19,6 +19,7 @@ from incident_app.domain.ids import Actor
 from incident_app.domain.inventories import read_store_file
 from incident_app.domain.inventory import Disclosure, Inventory
 from incident_app.domain.inventory_changes import Change, changes_between, counts_of
+from incident_app.domain.inventory_checks import LENGTH
 from incident_app.domain.inventory_files import csv_files, json_text, read_csv, read_json
 from incident_app.domain.inventory_rows import canonical
 from incident_app.domain.policy_stores import with_actual
@@ -131,18 +132,10 @@ def record_disclosure(
     now: datetime,
 ) -> ImportPlan:
     """Record everything that a party receives by its contract or transfer list; an earlier list is replaced."""
+    _check_lines(legal_basis=legal_basis, purpose=purpose)
     with reading(engine) as session:
         current = current_inventory(session)
-    if current.party(party).is_ourselves:
-        raise BadInput(field="party", problem="this is ourselves; name a company that receives data")
-    received = frozenset(current.item(code).code for code in items).union(
-        *(current.items_under(code) for code in categories)
-    )
-    if not received:
-        raise BadInput(field="item", problem="name at least one item or category")
-    for field, text in (("legal_basis", legal_basis), ("purpose", purpose)):
-        if len(text) > 300 or not text.isprintable():  # noqa: PLR2004 - the width of the column
-            raise BadInput(field=field, problem="must be one line of at most 300 characters")
+    received = _received(current, party, items, categories)
     entry = Disclosure(
         party=party,
         items=received,
@@ -162,6 +155,23 @@ def record_disclosure(
                 DisclosureRecorded(party=party, items=len(received), role=role, digest=digest_of(entry)),
             )
     return plan
+
+
+def _received(current: Inventory, party: str, items: frozenset[str], categories: frozenset[str]) -> frozenset[str]:
+    """Return the items that were named one by one and by category; a party that is ourselves receives nothing."""
+    if current.party(party).is_ourselves:
+        raise BadInput(field="party", problem="this is ourselves; name a company that receives data")
+    named = frozenset(current.item(code).code for code in items)
+    received = named.union(*(current.items_under(code) for code in categories))
+    if not received:
+        raise BadInput(field="item", problem="name at least one item or category")
+    return received
+
+
+def _check_lines(**lines: str) -> None:
+    for field, text in lines.items():
+        if len(text) > LENGTH or not text.isprintable():
+            raise BadInput(field=field, problem="must be one line of at most 300 characters")
 
 
 def _plan(

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import ContentDigest, digest_of, digest_of_bytes
-from incident_app.domain.errors import BadInput
+from incident_app.domain.errors import BadInput, IncidentAppError
 from incident_app.domain.events import ExportMade, ReadinessRecorded
 from incident_app.domain.gaps import MONTHS, Gap, PeopleCounts, StoreFacts, all_gaps, register_gaps
 from incident_app.domain.ids import Actor
@@ -36,6 +36,16 @@ from incident_app.services.transaction import reading, transaction
 
 JST = ZoneInfo("Asia/Tokyo")
 NUMBERS_AT_ONCE = 5_000
+
+
+MOST_IN_A_PAGE = 500_000
+"""Counting takes about three seconds for so many customers with three holdings each; a page must not wait longer."""
+
+
+class TooManyForAPage(IncidentAppError):
+    """There are too many customers to count while a page waits. Run `incident-app readiness record`, once a week."""
+
+    ja = "お客様が多く、画面では数えられません。週に一度 incident-app readiness record を実行してください。"
 
 
 class Lacking(StrEnum):
@@ -109,6 +119,19 @@ def record_score(engine: Engine, *, actor: Actor, now: datetime) -> Score:
             ReadinessRecorded(value=found.value, rules_version=found.rules_version, digest=digest_of(content)),
         )
     return found
+
+
+def fits_a_page(engine: Engine) -> bool:
+    """Tell whether the people are few enough to be counted while a page waits."""
+    with reading(engine) as session:
+        return (session.scalar(sa.select(sa.func.max(Customer.id))) or 0) <= MOST_IN_A_PAGE
+
+
+def record_score_in_page(engine: Engine, *, actor: Actor, now: datetime) -> Score:
+    """Take the score for a page that waits; refuse where that would take too long."""
+    if not fits_a_page(engine):
+        raise TooManyForAPage
+    return record_score(engine, actor=actor, now=now)
 
 
 def list_scores(engine: Engine, *, newest_first: int = 52) -> list[RecordedScore]:

@@ -9,7 +9,7 @@ from incident_app.domain.access import Permission
 from incident_app.domain.readiness import HEIGHT, MARGIN, WIDTH, line_points
 from incident_app.services import readiness
 from incident_app.web import context, times
-from incident_app.web.context import requires
+from incident_app.web.context import requires, shown_at
 
 blueprint = flask.Blueprint("readiness", __name__)
 
@@ -22,6 +22,7 @@ def index() -> str:
     return flask.render_template(
         "readiness/index.html",
         history=history,
+        fits=readiness.fits_a_page(context.engine()),
         points=points,
         line=" ".join(f"{x},{y}" for x, y in points),
         size={"width": WIDTH, "height": HEIGHT, "margin": MARGIN},
@@ -30,7 +31,8 @@ def index() -> str:
 
 @blueprint.post("/readiness")
 @requires(Permission.INVENTORY_WRITE)
+@shown_at("readiness.index")
 def record() -> Response:
-    found = readiness.record_score(context.engine(), actor=context.account().actor, now=context.now())
+    found = readiness.record_score_in_page(context.engine(), actor=context.account().actor, now=context.now())
     context.done("readiness.recorded", value=found.value)
     return flask.redirect(flask.url_for("readiness.index"))

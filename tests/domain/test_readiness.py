@@ -129,7 +129,7 @@ def test_the_facts_of_the_example_are_counted() -> None:
             [(date(2026, 11, 1), 0), (date(2026, 11, 8), 50), (date(2026, 11, 15), 100)],
             ((MARGIN, HEIGHT - MARGIN), (WIDTH // 2, HEIGHT // 2), (WIDTH - MARGIN, MARGIN)),
         ),
-        ([(date(2026, 11, 1), 0), (date(2026, 11, 1), 100)], ((320, HEIGHT - MARGIN), (320, MARGIN))),
+        ([(date(2026, 11, 1), 0), (date(2026, 11, 1), 100)], ((WIDTH // 2, HEIGHT - MARGIN), (WIDTH // 2, MARGIN))),
     ],
 )
 def test_the_line_of_scores_is_drawn_by_its_numbers(

@@ -180,13 +180,30 @@ def test_a_recorded_score_stands_as_number_findings_table_and_picture(app: flask
     assert post(client, "/readiness", "/readiness").status_code == 302
     page = text_of(client, "/readiness")
     newest, oldest = (entry.value for entry in readiness.list_scores(instance))
-    assert f"<b>{newest}</b> / 100" in page
+    assert f'<span class="v">{newest}<small>/ 100</small></span>' in page
     assert f"点数の推移：2回の記録、最初 {oldest}点、最新 {newest}点。" in page
     assert 'role="img"' in page
     assert page.count("<circle") == 2
     assert "事故時の連絡先のない会社（当社のデータを持つ会社）：4社のうち 4社" in page
     assert " style=" not in page
     assert events(instance)[-1] == "readiness.recorded"
+
+
+def test_people_too_many_to_count_while_a_page_waits_are_left_to_the_command(
+    app: flask.Flask, instance: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_customers(instance)
+    client = signed_in(app)
+    token = csrf_of(client, "/readiness")
+    monkeypatch.setattr(readiness, "MOST_IN_A_PAGE", 5)
+    page = text_of(client, "/readiness")
+    assert "incident-app readiness record" in page
+    assert "いま測って記録する" not in page
+    answer = client.post("/readiness", data={"csrf_token": token})
+    assert answer.status_code == 422
+    assert readiness.list_scores(instance) == []
+    monkeypatch.setattr(readiness, "MOST_IN_A_PAGE", 6)
+    assert "いま測って記録する" in text_of(client, "/readiness")
 
 
 def test_both_pages_read_in_english_without_a_word_of_japanese_of_their_own(app: flask.Flask, instance: Engine) -> None:
