@@ -22,6 +22,7 @@ class Permission(StrEnum):
     RECIPIENTS_READ = "recipients.read"
     TIMELINE_WRITE = "timeline.write"
     TIMELINE_EXPORT = "timeline.export"
+    INVENTORY_READ = "inventory.read"
     INVENTORY_WRITE = "inventory.write"
     ACCOUNTS_MANAGE = "accounts.manage"
 
@@ -37,7 +38,7 @@ class Role(StrEnum):
 
 
 _P = Permission
-_READING = frozenset({_P.INCIDENT_READ, _P.TIMELINE_EXPORT})
+_READING = frozenset({_P.INCIDENT_READ, _P.TIMELINE_EXPORT, _P.INVENTORY_READ})
 _RESPONDING = _READING | {
     _P.INCIDENT_WRITE,
     _P.IMPACT_DETERMINE,
@@ -53,7 +54,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     | {_P.OBLIGATION_DECIDE, _P.REPORT_FILE, _P.DISPATCH_RUN, _P.RECIPIENTS_READ, _P.APPROVE},
     Role.APPROVER: _READING | {_P.APPROVE, _P.TIMELINE_WRITE},
     Role.AUDITOR: _READING,
-    Role.ADMIN: frozenset({_P.ACCOUNTS_MANAGE, _P.INVENTORY_WRITE}),
+    Role.ADMIN: frozenset({_P.ACCOUNTS_MANAGE, _P.INVENTORY_READ, _P.INVENTORY_WRITE}),
 }
 
 

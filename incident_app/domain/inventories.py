@@ -1,16 +1,32 @@
-"""Inventory files: the company's own stores and what lies in them."""
+"""Inventory files in TOML: the company's own stores and what lies in them, read against a policy."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from incident_app.domain.inventory import Store, StoreItem
+from incident_app.domain.inventory_checks import check_codes, check_country, check_texts, refuse_overlaps
 from incident_app.domain.policies import Policy
 from incident_app.domain.policy_checks import at_least
 from incident_app.domain.tables import Document, Table, unique_codes
 from incident_app.domain.vocabulary import BusinessLine, Medium, OurRole, Protection
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoreFile:
+    """A file of stores: its title tells which stores came from it when it is loaded again."""
+
+    title: str
+    stores: tuple[Store, ...]
+
+
 def read_inventory(text: str, *, file: str, policy: Policy) -> tuple[Store, ...]:
     """Read an inventory file against the items and parties of a policy; FaultyFile names every fault."""
+    return read_store_file(text, file=file, policy=policy).stores
+
+
+def read_store_file(text: str, *, file: str, policy: Policy) -> StoreFile:
+    """Read an inventory file with its title; without one, the name of the file stands for it."""
     document = Document(text, file=file)
     root = document.root
     tables = root.tables("stores")
@@ -19,10 +35,10 @@ def read_inventory(text: str, *, file: str, policy: Policy) -> tuple[Store, ...]
     parties = frozenset(party.code for party in policy.parties)
     purposes = frozenset(purpose.code for purpose in policy.purposes)
     stores = tuple(_store(table, items, purposes, parties, policy.ourselves.code) for table in tables)
-    root.text("title", "")
+    title = root.text("title", "")
     root.finish()
     document.finish()
-    return stores
+    return StoreFile(title=title.strip() or file, stores=stores)
 
 
 def _store(
@@ -31,8 +47,23 @@ def _store(
     operator = table.text("operator", ourselves)
     if operator not in parties:
         table.fault("operator", f"party {operator!r} is not defined in the policy")
-    item_tables = table.tables("items")
-    unique_codes(item_tables, "item")
+    item_tables = table.tables("items", required=False)
+    for entry in item_tables:
+        code = entry.text("item")
+        if code and code not in items:
+            entry.fault("item", f"item {code!r} is not defined in the policy")
+        purpose = entry.text("purpose", "")
+        if purpose and purpose not in purposes:
+            entry.fault("purpose", f"purpose {purpose!r} is not defined in the policy")
+    store = read_store(table, operator, tuple(read_store_item(entry) for entry in item_tables))
+    refuse_overlaps(item_tables, store.items, store.code)
+    for read in (*item_tables, table):
+        read.finish()
+    return store
+
+
+def read_store(table: Table, operator: str, items: tuple[StoreItem, ...]) -> Store:
+    """Read what every kind of file says about a store itself."""
     store = Store(
         code=table.text("code"),
         name_ja=table.text("name_ja"),
@@ -44,24 +75,19 @@ def _store(
         business_line=table.word("business_line", BusinessLine, BusinessLine.TELECOM),
         owner=table.text("owner", ""),
         reviewed_on=table.day("reviewed_on"),
-        items=tuple(_item(entry, items, purposes) for entry in item_tables),
+        items=items,
     )
-    if not (len(store.country) == 2 and store.country.isupper()):  # noqa: PLR2004 - ISO 3166
-        table.fault("country", "must be a country code of two capital letters, like JP")
-    table.finish()
+    check_codes((table,))
+    check_country(table, store.country)
+    check_texts(table, {"name_ja": store.name_ja, "name_en": store.name_en, "owner": store.owner})
     return store
 
 
-def _item(table: Table, items: frozenset[str], purposes: frozenset[str]) -> StoreItem:
-    code = table.text("item")
-    if code and code not in items:
-        table.fault("item", f"item {code!r} is not defined in the policy")
-    purpose = table.text("purpose", "")
-    if purpose and purpose not in purposes:
-        table.fault("purpose", f"purpose {purpose!r} is not defined in the policy")
+def read_store_item(table: Table) -> StoreItem:
+    """Read what every kind of file says about one item in one store."""
     entry = StoreItem(
-        item=code,
-        purpose=purpose,
+        item=table.text("item"),
+        purpose=table.text("purpose", ""),
         protection=table.word("protection", Protection, Protection.NONE),
         keep_for_days=at_least(table, "keep_for_days", table.find_number("keep_for_days"), 1),
         held_from=table.day("held_from"),
@@ -69,5 +95,5 @@ def _item(table: Table, items: frozenset[str], purposes: frozenset[str]) -> Stor
     )
     if entry.held_from and entry.held_until and entry.held_until < entry.held_from:
         table.fault("held_until", "must not lie before held_from")
-    table.finish()
+    check_texts(table, {"purpose": entry.purpose})
     return entry

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
+from enum import StrEnum
 from functools import cached_property
 from typing import TypeVar
 
@@ -19,6 +20,29 @@ from incident_app.domain.vocabulary import (
     PartyRole,
     Protection,
 )
+
+
+class Nature(StrEnum):
+    """What a whole category of data means to the people: derived from the flags of its items (B2)."""
+
+    SENSITIVE = "sensitive"
+    FINANCIAL_HARM = "financial_harm"
+    CREDENTIALS = "credentials"
+
+
+NATURES: Mapping[Nature, frozenset[ItemFlag]] = {
+    Nature.SENSITIVE: frozenset(
+        {
+            ItemFlag.SPECIAL_CARE,
+            ItemFlag.MY_NUMBER,
+            ItemFlag.GOVERNMENT_ID_COPY,
+            ItemFlag.COMMUNICATIONS_SECRECY,
+        },
+    ),
+    # A bank account alone lets nobody pay: by reading it is no financial harm.
+    Nature.FINANCIAL_HARM: frozenset({ItemFlag.PAYABLE, ItemFlag.CARD_NUMBER}),
+    Nature.CREDENTIALS: frozenset({ItemFlag.CREDENTIAL}),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +79,9 @@ class Party:
     is_ourselves: bool = False
     incident_contact: str | None = None
     section: str = ""
+    contract_reference: str | None = None
+    contract_notice_hours: int | None = None
+    audited_on: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +128,34 @@ class Store:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JointUseMember:
+    """A company that takes part in joint use, and since when."""
+
+    party: str
+    since: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointUseGroup:
+    """Use within the group: who, for what, which items; `uncertain` ones follow from an open-ended published list."""
+
+    code: str
+    name_ja: str
+    name_en: str
+    purpose_ja: str
+    purpose_en: str
+    responsible: str
+    members: tuple[JointUseMember, ...]
+    items: frozenset[str] = frozenset()
+    uncertain: frozenset[str] = frozenset()
+    published_url: str | None = None
+
+
+LATER_OF_PARTIES = frozenset({"contract_reference", "contract_notice_hours", "audited_on"})
+"""What parties learnt to say after the first snapshots were stored: left out of the content where nothing is said."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inventory:
     """The whole inventory as of one moment."""
 
@@ -109,6 +164,7 @@ class Inventory:
     parties: tuple[Party, ...]
     stores: tuple[Store, ...]
     disclosures: tuple[Disclosure, ...] = ()
+    joint_use: tuple[JointUseGroup, ...] = ()
 
     def store(self, code: str) -> Store:
         """Return a store; NotFound otherwise."""
@@ -138,10 +194,31 @@ class Inventory:
             wanted |= below
         return frozenset(item.code for item in self.items if item.category in wanted)
 
+    def flags_of(self, category: str) -> frozenset[ItemFlag]:
+        """Return the flags of everything in a category and below it."""
+        return frozenset().union(*(self.item(code).flags for code in self.items_under(category)))
+
+    def natures_of(self, category: str) -> frozenset[Nature]:
+        """Say whether a category holds sensitive data, data that costs money, or credentials (B2)."""
+        flags = self.flags_of(category)
+        return frozenset(nature for nature, wanted in NATURES.items() if wanted & flags)
+
+    @property
+    def content(self) -> Mapping[str, object]:
+        """Return what is stored and hashed: what later versions can say is left out where nothing is said.
+
+        So a snapshot taken before keeps its digest when it is read back.
+        """
+        said = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        said["parties"] = [_said(party) for party in self.parties]
+        if not self.joint_use:
+            del said["joint_use"]
+        return said
+
     @property
     def digest(self) -> ContentDigest:
         """Return the digest of the whole inventory."""
-        return digest_of(self)
+        return digest_of(self.content)
 
     @cached_property
     def _stores(self) -> Mapping[str, Store]:
@@ -154,6 +231,11 @@ class Inventory:
     @cached_property
     def _parties(self) -> Mapping[str, Party]:
         return {party.code: party for party in self.parties}
+
+
+def _said(party: Party) -> Mapping[str, object]:
+    said = {entry.name: getattr(party, entry.name) for entry in fields(party)}
+    return {key: value for key, value in said.items() if value is not None or key not in LATER_OF_PARTIES}
 
 
 Entry = TypeVar("Entry")

@@ -26,17 +26,19 @@ def refuse_doubles(tables: Sequence[Table], *keys: str) -> None:
 
 
 def refuse_circles(tables: Sequence[Table], categories: Sequence[DataCategory]) -> None:
-    """Note every category that lies below itself: the categories form a tree."""
+    """Note every category that lies below itself, with the way around: the categories form a tree."""
     parents = {category.code: category.parent for category in categories}
     for table, category in zip(tables, categories, strict=True):
-        if category.code in _above(category.code, parents):
-            table.fault("parent", f"category {category.code!r} lies below itself; the categories form a tree")
+        if circle := _circle(category.code, parents):
+            way = " > ".join(circle)
+            table.fault("parent", f"category {category.code!r} lies below itself ({way}); the categories form a tree")
 
 
-def _above(code: str, parents: Mapping[str, str | None]) -> frozenset[str]:
-    seen: set[str] = set()
+def _circle(code: str, parents: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Return the way from a category up to itself; empty when there is none."""
+    way = [code]
     parent = parents.get(code)
-    while parent is not None and parent not in seen:
-        seen.add(parent)
+    while parent is not None and parent not in way:
+        way.append(parent)
         parent = parents.get(parent)
-    return frozenset(seen)
+    return (*way, code) if parent == code else ()

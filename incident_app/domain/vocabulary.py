@@ -125,6 +125,8 @@ class Medium(StrEnum):
     BACKUP = "backup"
     LOG = "log"
     PAPER = "paper"
+    INPUT_PAGE = "input_page"
+    """A page through which data is being acquired: what is typed there can leak before any store holds it."""
 
 
 class DisclosureBasis(StrEnum):

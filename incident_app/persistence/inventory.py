@@ -12,6 +12,11 @@ from incident_app.persistence.database import Base, Code, Digest, Json, Key, Lon
 from incident_app.persistence.triggers import append_only, set_once
 
 
+def _only_live(name: str, *columns: str, among: str) -> sa.Index:
+    """Say that one live row exists per `columns`: rows that were retracted stay and do not count."""
+    return sa.Index(name, *columns, unique=True, sqlite_where=sa.text(among), postgresql_where=sa.text(among))
+
+
 class DataCategory(Base):
     __tablename__ = "data_categories"
 
@@ -21,6 +26,7 @@ class DataCategory(Base):
     name_en: Mapped[str]
     section: Mapped[str] = mapped_column(sa.String(40))
     position: Mapped[int]
+    retired_at: Mapped[datetime | None]
 
 
 class DataItem(Base):
@@ -33,6 +39,7 @@ class DataItem(Base):
     flags: Mapped[Json]
     section: Mapped[str] = mapped_column(sa.String(40))
     position: Mapped[int]
+    retired_at: Mapped[datetime | None]
 
 
 class ThirdParty(Base):
@@ -58,6 +65,7 @@ class ThirdParty(Base):
     contract_reference: Mapped[str | None]
     contract_notice_hours: Mapped[int | None]
     audited_on: Mapped[date | None]
+    retired_at: Mapped[datetime | None]
 
 
 class DataStore(Base):
@@ -75,12 +83,23 @@ class DataStore(Base):
     owner: Mapped[str]
     reviewed_on: Mapped[date | None]
     retired_at: Mapped[datetime | None]
+    loaded_from: Mapped[str] = mapped_column(server_default="")
+    """The file of stores that named it last, or the policy: what such a file no longer names is retired."""
 
 
 class StoreItem(Base):
     __tablename__ = "store_items"
     __table_args__ = (
-        sa.UniqueConstraint("store_id", "item_code", "recorded_at", name="one_entry_per_store_and_item"),
+        _only_live(
+            "uq_store_items_live_since",
+            "store_id",
+            "item_code",
+            "held_from",
+            among="retracted_at IS NULL AND held_from IS NOT NULL",
+        ),
+        _only_live(
+            "uq_store_items_live_always", "store_id", "item_code", among="retracted_at IS NULL AND held_from IS NULL"
+        ),
         {"info": set_once("held_until", "retracted_at")},
     )
 
@@ -109,6 +128,7 @@ class Disclosure(Base):
     purpose_en: Mapped[str]
     joint_use_group_id: Mapped[int | None] = mapped_column(sa.ForeignKey("joint_use_groups.id"))
     legal_basis: Mapped[str]
+    section: Mapped[str] = mapped_column(sa.String(40), server_default="")
     recorded_at: Mapped[datetime]
     until: Mapped[datetime | None]
 
@@ -124,12 +144,13 @@ class JointUseGroup(Base):
     purpose_en: Mapped[LongText]
     responsible_party_id: Mapped[int] = mapped_column(sa.ForeignKey("third_parties.id"))
     published_url: Mapped[str | None]
+    retired_at: Mapped[datetime | None]
 
 
 class JointUseMember(Base):
     __tablename__ = "joint_use_members"
     __table_args__ = (
-        sa.UniqueConstraint("group_id", "party_id", "since", name="one_membership_per_party_and_start"),
+        _only_live("uq_joint_use_members_live", "group_id", "party_id", among="until IS NULL"),
         {"info": set_once("until")},
     )
 
@@ -143,7 +164,7 @@ class JointUseMember(Base):
 class JointUseItem(Base):
     __tablename__ = "joint_use_items"
     __table_args__ = (
-        sa.UniqueConstraint("group_id", "item_code", "recorded_at", name="one_joint_item_per_start"),
+        _only_live("uq_joint_use_items_live", "group_id", "item_code", among="retracted_at IS NULL"),
         {"info": set_once("retracted_at")},
     )
 

@@ -1,34 +1,37 @@
-"""The inventory: loading stores, taking snapshots, reading them back."""
+"""The inventory as it is now, as pages show it, and as it was: snapshots and reading them back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.digests import canonical_text, digest_of
+from incident_app.domain.digests import canonical_text
 from incident_app.domain.errors import NotFound
-from incident_app.domain.events import InventoryLoaded
-from incident_app.domain.ids import Actor
-from incident_app.domain.inventory import DataCategory, DataItem, Disclosure, Inventory, Party, Store, StoreItem
-from incident_app.domain.vocabulary import (
-    BusinessLine,
-    DisclosureBasis,
-    ItemFlag,
-    Medium,
-    OurRole,
-    PartyRole,
-    Protection,
+from incident_app.domain.inventory import (
+    DataCategory,
+    DataItem,
+    Disclosure,
+    Inventory,
+    JointUseGroup,
+    JointUseMember,
+    Party,
+    Store,
+    StoreItem,
 )
+from incident_app.domain.inventory_content import inventory_of_content
+from incident_app.domain.inventory_rows import canonical
+from incident_app.domain.vocabulary import ItemFlag
 from incident_app.persistence import inventory as tables
 from incident_app.persistence.bulk import insert_new
-from incident_app.services.transaction import Transaction, building, reading, transaction
+from incident_app.services.inventory_store import held_item
+from incident_app.services.transaction import building, reading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,92 +47,18 @@ class StoreView:
     items: tuple[tuple[str, str, str], ...]
 
 
-def load_stores(engine: Engine, stores: Sequence[Store], *, actor: Actor, now: datetime) -> int:
-    """Bring the stores in the database in step with a list of stores; return how many were new or changed.
-
-    An item that a store no longer holds is retracted, never removed: old determinations can still be repeated.
-    """
-    with transaction(engine, actor=actor, now=now) as act:
-        changed = store_stores(act, stores)
-        act.record(InventoryLoaded(stores=len(stores), digest=digest_of(sorted(stores, key=lambda store: store.code))))
-        return changed
-
-
-def store_stores(act: Transaction, stores: Sequence[Store]) -> int:
-    """Write stores inside a larger act."""
-    parties = dict(act.session.execute(sa.select(tables.ThirdParty.code, tables.ThirdParty.id)).all())
-    known = {row.code: row for row in act.session.scalars(sa.select(tables.DataStore))}
-    changed = 0
-    for store in stores:
-        row = known.get(store.code) or tables.DataStore(code=store.code)
-        row.name_ja, row.name_en, row.medium, row.country = store.name_ja, store.name_en, store.medium, store.country
-        row.our_role, row.operator_id, row.business_line = store.our_role, parties[store.operator], store.business_line
-        row.owner, row.reviewed_on = store.owner, store.reviewed_on
-        act.session.add(row)
-        act.session.flush()
-        changed += _store_items(act, row.id, store.items)
-    return changed
-
-
-def _store_items(act: Transaction, store_id: int, items: Sequence[StoreItem]) -> bool:
-    live = {
-        row.item_code: row
-        for row in act.session.scalars(
-            sa.select(tables.StoreItem).where(
-                tables.StoreItem.store_id == store_id, tables.StoreItem.retracted_at.is_(None)
-            ),
-        )
-    }
-    changed = False
-    for item in items:
-        row = live.pop(item.item, None)
-        if row is not None and _same(row, item):
-            continue
-        changed = True
-        if row is not None:
-            row.retracted_at = act.now
-        act.session.add(
-            tables.StoreItem(
-                store_id=store_id,
-                item_code=item.item,
-                purpose=item.purpose,
-                protection=item.protection,
-                keep_for_days=item.keep_for_days,
-                held_from=item.held_from,
-                held_until=item.held_until,
-                recorded_at=act.now,
-            ),
-        )
-    for row in live.values():
-        row.retracted_at = act.now
-    act.session.flush()
-    return changed or bool(live)
-
-
-def _same(row: tables.StoreItem, item: StoreItem) -> bool:
-    return (row.purpose, row.protection, row.keep_for_days, row.held_from, row.held_until) == (
-        item.purpose,
-        item.protection,
-        item.keep_for_days,
-        item.held_from,
-        item.held_until,
-    )
-
-
 def current_inventory(session: Session) -> Inventory:
     """Return the inventory as it is now, in a fixed order."""
-    parties = {row.id: row for row in session.scalars(sa.select(tables.ThirdParty).order_by(tables.ThirdParty.id))}
-    items = list(session.scalars(sa.select(tables.DataItem).order_by(tables.DataItem.position)))
-    categories = session.scalars(sa.select(tables.DataCategory).order_by(tables.DataCategory.position))
-    stores = session.scalars(
-        sa.select(tables.DataStore).where(tables.DataStore.retired_at.is_(None)).order_by(tables.DataStore.code),
-    )
+    parties = {row.id: row for row in _in_use(session, tables.ThirdParty, tables.ThirdParty.code)}
+    items = _in_use(session, tables.DataItem, tables.DataItem.position)
+    categories = _in_use(session, tables.DataCategory, tables.DataCategory.position)
+    stores = _in_use(session, tables.DataStore, tables.DataStore.code)
     held: dict[int, list[StoreItem]] = {}
     for row in session.scalars(
         sa.select(tables.StoreItem).where(tables.StoreItem.retracted_at.is_(None)).order_by(tables.StoreItem.item_code),
     ):
-        held.setdefault(row.store_id, []).append(_item(row))
-    return Inventory(
+        held.setdefault(row.store_id, []).append(held_item(row))
+    inventory = Inventory(
         categories=tuple(
             DataCategory(
                 code=row.code, name_ja=row.name_ja, name_en=row.name_en, parent=row.parent_code, section=row.section
@@ -150,18 +79,16 @@ def current_inventory(session: Session) -> Inventory:
         parties=tuple(_party(row) for row in parties.values()),
         stores=tuple(_store(row, parties[row.operator_id].code, held.get(row.id, [])) for row in stores),
         disclosures=tuple(_disclosures(session, parties)),
+        joint_use=tuple(_joint_use(session, parties)),
     )
+    return canonical(inventory)
 
 
-def _item(row: tables.StoreItem) -> StoreItem:
-    return StoreItem(
-        item=row.item_code,
-        purpose=row.purpose,
-        protection=row.protection,
-        keep_for_days=row.keep_for_days,
-        held_from=row.held_from,
-        held_until=row.held_until,
-    )
+Table = TypeVar("Table", bound=tables.DataCategory | tables.DataItem | tables.ThirdParty | tables.DataStore)
+
+
+def _in_use(session: Session, table: type[Table], order: sa.ColumnElement[Any] | Any) -> list[Table]:  # noqa: ANN401
+    return list(session.scalars(sa.select(table).where(table.retired_at.is_(None)).order_by(order)))
 
 
 def _party(row: tables.ThirdParty) -> Party:
@@ -173,6 +100,9 @@ def _party(row: tables.ThirdParty) -> Party:
         is_ourselves=row.is_ourselves,
         incident_contact=row.incident_contact,
         section=row.section,
+        contract_reference=row.contract_reference,
+        contract_notice_hours=row.contract_notice_hours,
+        audited_on=row.audited_on,
     )
 
 
@@ -198,7 +128,7 @@ def _disclosures(session: Session, parties: Mapping[int, tables.ThirdParty]) -> 
         sa.select(tables.Disclosure).where(tables.Disclosure.until.is_(None)).order_by(tables.Disclosure.id),
     )
     for row in rows:
-        key = (row.party_id, row.role, row.basis, row.purpose_ja, row.purpose_en, row.legal_basis)
+        key = (row.party_id, row.role, row.basis, row.purpose_ja, row.purpose_en, row.legal_basis, row.section)
         groups.setdefault(key, set()).add(row.item_code)
     return [
         Disclosure(
@@ -209,9 +139,34 @@ def _disclosures(session: Session, parties: Mapping[int, tables.ThirdParty]) -> 
             purpose_ja=purpose_ja,
             purpose_en=purpose_en,
             legal_basis=legal_basis,
+            section=section,
         )
-        for (party_id, role, basis, purpose_ja, purpose_en, legal_basis), items in groups.items()
+        for (party_id, role, basis, purpose_ja, purpose_en, legal_basis, section), items in groups.items()
     ]
+
+
+def _joint_use(session: Session, parties: Mapping[int, tables.ThirdParty]) -> Iterator[JointUseGroup]:
+    members: dict[int, list[JointUseMember]] = {}
+    for member in session.scalars(sa.select(tables.JointUseMember).where(tables.JointUseMember.until.is_(None))):
+        entry = JointUseMember(party=parties[member.party_id].code, since=member.since)
+        members.setdefault(member.group_id, []).append(entry)
+    shared: dict[int, dict[str, bool]] = {}
+    for item in session.scalars(sa.select(tables.JointUseItem).where(tables.JointUseItem.retracted_at.is_(None))):
+        shared.setdefault(item.group_id, {})[item.item_code] = item.uncertain
+    for row in session.scalars(sa.select(tables.JointUseGroup).where(tables.JointUseGroup.retired_at.is_(None))):
+        items = shared.get(row.id, {})
+        yield JointUseGroup(
+            code=row.code,
+            name_ja=row.name_ja,
+            name_en=row.name_en,
+            purpose_ja=row.purpose_ja,
+            purpose_en=row.purpose_en,
+            responsible=parties[row.responsible_party_id].code,
+            members=tuple(members.get(row.id, ())),
+            items=frozenset(code for code, uncertain in items.items() if not uncertain),
+            uncertain=frozenset(code for code, uncertain in items.items() if uncertain),
+            published_url=row.published_url,
+        )
 
 
 def keep_snapshot(engine: Engine, *, now: datetime) -> str:
@@ -226,7 +181,7 @@ def keep_snapshot(engine: Engine, *, now: datetime) -> str:
 
 def json_of(inventory: Inventory) -> Any:  # noqa: ANN401 - JSON content
     """Return the inventory as JSON content, from which the same inventory is read back."""
-    return json.loads(canonical_text(inventory))
+    return json.loads(canonical_text(inventory.content))
 
 
 def read_inventory_snapshot(session: Session, digest: str) -> Inventory:
@@ -234,54 +189,7 @@ def read_inventory_snapshot(session: Session, digest: str) -> Inventory:
     row = session.get(tables.InventorySnapshot, digest)
     if row is None or not isinstance(row.content, dict):
         raise NotFound(what="inventory snapshot", name=digest[:12])
-    content: Mapping[str, Any] = row.content
-    return Inventory(
-        categories=tuple(DataCategory(**entry) for entry in content["categories"]),
-        items=tuple(
-            DataItem(**{**entry, "flags": frozenset(ItemFlag(flag) for flag in entry["flags"])})
-            for entry in content["items"]
-        ),
-        parties=tuple(Party(**entry) for entry in content["parties"]),
-        stores=tuple(_store_of(entry) for entry in content["stores"]),
-        disclosures=tuple(
-            Disclosure(
-                **{
-                    **entry,
-                    "items": frozenset(entry["items"]),
-                    "role": PartyRole(entry["role"]),
-                    "basis": DisclosureBasis(entry["basis"]),
-                },
-            )
-            for entry in content["disclosures"]
-        ),
-    )
-
-
-def _store_of(entry: Mapping[str, Any]) -> Store:
-    return Store(
-        **{
-            **entry,
-            "medium": Medium(entry["medium"]),
-            "our_role": OurRole(entry["our_role"]),
-            "business_line": BusinessLine(entry["business_line"]),
-            "reviewed_on": _day(entry["reviewed_on"]),
-            "items": tuple(
-                StoreItem(
-                    **{
-                        **item,
-                        "protection": Protection(item["protection"]),
-                        "held_from": _day(item["held_from"]),
-                        "held_until": _day(item["held_until"]),
-                    },
-                )
-                for item in entry["items"]
-            ),
-        },
-    )
-
-
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
+    return inventory_of_content(row.content)
 
 
 def list_stores(engine: Engine) -> list[StoreView]:

@@ -10,12 +10,11 @@ from sqlalchemy.engine import Engine
 
 from incident_app.domain.calendars import read_closures
 from incident_app.domain.ids import Actor
-from incident_app.domain.inventories import read_inventory
 from incident_app.domain.regimes import read_regime
 from incident_app.domain.responses import read_response
 from incident_app.domain.severity_methods import read_method
 from incident_app.services.campaigns import Sender
-from incident_app.services.inventory import load_stores
+from incident_app.services.inventory_files import apply_import, plan_import
 from incident_app.services.playbooks import PlaybookKind, newest, store_playbook
 from incident_app.services.policies import any_policy, load_policy
 from incident_app.services.transaction import reading
@@ -55,11 +54,10 @@ def _load_policy(engine: Engine, path: Path, *, actor: Actor, now: datetime) -> 
 
 
 def load_inventory(engine: Engine, text: str, *, file: str, actor: Actor, now: datetime) -> int:
-    """Load an inventory file against the policy in force; return how many stores were new or changed."""
-    with reading(engine) as session:
-        policy = any_policy(session)
-    stores = read_inventory(text, file=file, policy=policy)
-    return load_stores(engine, stores, actor=actor, now=now)
+    """Load a file of stores against the policy in force; return how many stores were new, changed or retired."""
+    plan = plan_import(engine, {file: text.encode()}, name=file)
+    apply_import(engine, plan, actor=actor, now=now)
+    return plan.stores_touched
 
 
 def sender_of(engine: Engine, address: str) -> Sender:

@@ -31,8 +31,8 @@ FORBIDDEN: dict[Role, set[Permission]] = {
         P.INVENTORY_WRITE,
         P.ACCOUNTS_MANAGE,
     },
-    Role.AUDITOR: set(Permission) - {P.INCIDENT_READ, P.TIMELINE_EXPORT},
-    Role.ADMIN: set(Permission) - {P.ACCOUNTS_MANAGE, P.INVENTORY_WRITE},
+    Role.AUDITOR: set(Permission) - {P.INCIDENT_READ, P.TIMELINE_EXPORT, P.INVENTORY_READ},
+    Role.ADMIN: set(Permission) - {P.ACCOUNTS_MANAGE, P.INVENTORY_READ, P.INVENTORY_WRITE},
 }
 
 

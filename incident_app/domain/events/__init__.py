@@ -31,9 +31,11 @@ from incident_app.domain.events.response import (
 )
 from incident_app.domain.events.setup import (
     CustomersImported,
+    DisclosureRecorded,
     InventoryLoaded,
     PlaybookLoaded,
     PolicyLoaded,
+    ReadinessRecorded,
     RoleGranted,
     RoleRevoked,
     UserAdded,
@@ -77,6 +79,7 @@ __all__ = [
     "CustomersImported",
     "DeletionConfirmed",
     "DeliveryResolved",
+    "DisclosureRecorded",
     "DispatchCancelled",
     "DispatchDoubted",
     "DispatchFilled",
@@ -113,6 +116,7 @@ __all__ = [
     "PlaybookLoaded",
     "PlaybookPinned",
     "PolicyLoaded",
+    "ReadinessRecorded",
     "ReportDrafted",
     "ReportFiled",
     "RetentionExceeded",

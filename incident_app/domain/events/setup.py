@@ -20,9 +20,39 @@ class PlaybookLoaded(EventFacts):
     digest: str
 
 
-@event("inventory.loaded", ja="データ台帳を更新しました（保管先 {stores}件）", en="Inventory updated ({stores} stores)")
+@event(
+    "inventory.loaded",
+    ja="データ台帳を更新しました（保管先 {stores}件、追加 {added}、変更 {changed}、取り下げ {retracted}）",
+    en="Inventory updated ({stores} stores; {added} added, {changed} changed, {retracted} retracted)",
+)
 class InventoryLoaded(EventFacts):
     stores: int
+    added: int
+    changed: int
+    retracted: int
+    digest: str
+
+
+@event(
+    "disclosure.recorded",
+    ja="提供の実際を記録しました（提供先 {party}、{items}項目）",
+    en="Actual disclosure recorded ({party}, {items} items)",
+)
+class DisclosureRecorded(EventFacts):
+    party: str
+    items: int
+    role: str
+    digest: str
+
+
+@event(
+    "readiness.recorded",
+    ja="備えの点数を記録しました（{value}点）",
+    en="Readiness recorded: {value} of 100",
+)
+class ReadinessRecorded(EventFacts):
+    value: int
+    rules_version: int
     digest: str
 
 
