@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
 from incident_app.domain.digests import ContentDigest, digest_of
-from incident_app.domain.inventory import Inventory
+from incident_app.domain.inventory import Inventory, Store
 from incident_app.domain.people import People, digest_of_people, partition
 from incident_app.domain.scopes import Scope, TouchedStore
 from incident_app.domain.vocabulary import Certainty, ListRelation, Protection
 
+JST = ZoneInfo("Asia/Tokyo")
 RULES_VERSION = 2
 """Raised whenever an old question would be answered, or its answer digested, differently."""
 
@@ -108,6 +111,23 @@ def _relation(scope: Scope, listing: Listing) -> ListRelation:
     return scope.lists[listing.entry].relation
 
 
+_WEAKEST_FIRST = (Protection.NONE, Protection.PSEUDONYMISED, Protection.HASHED, Protection.ENCRYPTED_KEY_ELSEWHERE)
+
+
+def _protection(store: Store, code: str, entry: TouchedStore) -> Protection:
+    """Return the weakest protection that an item had in the window; what the inventory does not list lay open."""
+    first = entry.touched_from.astimezone(JST).date() if entry.touched_from else date.min
+    last = entry.touched_until.astimezone(JST).date() if entry.touched_until else date.max
+    periods = [item for item in store.items if item.item == code]
+    within = [
+        item.protection
+        for item in periods
+        if (item.held_from or date.min) <= last and (item.held_until or date.max) >= first
+    ]
+    found = within or [item.protection for item in periods] or [Protection.NONE]
+    return min(found, key=_WEAKEST_FIRST.index)
+
+
 def _left_of(protection: Protection, entry: TouchedStore) -> Protection:
     """Return what still protects an item: encryption protects nobody once the key was touched too (B10)."""
     broken = entry.key_compromised and protection is Protection.ENCRYPTED_KEY_ELSEWHERE
@@ -136,9 +156,8 @@ class _Findings:
             return
         store = self.inventory.store(entry.store)
         self.stores.add(store.code)
-        protection = {item.item: item.protection for item in store.items}
         for code in touched:
-            self._touch(code, _left_of(protection.get(code, Protection.NONE), entry))
+            self._touch(code, _left_of(_protection(store, code, entry), entry))
         confirmed = not pair.upper_bound and (entry.certainty is Certainty.CONFIRMED or self.confirms_stores)
         self.confirmed |= confirmed
         self.sure |= touched if confirmed else set()

@@ -1,13 +1,14 @@
 """The rule that judges patterns."""
 
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from incident_app.domain.impact import Judgement, Listing, Pattern, TouchedPair, judge, pattern_key
 from incident_app.domain.inventories import read_inventory
-from incident_app.domain.inventory import Inventory
+from incident_app.domain.inventory import Inventory, StoreItem
 from incident_app.domain.policies import stores_of_parties
 from incident_app.domain.scopes import Scope, TouchedList, TouchedStore
 from incident_app.domain.vocabulary import Cause, Certainty, Harm, ListRelation, Protection
@@ -169,3 +170,25 @@ def test_people_who_typed_into_a_tampered_page_are_affected_with_what_they_typed
     elsewhere = judged(a_scope(page, a_list(ListRelation.ADDS)), Listing(entry=0, items=None))
     assert elsewhere is not None
     assert elsewhere.items == frozenset()
+
+
+def test_the_weakest_protection_within_the_window_counts() -> None:
+    periods = (
+        StoreItem(item="email", protection=Protection.NONE, held_until=date(2026, 3, 31)),
+        StoreItem(item="email", protection=Protection.HASHED, held_from=date(2026, 4, 1)),
+    )
+    stores = tuple(replace(store, items=periods) if store.code == "member-db" else store for store in INVENTORY.stores)
+    changed = replace(INVENTORY, stores=stores)
+    pattern = Pattern(pairs=frozenset({TouchedPair(entry=0, items=("email",))}))
+
+    def mitigated(**window: datetime) -> object:
+        found = judge(pattern, a_scope(replace(MEMBER, **window)), changed)
+        assert found is not None
+        return found.mitigated
+
+    april = datetime(2026, 4, 1, 9, tzinfo=UTC)
+    assert mitigated() == {}
+    assert mitigated(touched_from=april) == {"email": Protection.HASHED}
+    assert mitigated(touched_until=april) == {}
+    eve = datetime(2026, 3, 31, 15, 30, tzinfo=UTC)  # already 1 April in Japan
+    assert mitigated(touched_from=eve) == {"email": Protection.HASHED}
