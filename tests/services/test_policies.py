@@ -33,7 +33,7 @@ section = "1"
 
 def test_a_category_may_stand_before_its_parent(instance: Engine) -> None:
     (path,) = playbook_files("policies")
-    text = re.sub(r'^version = ".*"', 'version = "2"', path.read_text(encoding="utf-8"), count=1, flags=re.MULTILINE)
+    text = re.sub(r'^version = ".*"', 'version = "next"', path.read_text(encoding="utf-8"), count=1, flags=re.MULTILINE)
     text = text.replace("[[categories]]", CHILD + "[[categories]]", 1)
     policies.load_policy(instance, text, file=path.name, actor=author(instance).actor, now=LATER)
     with reading(instance) as session:
