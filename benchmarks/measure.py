@@ -25,21 +25,39 @@ def interleaved(ours: Contestant, peer: Contestant, *, rounds: int) -> dict[str,
     return seconds
 
 
+def machine() -> str:
+    """Return what the figures were taken on."""
+    return f"{os.cpu_count()} cores, {platform.platform(terse=True)}, Python {platform.python_version()}"
+
+
+def option(name: str, default: int) -> int:
+    """Return a number given on the command line like --customers=1000000 or --customers 1000000."""
+    for position, word in enumerate(sys.argv):
+        if word == name and position + 1 < len(sys.argv):
+            return int(sys.argv[position + 1])
+        if word.startswith(f"{name}="):
+            return int(word.partition("=")[2])
+    return default
+
+
+def ratio(ours: list[float], peer: list[float], *, goal: float) -> dict[str, Any]:
+    """Return the ratio of times, ours / peer, inside each round."""
+    ratios = [mine / theirs for mine, theirs in zip(ours, peer, strict=True)]
+    return {
+        "median": round(statistics.median(ratios), 4),
+        "min": round(min(ratios), 4),
+        "max": round(max(ratios), 4),
+        "rounds": len(ratios),
+        "goal": goal,
+    }
+
+
 def document(name: str, seconds: Mapping[str, list[float]], *, goal: float, per: int) -> dict[str, Any]:
     """Return one benchmark's document: machine, figures, and the ratio of times, ours / peer, inside each round."""
-    ratios = [ours / peer for ours, peer in zip(seconds["ours"], seconds["peer"], strict=True)]
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.platform(terse=True)}, Python {platform.python_version()}",
+        "machine": machine(),
         "figures": {f"{who} per second": round(per / statistics.median(values)) for who, values in seconds.items()},
-        "ratios": {
-            name: {
-                "median": round(statistics.median(ratios), 2),
-                "min": round(min(ratios), 2),
-                "max": round(max(ratios), 2),
-                "rounds": len(ratios),
-                "goal": goal,
-            },
-        },
+        "ratios": {name: ratio(seconds["ours"], seconds["peer"], goal=goal)},
     }
 
 

@@ -147,7 +147,7 @@ def summarise(engine: Engine, told: Told, files: dict[str, Path]) -> dict[str, o
         "accounts": told.cast.passwords,
         "obligations": obligations.list_obligations(engine, told.incident.id),
         "commitment": commitment.commitment_rows(engine, told.incident.id),
-        "impact_repeats": impact.verify_impact(engine, told.incident.id),
+        "impact_repeats": impact.all_repeat(impact.verify_impact(engine, told.incident.id)),
         "chain_whole": verification.broken is None,
         "events": verification.events,
     }
@@ -170,7 +170,7 @@ def summary_text(engine: Engine, told: Told, files: dict[str, Path]) -> str:
     ]
     lines.append("  Files:")
     lines += [f"    {name}: {path}" for name, path in files.items()]
-    repeats = all(impact.verify_impact(engine, told.incident.id).values())
+    repeats = impact.all_repeat(impact.verify_impact(engine, told.incident.id))
     lines.append(f"  Impact: every version {'repeats' if repeats else 'DOES NOT REPEAT'} from its inputs.")
     found = verify_timeline(engine)
     lines.append(f"  Chain: {found.broken.en if found.broken else f'{found.events:,} events, unbroken'}.")

@@ -168,10 +168,9 @@ def person() -> None:
 @click.argument("customer_numbers", nargs=-1, required=True)
 @click.option(
     "--standing",
-    type=click.Choice(
-        [Standing.INFORMED_OTHERWISE, Standing.NOT_REACHED, Standing.COVERED_BY_PUBLIC_NOTICE, Standing.EXEMPT]
-    ),
+    type=click.Choice([word.value for word in Standing if word not in {Standing.TO_INFORM, Standing.INFORMED}]),
     default="informed_otherwise",
+    show_default=True,
 )
 @click.option("--how", required=True, help="phone, letter, in person, public notice ...")
 @click.option("--reason", required=True)

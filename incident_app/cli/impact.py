@@ -11,6 +11,12 @@ from incident_app.domain.access import Permission
 from incident_app.services import impact as determination
 from incident_app.services import impact_views, obligations
 
+VERIFIED = {
+    determination.Repetition.REPEATS: "repeats",
+    determination.Repetition.DIFFERS: "DIFFERS",
+    determination.Repetition.OTHER_RULES: "was determined by earlier rules; use the program of that time to repeat it",
+}
+
 
 @click.group()
 def impact() -> None:
@@ -23,7 +29,13 @@ def impact() -> None:
 def determine(world: World, reference: str) -> None:
     """Work out who is affected by the newest scope, then list the people to inform and derive the duties."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
-    found = obligations.determine_and_derive(world.engine, view.id, actor=account.actor, now=world.now)
+    found = obligations.determine_and_derive(
+        world.engine,
+        view.id,
+        designated_operator=world.settings.designated_operator,
+        actor=account.actor,
+        now=world.now,
+    )
     counts = ", ".join(f"{number:,} {certainty}" for certainty, number in found.by_certainty.items())
     world.show(
         found, f"Impact version {found.version}{' (unchanged)' if found.unchanged else ''}: {counts or 'nobody'}"
@@ -78,7 +90,8 @@ def verify(world: World, reference: str) -> None:
     """Re-run every stored version from its inputs and compare digests. Exit 1 when one differs."""
     view, _ = world.incident(reference)
     found = determination.verify_impact(world.engine, view.id)
-    lines = [f"version {version}: {'repeats' if same else 'DIFFERS'}" for version, same in found.items()]
-    world.show({"versions": found, "repeats": all(found.values())}, "\n".join(lines) or "There is no version yet.")
-    if not all(found.values()):
+    same = determination.all_repeat(found)
+    lines = [f"version {version}: {VERIFIED[outcome]}" for version, outcome in found.items()]
+    world.show({"versions": found, "repeats": same}, "\n".join(lines) or "There is no version yet.")
+    if not same:
         sys.exit(REFUSED)

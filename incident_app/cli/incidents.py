@@ -10,7 +10,7 @@ from incident_app.cli.context import MOMENT, World, command, jst
 from incident_app.domain.access import Permission
 from incident_app.domain.incidents import Opening
 from incident_app.domain.vocabulary import ClockSource
-from incident_app.services import accounts, incidents, obligations
+from incident_app.services import accounts, closing, incidents, obligations
 
 
 @click.group()
@@ -67,9 +67,9 @@ def show_incident(world: World, reference: str) -> None:
 @click.argument("reference")
 @command
 def close_incident(world: World, reference: str) -> None:
-    """Close an incident whose duties are all settled."""
+    """Settle the promises that are kept, then close the incident; refused while a duty is open."""
     view, account = world.incident(reference, Permission.INCIDENT_WRITE)
-    incidents.close_incident(world.engine, view.id, actor=account.actor, now=world.now)
+    closing.settle_and_close(world.engine, view.id, actor=account.actor, now=world.now)
     world.show({"closed": view.reference}, f"{view.reference} is closed.")
 
 
@@ -111,5 +111,11 @@ def start(world: World, reference: str, aware_at: datetime, source: str, known_b
         actor=account.actor,
         now=world.now,
     )
-    obligations.derive_if_determined(world.engine, view.id, actor=account.actor, now=world.now)
+    obligations.derive_if_determined(
+        world.engine,
+        view.id,
+        designated_operator=world.settings.designated_operator,
+        actor=account.actor,
+        now=world.now,
+    )
     world.show({"aware_at": aware_at}, f"Awareness: {jst(aware_at)}.")

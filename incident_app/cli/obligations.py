@@ -6,6 +6,7 @@ import click
 
 from incident_app.cli.context import World, command, jst
 from incident_app.domain.access import Permission
+from incident_app.domain.conditions import DECIDABLE
 from incident_app.services import facts
 from incident_app.services import obligations as duties
 
@@ -38,7 +39,7 @@ def list_duties(world: World, reference: str) -> None:
 
 @obligations.command()
 @click.argument("reference")
-@click.argument("fact", type=click.Choice(facts.DECIDABLE))
+@click.argument("fact", type=click.Choice(DECIDABLE))
 @click.argument("answer", type=click.Choice(["yes", "no"]))
 @click.option("--reason", required=True)
 @command

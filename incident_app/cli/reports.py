@@ -28,10 +28,19 @@ def report() -> None:
 
 
 @report.command()
+@click.argument("form", required=False)
 @command
-def forms(world: World) -> None:
-    """List the forms."""
-    world.show(forms_of(world).codes(), "\n".join(forms_of(world).codes()))
+def forms(world: World, form: str | None) -> None:
+    """List the forms, or the fields of one: the field's code for --gap, its fact for --fact."""
+    if form is None:
+        world.show(forms_of(world).codes(), "\n".join(forms_of(world).codes()))
+        return
+    found = forms_of(world).form(form)
+    lines = [f"{found.code}: {found.title.en}", f"{'item':<9} {'--gap FIELD':<22} {'--fact NAME':<22} field"]
+    for field in found.fields:
+        needed = " (required)" if field.required else ""
+        lines.append(f"{field.item:<9} {field.code:<22} {field.fact:<22} {field.label.en}{needed}")
+    world.show(found, "\n".join(lines))
 
 
 @report.command()
@@ -65,8 +74,10 @@ def draft(
         actor=account.actor,
         now=world.now,
     )
-    gap_text = ", ".join(drafted.filled.gaps) or "none"
-    world.show(drafted, f"Report {drafted.id}, version {drafted.version}. Gaps without reason: {gap_text}.")
+    facts = {field.code: field.fact for field in forms_of(world).form(form).fields}
+    lines = [f"Report {drafted.id}, version {drafted.version}. Gaps without reason: {len(drafted.filled.gaps)}."]
+    lines += [f"  {code}: fill it by --fact {facts[code]}=..., or --gap {code}=..." for code in drafted.filled.gaps]
+    world.show(drafted, "\n".join(lines))
 
 
 @report.command()

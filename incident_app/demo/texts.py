@@ -24,12 +24,12 @@ def _japanese(detected: datetime, today: datetime) -> dict[str, str]:
     return {
         "what_happened": "第三者が、他社から流出したとみられるIDとパスワードを使い、会員ページに不正にログインしました。\n"
         "一部のお客様の情報が閲覧された可能性があります。",
-        "course_of_events": f"{detected:%m月%d日 %H:%M} 海外からの大量のログインを検知し、調査を始めました。\n"
-        f"{detected:%m月%d日} 該当する接続を遮断し、対象のアカウントのパスワードを無効にしました。\n"
+        "course_of_events": f"{detected:%Y年%m月%d日 %H:%M} 海外からの大量のログインを検知し、調査を始めました。\n"
+        f"{detected:%Y年%m月%d日} 該当する接続を遮断し、対象のアカウントのパスワードを無効にしました。\n"
         "調査を続け、対象のお客様を確認でき次第お知らせしています。",
         "cause": "他のサービスと同じパスワードが使われていたことにより、第三者がログインできる状態でした。",
         "secondary_harm": "現時点で、情報の悪用は確認されていません。",
-        "our_measures": "対象アカウントのパスワードの無効化、接続元の遮断、監督官庁への報告、警察への相談を行いました。",
+        "our_measures": "対象アカウントのパスワードの無効化と接続元の遮断を行いました。監督官庁への報告と警察への相談を進めています。",
         "prevention": "実施済み：不審なログインの検知条件の強化。\n予定：二要素認証の必須化。",
         "next_update": "新たにわかったことは、メールと公式サイトでお知らせします。",
         "where_it_leaked": "当社の会員ページ",
@@ -52,7 +52,7 @@ def _english(detected: datetime, today: datetime) -> dict[str, str]:
         "We are writing to people as soon as we know that they are concerned.",
         "cause": "Passwords that were also used at other services let a third party sign in.",
         "secondary_harm": "No misuse of the information is known at present.",
-        "our_measures": "We disabled the passwords, blocked the sources, reported to the authorities and the police.",
+        "our_measures": "We disabled the passwords and blocked the sources. We are reporting to the authorities and turning to the police.",
         "prevention": "Done: stricter detection of suspicious sign-ins.\nPlanned: two-factor sign-in for everybody.",
         "next_update": "Whatever we learn will be told by mail and on our official web site.",
         "where_it_leaked": "our member pages",
@@ -67,6 +67,8 @@ def _english(detected: datetime, today: datetime) -> dict[str, str]:
 
 
 REPORT_FACTS: Mapping[str, str] = {
+    "medium": "電子媒体 / electronic",
+    "prevention_planned": "全利用者への二要素認証の導入 / two-factor sign-in for everybody",
     "contact": "個人情報担当（デモ） / privacy desk (demonstration)",
     "found_by": "自社 / ourselves",
     "entrusting_party": "無 / none",

@@ -20,6 +20,7 @@ class Candidate:
     name: str
     language: str
     item_set_id: int
+    confirmed_item_set_id: int
     certainty: str
 
     def __repr__(self) -> str:
@@ -64,9 +65,9 @@ class AudienceDigest:
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
 
-    def add(self, person_id: int, item_set_id: int, address_digest: str) -> None:
-        """Add one person, the items they will be told of, and the address by its keyed digest."""
-        self._hash.update(f"{person_id}:{item_set_id}:{address_digest}\n".encode())
+    def add(self, person_id: int, item_set_id: int, confirmed_item_set_id: int, address_digest: str) -> None:
+        """Add one person, the items they will be told of and as how sure, and the address by its keyed digest."""
+        self._hash.update(f"{person_id}:{item_set_id}:{confirmed_item_set_id}:{address_digest}\n".encode())
 
     def finish(self) -> ContentDigest:
         """Return the digest."""

@@ -26,7 +26,12 @@ class Operator(StrEnum):
     AT_LEAST = "at_least"
     INCLUDES = "includes"
     INCLUDES_ANY = "includes_any"
+    MAY_INCLUDE = "may_include"
+    EXCLUDES = "excludes"
 
+
+UNDECIDED = "undecided"
+"""The member of a set of roles that stands for any of the others until somebody decides."""
 
 FACTS: Mapping[str, tuple[str, str]] = {
     "anybody_affected": ("影響を受けた人がいる", "somebody is affected"),
@@ -43,11 +48,22 @@ FACTS: Mapping[str, tuple[str, str]] = {
     "payable_combination": ("決済に使える情報の組み合わせ", "a combination that lets somebody pay"),
     "improper_purpose": ("不正の目的をもった行為", "an act of improper purpose"),
     "communications_secrecy": ("通信の秘密に当たる", "secrecy of communications was touched"),
+    "entrusting_party_told": ("データを預けた利用企業に知らせた", "the tenants whose data it is were told"),
     "encryption_exempt": ("高度な暗号化などで保護されていた", "everything was strongly encrypted with the key safe"),
     "high_risk_to_people": ("本人への高いリスク", "a high risk to the people"),
     "designated_operator": ("指定された電気通信事業者", "we are a designated operator"),
 }
 """Every fact that a condition may ask for, with its name in both languages."""
+
+DECIDABLE = (
+    "improper_purpose",
+    "communications_secrecy",
+    "payable_combination",
+    "encryption_exempt",
+    "entrusting_party_told",
+    "high_risk_to_people",
+)
+"""Facts that a person may decide; what a person decided goes before what the program would say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +75,14 @@ class Condition:
     value: object
 
     def answer(self, facts: Mapping[str, object]) -> Answer:
-        """Compare; a fact that is None is not known yet."""
+        """Compare; a fact that is None is not known yet, nor what a set with an undecided member may include."""
         found = facts.get(self.fact)
         if found is None:
             return Answer.UNKNOWN
-        return Answer.YES if _holds(found, self.operator, self.value) else Answer.NO
+        if _holds(found, self.operator, self.value):
+            return Answer.YES
+        undecided = self.operator is Operator.MAY_INCLUDE and isinstance(found, Collection) and UNDECIDED in found
+        return Answer.UNKNOWN if undecided else Answer.NO
 
 
 def _holds(found: object, operator: Operator, value: object) -> bool:
@@ -73,8 +92,10 @@ def _holds(found: object, operator: Operator, value: object) -> bool:
         return found != value
     if isinstance(found, int) and isinstance(value, int):
         return found > value if operator is Operator.MORE_THAN else found >= value
-    if isinstance(found, Collection) and operator is Operator.INCLUDES:
+    if isinstance(found, Collection) and operator in {Operator.INCLUDES, Operator.MAY_INCLUDE}:
         return value in found
+    if isinstance(found, Collection) and operator is Operator.EXCLUDES:
+        return value not in found
     if isinstance(found, Collection) and isinstance(value, Collection):
         return any(entry in found for entry in value)
     raise TypeError(f"{operator} cannot compare {type(found).__name__} with {type(value).__name__}")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from incident_app.domain.digests import ContentDigest, canonical_text, digest_of
+from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.inventory import Inventory
+from incident_app.domain.people import People, digest_of_people, partition
 from incident_app.domain.scopes import Scope, TouchedStore
 from incident_app.domain.vocabulary import Certainty, ListRelation, Protection
 
-RULES_VERSION = 1
-"""Raised whenever `judge` would answer an old question differently."""
+RULES_VERSION = 2
+"""Raised whenever an old question would be answered, or its answer digested, differently."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -41,15 +42,33 @@ class Pattern:
     listings: frozenset[Listing] = field(default_factory=frozenset)
 
 
+Part: TypeAlias = TouchedPair | Listing
+
+
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
     """The answer for one pattern."""
 
     items: frozenset[str]
+    confirmed: frozenset[str]
+    """Those of the items whose leak is confirmed; of the others it cannot be excluded."""
     certainty: Certainty
+    """How sure it is that these people are affected at all: the ring they fall into (K3)."""
     mitigated: Mapping[str, Protection]
+    stores: frozenset[str]
+    """The stores that it leaked from, as far as known."""
     because_ja: tuple[str, ...]
     because_en: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One pattern, what is to be said of it, and the people who share it."""
+
+    key: ContentDigest
+    pattern: Pattern
+    judgement: Judgement
+    people: People
 
 
 def judge(pattern: Pattern, scope: Scope, inventory: Inventory) -> Judgement | None:
@@ -57,6 +76,10 @@ def judge(pattern: Pattern, scope: Scope, inventory: Inventory) -> Judgement | N
 
     A person on a list that rules out is ruled out unless something confirms them: contradictory evidence is shown,
     never resolved in silence. Where the scope has lists with relation `only`, others are not affected by stores.
+
+    Certainty belongs to each item: a confirmed list that names items confirms those; one that names none confirms
+    what the touched stores hold of the person, but never what a third party may hold (upper bound). A person whom
+    evidence adds without naming items is affected even if we find nothing of theirs: what leaked is then not known.
     """
     confined = any(entry.relation is ListRelation.ONLY for entry in scope.lists)
     listed = {
@@ -64,13 +87,19 @@ def judge(pattern: Pattern, scope: Scope, inventory: Inventory) -> Judgement | N
     }
     if confined and ListRelation.ONLY not in listed and ListRelation.ADDS not in listed:
         return None
-    findings = _Findings(inventory)
+    findings = _Findings(inventory, confirms_stores=any(_confirms_stores(scope, place) for place in pattern.listings))
     if not confined or ListRelation.ONLY in listed:
         for pair in sorted(pattern.pairs):
             findings.take_pair(scope.stores[pair.entry], pair)
     for listing in sorted(pattern.listings, key=lambda listing: listing.entry):
         findings.take_listing(scope, listing)
-    return findings.judgement(ruled_out=ListRelation.RULES_OUT in listed)
+    return findings.judgement(ruled_out=ListRelation.RULES_OUT in listed, added=ListRelation.ADDS in listed)
+
+
+def _confirms_stores(scope: Scope, listing: Listing) -> bool:
+    entry = scope.lists[listing.entry]
+    names_people = entry.relation in {ListRelation.ADDS, ListRelation.ONLY}
+    return names_people and entry.certainty is Certainty.CONFIRMED and listing.items is None
 
 
 def _relation(scope: Scope, listing: Listing) -> ListRelation:
@@ -80,12 +109,15 @@ def _relation(scope: Scope, listing: Listing) -> ListRelation:
 class _Findings:
     """Collects what each source says about one pattern."""
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, *, confirms_stores: bool) -> None:
         self.inventory = inventory
+        self.confirms_stores = confirms_stores
         self.items: dict[str, bool] = {}
         """Item -> touched somewhere without protection."""
         self.protections: dict[str, Protection] = {}
+        self.sure: set[str] = set()
         self.confirmed = False
+        self.stores: set[str] = set()
         self.because_ja: list[str] = []
         self.because_en: list[str] = []
 
@@ -95,11 +127,13 @@ class _Findings:
         if entry.certainty is Certainty.RULED_OUT or not touched:
             return
         store = self.inventory.store(entry.store)
+        self.stores.add(store.code)
         protection = {item.item: item.protection for item in store.items}
         for code in touched:
             self._touch(code, protection.get(code, Protection.NONE))
-        confirmed = entry.certainty is Certainty.CONFIRMED and not pair.upper_bound
+        confirmed = not pair.upper_bound and (entry.certainty is Certainty.CONFIRMED or self.confirms_stores)
         self.confirmed |= confirmed
+        self.sure |= touched if confirmed else set()
         names_ja, names_en = self._names(touched, "ja"), self._names(touched, "en")
         if pair.upper_bound:
             self.because_ja.append(
@@ -122,17 +156,22 @@ class _Findings:
             return
         for code in listing.items or ():
             self._touch(code, Protection.NONE)
-        self.confirmed |= entry.certainty is Certainty.CONFIRMED
+        if entry.certainty is Certainty.CONFIRMED:
+            self.confirmed = True
+            self.sure |= set(listing.items or ())
         named_ja = f"（{self._names(listing.items, 'ja')}）" if listing.items else ""
         named_en = f" ({self._names(listing.items, 'en')})" if listing.items else ""
         sure_ja = "確定" if entry.certainty is Certainty.CONFIRMED else "推定"
         self.because_ja.append(f"調査で得た一覧（{sure_ja}）に載っています{named_ja}。")
         self.because_en.append(f"On a list from the investigation ({entry.certainty}){named_en}.")
 
-    def judgement(self, *, ruled_out: bool) -> Judgement | None:
+    def judgement(self, *, ruled_out: bool, added: bool) -> Judgement | None:
         """Return the answer, or None when nothing is affected."""
-        if not self.items and not ruled_out:
+        if not self.items and not ruled_out and not added:
             return None
+        if not self.items and added:
+            self.because_ja.append("どの項目が漏えいしたかは、まだ分かっていません。")
+            self.because_en.append("Which items leaked is not known yet.")
         certainty = Certainty.CONFIRMED if self.confirmed else Certainty.ASSUMED
         if ruled_out and not self.confirmed:
             certainty = Certainty.RULED_OUT
@@ -141,8 +180,10 @@ class _Findings:
             self.because_en.append("The list that rules out contradicts what confirms; treated as confirmed.")
         return Judgement(
             items=frozenset(self.items),
+            confirmed=frozenset(self.sure),
             certainty=certainty,
             mitigated={code: self.protections[code] for code, bare in sorted(self.items.items()) if not bare},
+            stores=frozenset(self.stores),
             because_ja=tuple(self.because_ja),
             because_en=tuple(self.because_en),
         )
@@ -158,6 +199,20 @@ class _Findings:
         return ("・" if language == "ja" else ", ").join(
             item.name_ja if language == "ja" else item.name_en for item in items
         )
+
+
+def answer(touched: Mapping[Part, People], scope: Scope, inventory: Inventory) -> tuple[Answer, ...]:
+    """Group people by what touches them and judge each group once, in a fixed order."""
+    answers = []
+    for parts, whom in partition(touched).items():
+        pattern = Pattern(
+            pairs=frozenset(part for part in parts if isinstance(part, TouchedPair)),
+            listings=frozenset(part for part in parts if isinstance(part, Listing)),
+        )
+        judgement = judge(pattern, scope, inventory)
+        if judgement is not None:
+            answers.append(Answer(key=pattern_key(pattern), pattern=pattern, judgement=judgement, people=whom))
+    return tuple(sorted(answers, key=lambda found: found.key))
 
 
 def inputs_digest(scope: Scope, inventory_digest: str, known_at: object) -> ContentDigest:
@@ -179,21 +234,19 @@ def _listing_order(listing: Listing) -> tuple[int, tuple[str, ...]]:
     return (listing.entry, listing.items or ())
 
 
-class ResultDigest:
-    """The digest of a whole answer, fed customer by customer in order of their key."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-
-    def add(self, customer_id: int, key: ContentDigest) -> None:
-        """Add one affected customer."""
-        self._hash.update(f"{customer_id}:{key}\n".encode())
-
-    def finish(self, judgements: Mapping[ContentDigest, Judgement]) -> ContentDigest:
-        """Add the judgements and return the digest."""
-        answers = {
-            key: [judgement.items, judgement.certainty, judgement.mitigated, judgement.because_en]
-            for key, judgement in judgements.items()
-        }
-        self._hash.update(canonical_text(answers).encode())
-        return ContentDigest(self._hash.hexdigest())
+def result_digest(answers: Iterable[Answer]) -> ContentDigest:
+    """Return the digest of a whole answer: each pattern with its judgement and exactly which people it holds."""
+    return digest_of(
+        {
+            found.key: [
+                found.judgement.items,
+                found.judgement.confirmed,
+                found.judgement.certainty,
+                found.judgement.mitigated,
+                found.judgement.because_en,
+                len(found.people),
+                digest_of_people(found.people),
+            ]
+            for found in answers
+        },
+    )

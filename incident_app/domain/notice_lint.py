@@ -67,7 +67,7 @@ def _placeholder_faults(part: str) -> Iterator[Words]:
     present = set(_PLACEHOLDER.findall(part))
     for name in sorted(present - set(PERSONAL)):
         yield Words(ja=f"知らない差し込み [[{name}]] があります。", en=f"Unknown placeholder [[{name}]].")
-    for name in ("recipient", "your_items", "your_certainty"):
+    for name in ("recipient", "your_information"):
         if name not in present:
             yield Words(ja=f"差し込み [[{name}]] がありません。", en=f"The placeholder [[{name}]] is missing.")
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from incident_app.domain.errors import BadInput, IncidentAppError
 from incident_app.domain.tables import Document
-from incident_app.domain.vocabulary import Certainty, ItemFlag, Language, PersonKind
+from incident_app.domain.vocabulary import Harm, ItemFlag, Language, PersonKind, Relation
 from incident_app.domain.words import Words
 
-PERSONAL = ("recipient", "reference_code", "your_items", "your_certainty", "your_requests")
+PERSONAL = ("recipient", "reference_code", "your_title", "your_information", "your_requests", "your_desk")
 """Placeholders that are filled for each person, written [[recipient]] in a drafted text."""
 
 MARK = "[["
@@ -44,14 +44,26 @@ class PersonalItem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Statement:
+    """One sentence about a person's data, and the items it speaks of."""
+
+    sentence: str
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PersonalFacts:
     """What one person's copy holds beyond the text that all share."""
 
     recipient: str
     reference_code: str
-    your_items: tuple[str, ...]
-    your_certainty: str
+    your_title: str
+    """What the person is to the company, as the text calls them."""
+    your_information: tuple[Statement, ...]
+    """What is confirmed and what cannot be excluded stand apart: law demands that nothing is claimed too surely."""
     your_requests: tuple[str, ...]
+    your_desk: str
+    """Another desk for people of this relation, or nothing."""
 
     def __repr__(self) -> str:
         """Leave the person out of logs."""
@@ -98,21 +110,31 @@ def personal_facts(
     *,
     name: str,
     kind: PersonKind,
+    relation: Relation,
     language: Language,
-    items: Sequence[PersonalItem],
-    certainty: Certainty,
+    confirmed: Sequence[PersonalItem],
+    possible: Sequence[PersonalItem],
+    harms: Iterable[Harm],
+    desk_note: Words | None = None,
     token: str,
 ) -> PersonalFacts:
-    """Put together one person's facts: only their items, how sure we are, and what they can do about those items."""
+    """Put together one person's facts: only their items, how sure we are of each, and what they can do about them."""
+    items = [*confirmed, *possible]
     if not items:
         raise BadInput(field="items", problem="a notice with an empty list of items is never sent")
-    japanese = language is Language.JA
+    ordered = [harm for harm in Harm if harm in set(harms)] or [Harm.CONFIDENTIALITY]
+    statements = [
+        Statement(sentence=_sentence(sure, ordered, language), items=tuple(item.name.in_(language) for item in part))
+        for sure, part in ((True, confirmed), (False, possible))
+        if part
+    ]
     return PersonalFacts(
-        recipient=_salutation(name, kind, japanese=japanese),
+        recipient=_salutation(name, kind, japanese=language is Language.JA),
         reference_code=reference_code(token),
-        your_items=tuple(item.name.ja if japanese else item.name.en for item in items),
-        your_certainty=_certainty(certainty, japanese=japanese),
-        your_requests=_requests({flag for item in items for flag in item.flags}, japanese=japanese),
+        your_title=_TITLES[relation].in_(language),
+        your_information=tuple(statements),
+        your_requests=_requests({flag for item in items for flag in item.flags}, japanese=language is Language.JA),
+        your_desk=desk_note.in_(language) if desk_note else "",
     )
 
 
@@ -127,19 +149,30 @@ def _salutation(name: str, kind: PersonKind, *, japanese: bool) -> str:
     return f"{name} {'御中' if kind is PersonKind.ORGANISATION else '様'}"
 
 
-def _certainty(certainty: Certainty, *, japanese: bool) -> str:
-    if certainty is Certainty.CONFIRMED:
-        return (
-            "調査の結果、お客様の次の情報が漏えいしたことを確認しました。"
-            if japanese
-            else "Our investigation has confirmed that the following information about you was disclosed."
-        )
-    return (
-        "お客様の次の情報が漏えいしたおそれがあります。漏えいしたことを確認したものではありませんが、念のためお知らせします。"
-        if japanese
-        else "The following information about you may have been disclosed. "
-        "This is not confirmed; we are telling you as a precaution."
-    )
+_TITLES: Mapping[Relation, Words] = {
+    Relation.CUSTOMER: Words(ja="お客様", en="a customer"),
+    Relation.BUSINESS_PARTNER: Words(ja="お取引先のご担当者様", en="a contact person at a business partner"),
+    Relation.SHAREHOLDER: Words(ja="株主様", en="a shareholder"),
+    Relation.STAFF: Words(ja="役員・従業員の方", en="an officer or member of staff"),
+}
+_HARMED: Mapping[Harm, Words] = {
+    Harm.CONFIDENTIALITY: Words(ja="漏えいした", en="disclosed"),
+    Harm.INTEGRITY: Words(ja="書き換えられた", en="altered"),
+    Harm.AVAILABILITY: Words(ja="失われた、又は使えなくなった", en="lost or made unavailable"),
+}
+
+
+def _sentence(sure: bool, harms: Sequence[Harm], language: Language) -> str:  # noqa: FBT001 - one of two sentences
+    words = [_HARMED[harm].in_(language) for harm in harms]
+    if language is Language.JA:
+        happened = "、".join(words)
+        if sure:
+            return f"調査の結果、次の情報が{happened}ことを確認しました。"
+        return f"次の情報が{happened}おそれがあります。確認したものではありませんが、念のためお知らせします。"
+    happened = " and ".join(words)
+    if sure:
+        return f"Our investigation has confirmed that the following information was {happened}."
+    return f"The following information may have been {happened}. This is not confirmed; we tell you as a precaution."
 
 
 _REQUESTS: Sequence[tuple[ItemFlag, str, str]] = (

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from incident_app.domain.calendars import ClosedDays
 from incident_app.domain.conditions import FACTS, Answer, Condition, all_of, any_of
 from incident_app.domain.deadlines import DeadlineRule, DeadlineState, DeadlineUnit, DueTime, due_time
-from incident_app.domain.policies import Commitment
+from incident_app.domain.policy_promises import Commitment
 from incident_app.domain.regimes import Addressee, AddresseeKind, Confidence, Regime, Report
 from incident_app.domain.vocabulary import BusinessLine, DutyStatus, Harm, ItemFlag, OurRole, Relation
 from incident_app.domain.words import Words
@@ -33,6 +33,8 @@ class IncidentFacts:
     improper_purpose: bool | None = None
     communications_secrecy: bool | None = None
     encryption_exempt: bool | None = None
+    entrusting_party_told: bool | None = False
+    """No until somebody records it: telling the tenants is our own act."""
     high_risk_to_people: bool | None = None
     designated_operator: bool | None = None
 
@@ -146,7 +148,7 @@ def _duties(
     calendars: Mapping[str, ClosedDays],
 ) -> Iterable[DerivedObligation]:
     answers = {code: _answer(regime.situation(code).conditions, facts) for code in report.situations}
-    applies = any_of(answers.values())
+    applies = all_of((any_of(answers.values()), _answer(report.applies_when, facts)))
     released = _answer(report.released_when, facts) if report.released_when else Answer.NO
     if applies is Answer.NO or released is Answer.YES:
         return
@@ -236,7 +238,7 @@ def _because(regime: Regime, answers: Mapping[str, Answer]) -> Words:
 def _undecided(report: Report, addressee: Addressee, regime: Regime, facts: Mapping[str, object]) -> Words:
     """Say which facts are missing and who decides."""
     conditions = [condition for code in report.situations for condition in regime.situation(code).conditions]
-    conditions += [*report.released_when, *addressee.conditions]
+    conditions += [*report.applies_when, *report.released_when, *addressee.conditions]
     missing = list(dict.fromkeys(c.fact for c in conditions if c.answer(facts) is Answer.UNKNOWN))
     ja = "、".join(FACTS[fact][0] for fact in missing)
     en = ", ".join(FACTS[fact][1] for fact in missing)

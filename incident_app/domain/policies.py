@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 
+from incident_app.domain.conditions import DECIDABLE
 from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.inventory import DataCategory, DataItem, Disclosure, Party, Store
 from incident_app.domain.policy_checks import at_least, refuse_circles, refuse_doubles
+from incident_app.domain.policy_promises import Commitment, read_commitments
 from incident_app.domain.policy_stores import store_at
 from incident_app.domain.tables import Document, Table, unique_codes
 from incident_app.domain.vocabulary import (
@@ -21,17 +22,6 @@ from incident_app.domain.vocabulary import (
     Relation,
 )
 from incident_app.domain.words import Words
-
-
-class MeasuredBy(StrEnum):
-    """How the program tells whether a part of a promise was kept."""
-
-    EVERY_PERSON_INFORMED = "every_person_informed"
-    FACTS_IN_THE_NOTICE = "facts_in_the_notice"
-    FIRST_NOTICE_AFTER_AWARENESS = "first_notice_after_awareness"
-    STEPS_FINISHED = "steps_finished"
-    DESK_NAMED_IN_THE_NOTICE = "desk_named_in_the_notice"
-    BY_HAND = "by_hand"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,20 +37,6 @@ class JointUse:
     open_ended: bool
     """True when the policy adds "other items as needed": shown as uncertain, never as certain."""
     published_url: str | None
-    section: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Commitment:
-    """One part of a promise, and what tells that it was kept."""
-
-    clause: str
-    part: str
-    promise: Words
-    measurable_end: Words
-    measured_by: MeasuredBy
-    internal_target_hours: int | None
-    for_every_leak: bool
     section: str
 
 
@@ -172,7 +148,7 @@ def read_policy(text: str, *, file: str) -> Policy:
         parties=tuple(_party(table) for table in party_tables),
         disclosures=_disclosures(root, parties, categories, read_items),
         joint_use=tuple(_joint_use(table, parties, items) for table in _coded(root, "joint_use", required=False)),
-        commitments=_commitments(root),
+        commitments=read_commitments(root, DECIDABLE),
         desks=tuple(_desk(table) for table in _coded(root, "desks")),
         procedures=tuple(_procedure(table) for table in _coded(root, "procedures", required=False)),
         rules=_rules(root, "rules"),
@@ -310,31 +286,6 @@ def _joint_use(table: Table, parties: frozenset[str], items: frozenset[str]) -> 
         table.fault("responsible", "the responsible party must be a member")
     table.finish()
     return group
-
-
-def _commitments(root: Table) -> tuple[Commitment, ...]:
-    tables = root.tables("commitments")
-    found = []
-    for table in tables:
-        found.append(
-            Commitment(
-                clause=table.text("clause"),
-                part=table.text("part"),
-                promise=_words(table, "promise"),
-                measurable_end=_words(table, "measurable_end"),
-                measured_by=table.word("measured_by", MeasuredBy),
-                internal_target_hours=at_least(
-                    table, "internal_target_hours", table.find_number("internal_target_hours"), 1
-                ),
-                for_every_leak=table.truth("for_every_leak"),
-                section=table.text("section", ""),
-            ),
-        )
-        table.finish()
-    refuse_doubles(tables, "clause", "part")
-    if not any(entry.for_every_leak for entry in found):
-        root.fault("commitments", "no part has for_every_leak = true: the promise for leaks is missing")
-    return tuple(found)
 
 
 def _desk(table: Table) -> Desk:

@@ -12,7 +12,8 @@ def store_at(party: Party, disclosures: Sequence[Disclosure], business_line: Bus
     """Return the store that a recipient operates; an actual transfer list beats the published policy."""
     actual = [entry for entry in disclosures if entry.basis is DisclosureBasis.ACTUAL]
     counting = actual or list(disclosures)
-    undecided = any(entry.role is PartyRole.UNDECIDED for entry in counting)
+    # For a recipient or a joint user it is a reading who reports and who tells: nobody has decided it by the policy.
+    entrusted = all(entry.role is PartyRole.PROCESSOR for entry in counting)
     purposes: dict[str, list[str]] = {}
     for entry in counting:
         for item in entry.items:
@@ -23,7 +24,7 @@ def store_at(party: Party, disclosures: Sequence[Disclosure], business_line: Bus
         name_en=f"data held by {party.name_en}",
         medium=Medium.DATASET,
         country=party.country,
-        our_role=OurRole.UNDECIDED if undecided else OurRole.OWN_CONTROLLER,
+        our_role=OurRole.OWN_CONTROLLER if entrusted else OurRole.UNDECIDED,
         operator=party.code,
         business_line=business_line,
         owner=party.name_en,

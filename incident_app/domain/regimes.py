@@ -65,6 +65,8 @@ class Report:
     title: Words
     kind: AddresseeKind
     situations: tuple[str, ...]
+    applies_when: tuple[Condition, ...]
+    """Besides a situation, all of these must hold: mostly our role for the data."""
     released_when: tuple[Condition, ...]
     addressees: tuple[Addressee, ...]
     deadlines: tuple[Deadline, ...]
@@ -148,6 +150,7 @@ def _report(table: Table, situations: frozenset[str]) -> Report:
         title=_words(table, "title"),
         kind=table.word("kind", AddresseeKind),
         situations=table.all_known("situations", situations, "situation", required=True),
+        applies_when=read_conditions(table, "applies_when"),
         released_when=read_conditions(table, "released_when"),
         addressees=tuple(_addressee(entry) for entry in table.tables("addressees")),
         deadlines=tuple(_deadline(entry, situations) for entry in table.tables("deadlines")),

@@ -18,12 +18,38 @@ class GapsNotStated(IncidentAppError):
     ja = "記入のない項目に理由が書かれていません：{fields}。"
 
 
+class WrongForm(IncidentAppError):
+    """The form {form} does not fulfil the duty {duty}: that one needs the form {needed}."""
+
+    ja = "様式 {form} では義務 {duty} を果たせません。様式 {needed} を使ってください。"
+
+
+class DutyWithoutForm(IncidentAppError):
+    """The duty {duty} is not fulfilled by a form, so no report can be drafted for it."""
+
+    ja = "義務 {duty} は様式で果たすものではないため、報告書を作成できません。"
+
+
+class UnknownNames(IncidentAppError):
+    """The form {form} has no {what} called {names}. Known: {known}."""
+
+    ja = "様式 {form} に {names} という名前（{what}）はありません。使える名前：{known}。"
+
+
+class FiledTooEarly(IncidentAppError):
+    """A report cannot have been filed at {at}: the incident was known from {known_at} on. Check the time."""
+
+    ja = "提出の時刻（{at}）が、事案を知った時刻（{known_at}）より前です。時刻を確かめてください。"
+
+
 class FieldState(StrEnum):
     """Whether a field of a form is filled."""
 
     FILLED = "filled"
     GAP = "gap"
     STATED_GAP = "stated_gap"
+    LEFT_OPEN = "left_open"
+    """Empty without a reason, in a field that the form does not require."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +79,16 @@ class Form:
     def digest(self) -> ContentDigest:
         """Return the digest of the form."""
         return digest_of(self)
+
+    def check_names(self, given: Mapping[str, str], stated_gaps: Mapping[str, str]) -> None:
+        """Refuse a fact that no field asks for and a gap of a field that is not there: neither would be seen."""
+        facts, codes = [field.fact for field in self.fields], [field.code for field in self.fields]
+        for what, names, known in (("fact", given, facts), ("field", stated_gaps, codes)):
+            unknown = [name for name in names if name not in known]
+            if unknown:
+                raise UnknownNames(
+                    form=self.code, what=what, names=", ".join(unknown), known=", ".join(dict.fromkeys(known))
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +155,13 @@ def read_form(text: str, *, file: str) -> Form:
     return form
 
 
-def fill_form(form: Form, facts: Mapping[str, Words], stated_gaps: Mapping[str, str]) -> FilledForm:
-    """Fill a form. A required field without a fact is a gap; a reason makes it a stated gap."""
+def fill_form(
+    form: Form, facts: Mapping[str, Words], stated_gaps: Mapping[str, str], *, addressee: Words | None = None
+) -> FilledForm:
+    """Fill a form. A required field without a fact is a gap; a reason makes it a stated gap.
+
+    `addressee` is who the duty is owed to; without a duty the form's own words stand.
+    """
     filled = []
     for field in form.fields:
         value = facts.get(field.fact)
@@ -130,13 +171,25 @@ def fill_form(form: Form, facts: Mapping[str, Words], stated_gaps: Mapping[str, 
         elif reason is not None:
             state, value = FieldState.STATED_GAP, None
         else:
-            state, value = (FieldState.GAP if field.required else FieldState.STATED_GAP), None
+            state, value = (FieldState.GAP if field.required else FieldState.LEFT_OPEN), None
         filled.append(
             FilledField(code=field.code, item=field.item, label=field.label, value=value, state=state, reason=reason),
         )
     return FilledForm(
-        form=form.code, title=form.title, addressee=form.addressee, source=form.source, fields=tuple(filled)
+        form=form.code,
+        title=form.title,
+        addressee=addressee or form.addressee,
+        source=form.source,
+        fields=tuple(filled),
     )
+
+
+def check_serves(form: str, *, duty: str, needed: str | None) -> None:
+    """Refuse a form other than the one that the duty asks for: a first report is no detailed one."""
+    if needed is None:
+        raise DutyWithoutForm(duty=duty)
+    if form != needed:
+        raise WrongForm(form=form, duty=duty, needed=needed)
 
 
 def check_ready(filled: FilledForm) -> None:

@@ -8,6 +8,7 @@ from alembic import context
 
 from incident_app.persistence.database import CanonicalJson, UtcMoment
 from incident_app.persistence.tables import Base
+from incident_app.persistence.triggers import drop_guards
 
 
 def render_item(kind: str, item: object, _autogen_context: Any) -> str | Literal[False]:  # noqa: ANN401 - Alembic's own
@@ -27,4 +28,5 @@ context.configure(
     compare_type=True,
 )
 with context.begin_transaction():
+    drop_guards(context.config.attributes["connection"])  # they are made anew from the tables afterwards
     context.run_migrations()

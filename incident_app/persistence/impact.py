@@ -44,6 +44,10 @@ class ImpactPattern(Base):
     pairs: Mapped[Json]
     """What was touched for these people: [{store, item_set, list}]."""
     item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    confirmed_item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    """Those of the items whose leak is confirmed; of the others it cannot be excluded."""
+    people: Mapped[int]
+    """How many people share this pattern."""
     certainty: Mapped[Certainty]
     mitigated: Mapped[Json]
     """Items that lay protected: {item: protection}."""
@@ -51,17 +55,21 @@ class ImpactPattern(Base):
     """The reasons in words: {"ja": [...], "en": [...]} (B4)."""
 
 
-class AffectedCustomer(Base):
-    __tablename__ = "affected_customers"
+class AffectedShard(Base):
+    """The affected people of one pattern whose keys fall into one shard, packed: see domain/people.py."""
+
+    __tablename__ = "affected_shards"
     __table_args__ = (
-        sa.PrimaryKeyConstraint("determination_id", "customer_id"),
-        sa.Index("ix_affected_customers_pattern_id", "pattern_id"),
+        sa.PrimaryKeyConstraint("determination_id", "shard", "pattern_id"),
+        sa.CheckConstraint("people BETWEEN 1 AND 65536", name="people_fit_a_shard"),
         {"info": sealed_child("impact_determinations", "determination_id"), "sqlite_with_rowid": False},
     )
 
     determination_id: Mapped[int] = mapped_column(sa.ForeignKey("impact_determinations.id"))
-    customer_id: Mapped[int] = mapped_column(sa.ForeignKey("customers.id"))
+    shard: Mapped[int]
     pattern_id: Mapped[int] = mapped_column(sa.ForeignKey("impact_patterns.id"))
+    people: Mapped[int]
+    members: Mapped[bytes]
 
 
 class AffectedParty(Base):

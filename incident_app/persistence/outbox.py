@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from incident_app.domain.delivery import AudienceRule, CampaignStatus, DeliveryState, Standing, WhenUncertain
-from incident_app.domain.vocabulary import Channel, Language, Purpose
+from incident_app.domain.vocabulary import Certainty, Channel, Language, Purpose
 from incident_app.persistence.database import Base, BigInt, BigKey, Digest, Json, Key
 from incident_app.persistence.triggers import append_only
 
@@ -32,6 +32,10 @@ class PersonToInform(Base):
     language: Mapped[Language]
     item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
     """What the newest determination says was touched."""
+    confirmed_item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    """Those of the items whose leak is confirmed."""
+    certainty: Mapped[Certainty]
+    """How sure the newest determination is."""
     told_item_set_id: Mapped[int | None] = mapped_column(sa.ForeignKey("item_sets.id"))
     """What the person was told of."""
     determination_id: Mapped[int] = mapped_column(sa.ForeignKey("impact_determinations.id"))
@@ -156,6 +160,7 @@ class DeliveryPerson(Base):
     delivery_id: Mapped[int] = mapped_column(sa.ForeignKey("deliveries.id"))
     person_id: Mapped[int] = mapped_column(sa.ForeignKey("people_to_inform.id"))
     item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    confirmed_item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
     certainty: Mapped[str] = mapped_column(sa.String(20))
     open: Mapped[bool]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -11,11 +14,18 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.engine import Engine
 
+from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.timeline import GENESIS
 from incident_app.persistence.database import SQLITE_PRAGMAS
 from incident_app.persistence.tables import Base
 from incident_app.persistence.timeline import ChainHead
 from incident_app.persistence.triggers import guard_faults, refresh_guards
+
+
+class BrokenReferences(IncidentAppError):
+    """The migration would leave rows of {tables} that refer to nothing. Nothing was changed; restore a backup."""
+
+    ja = "移行すると {tables} の行の参照先がなくなります。何も変更していません。バックアップから戻してください。"
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -32,13 +42,35 @@ def upgrade(engine: Engine) -> None:
     Several processes may start at once on a fresh database: on PostgreSQL an advisory lock, on SQLite the write lock
     lets one migrate while the others wait and then find nothing to do.
     """
-    with engine.begin() as connection:
+    with engine.connect() as connection, _references_checked_at_the_end(connection), connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(812341)"))
         command.upgrade(alembic_config(connection), "head")
         refresh_guards(connection)
         if connection.scalar(sa.select(ChainHead.id)) is None:
             connection.execute(sa.insert(ChainHead).values(id=1, sequence=0, hash=GENESIS))
+        _check_references(connection)
+
+
+@contextmanager
+def _references_checked_at_the_end(connection: Connection) -> Iterator[None]:
+    """Let a migration on SQLite make a table anew that others refer to; the references are checked before the end."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    bare = connection.connection  # outside any transaction: inside one the switch has no effect
+    bare.execute("PRAGMA foreign_keys=off")
+    try:
+        yield
+    finally:
+        bare.execute("PRAGMA foreign_keys=on")
+
+
+def _check_references(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        if broken:
+            raise BrokenReferences(tables=", ".join(sorted({row[0] for row in broken})))
 
 
 def newest_revision() -> str | None:

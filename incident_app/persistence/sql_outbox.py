@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import CampaignStatus, DeliveryEvent, DeliveryState, Standing, next_state
-from incident_app.domain.vocabulary import Certainty, Language, PersonKind
+from incident_app.domain.vocabulary import Certainty, Language, PersonKind, Relation
 from incident_app.persistence.bulk import chunks, insert_new
 from incident_app.persistence.customers import Customer, CustomerContact
 from incident_app.persistence.notices import NoticeVersion
@@ -36,7 +36,9 @@ class ClaimedPerson:
 
     name: str
     kind: PersonKind
+    relation: Relation
     item_set_id: int
+    confirmed_item_set_id: int
     certainty: Certainty
 
 
@@ -304,9 +306,11 @@ def _people_of(session: Session, delivery_ids: Sequence[int]) -> dict[int, list[
         sa.select(
             DeliveryPerson.delivery_id,
             DeliveryPerson.item_set_id,
+            DeliveryPerson.confirmed_item_set_id,
             DeliveryPerson.certainty,
             CustomerContact.name,
             Customer.kind,
+            Customer.relation,
         )
         .join(DeliveryRow, DeliveryRow.id == DeliveryPerson.delivery_id)
         .join(CustomerContact, CustomerContact.id == DeliveryRow.contact_id)
@@ -315,9 +319,16 @@ def _people_of(session: Session, delivery_ids: Sequence[int]) -> dict[int, list[
         .where(DeliveryPerson.delivery_id.in_(delivery_ids))
         .order_by(DeliveryPerson.delivery_id, DeliveryPerson.person_id),
     )
-    for delivery_id, set_id, certainty, name, kind in rows:
+    for delivery_id, set_id, confirmed_id, certainty, name, kind, relation in rows:
         people[delivery_id].append(
-            ClaimedPerson(name=name or "", kind=kind, item_set_id=set_id, certainty=Certainty(certainty)),
+            ClaimedPerson(
+                name=name or "",
+                kind=kind,
+                relation=relation,
+                item_set_id=set_id,
+                confirmed_item_set_id=confirmed_id,
+                certainty=Certainty(certainty),
+            ),
         )
     return people
 

@@ -3,6 +3,7 @@
 from incident_app.persistence import (
     accounts,
     approvals,
+    commitments,
     customers,
     impact,
     incidents,
@@ -21,6 +22,7 @@ __all__ = [
     "Base",
     "accounts",
     "approvals",
+    "commitments",
     "customers",
     "impact",
     "incidents",

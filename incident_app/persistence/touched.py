@@ -1,25 +1,35 @@
-"""What a scope touches, customer by customer: the pairs of store entry and item set, and places on lists."""
+"""Whom a scope touches: for each pair of scope entry and item set, and each list, the set of people."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from pyroaring import BitMap
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from incident_app.domain.impact import Listing, Pattern, TouchedPair
+from incident_app.domain.impact import Listing, Part, TouchedPair
 from incident_app.domain.inventory import Inventory
+from incident_app.domain.people import People, people
 from incident_app.domain.scopes import Scope, TouchedStore
-from incident_app.domain.vocabulary import BuildStatus, Relation
-from incident_app.persistence.customers import Customer, Holding, Import
+from incident_app.domain.vocabulary import Relation
+from incident_app.persistence.customers import Customer, Holding
+from incident_app.persistence.gathering import gather, keys_of
 from incident_app.persistence.incidents import CustomerListMember
 from incident_app.persistence.inventory import DataStore, ThirdParty
 from incident_app.persistence.item_sets import item_codes
 
-RANGE = 20_000
-"""Customers looked at in one go: memory does not grow with the scope."""
+RANGE = 100_000
+"""Customer keys read in one go: memory does not grow with the scope."""
+
+BySet = Mapping[int, People]
+"""Item set -> whose holdings have exactly these items."""
+Listed = Mapping[int | None, People]
+"""Item set -> whose places on a list name exactly these items; None: no items are named."""
+Set = TypeVar("Set", int, int | None)
 
 
 def customer_ranges(session: Session) -> Iterator[tuple[int, int]]:
@@ -32,84 +42,91 @@ def customer_ranges(session: Session) -> Iterator[tuple[int, int]]:
         yield low, min(low + RANGE - 1, highest)
 
 
-def touched_patterns(
-    session: Session, scope: Scope, inventory: Inventory, low: int, high: int, known_at: datetime
-) -> Iterator[tuple[int, Pattern]]:
-    """Yield each customer of a key range whom the scope touches, with their pattern, in order of their key."""
-    pairs: dict[int, set[TouchedPair]] = defaultdict(set)
-    for number, entry in enumerate(scope.stores):
-        for customer_id, pair in _pairs(session, inventory, number, entry, low, high, known_at):
-            pairs[customer_id].add(pair)
-    listings: dict[int, set[Listing]] = defaultdict(set)
-    for number, listed in enumerate(scope.lists):
-        for customer_id, listing in _listings(session, number, listed.list_id, low, high):
-            listings[customer_id].add(listing)
-    for customer_id in sorted(pairs.keys() | listings.keys()):
-        yield (
-            customer_id,
-            Pattern(
-                pairs=frozenset(pairs.get(customer_id, ())),
-                listings=frozenset(listings.get(customer_id, ())),
-            ),
+class Sources:
+    """Reads from the database whom stores and lists hold, as far as it was known at one moment."""
+
+    def __init__(self, session: Session, known_at: datetime) -> None:
+        self.session = session
+        self.known_at = known_at
+
+    def holders(self, entry: TouchedStore) -> tuple[bool, BySet]:
+        """Return who was held in a touched store in the window, by item set; true when that is an upper bound.
+
+        It is one while a third party operates the store and has not said whose data lies there: then what we hold of
+        customers stands in, since the published table of recipients speaks of customers only.
+        """
+        store_id = self.session.scalars(sa.select(DataStore.id).where(DataStore.code == entry.store)).one()
+        if not self._list_is_missing(store_id):
+            return False, self._held([store_id], entry)
+        others = self._not_customers()
+        held = self._held(self._own_stores(), entry)
+        return True, {set_id: whom - others for set_id, whom in held.items()}
+
+    def listed(self, list_id: int) -> Listed:
+        """Return who stands on a list, by item set."""
+        whom = CustomerListMember.customer_id
+        query = sa.select(CustomerListMember.item_set_id, gather(self.session, whom))
+        query = query.where(CustomerListMember.list_id == list_id).group_by(CustomerListMember.item_set_id)
+        return self._by_ranges(query, whom)
+
+    def items(self, set_ids: set[int]) -> Mapping[int, tuple[str, ...]]:
+        """Return the items of each set."""
+        return item_codes(self.session, set_ids)
+
+    def _held(self, stores: list[int], entry: TouchedStore) -> BySet:
+        query = (
+            sa.select(Holding.item_set_id, gather(self.session, Holding.customer_id))
+            .where(
+                Holding.store_id.in_(stores),
+                Holding.recorded_at <= self.known_at,
+                sa.or_(Holding.retracted_at.is_(None), Holding.retracted_at > self.known_at),
+            )
+            .group_by(Holding.item_set_id)
         )
+        if entry.touched_until is not None:
+            query = query.where(sa.or_(Holding.held_from.is_(None), Holding.held_from <= entry.touched_until))
+        if entry.touched_from is not None:
+            query = query.where(sa.or_(Holding.held_until.is_(None), Holding.held_until >= entry.touched_from))
+        return self._by_ranges(query, Holding.customer_id)
+
+    def _by_ranges(self, query: sa.Select[Set, Any], key: InstrumentedAttribute[int]) -> dict[Set, People]:
+        found: dict[Set, BitMap] = defaultdict(BitMap)
+        for low, high in customer_ranges(self.session):
+            for set_id, keys in self.session.execute(query.where(key.between(low, high))):
+                found[set_id].update(keys_of(keys))
+        return {set_id: people(whom) for set_id, whom in found.items()}
+
+    def _list_is_missing(self, store_id: int) -> bool:
+        theirs = sa.select(ThirdParty.is_ourselves).join(DataStore, DataStore.operator_id == ThirdParty.id)
+        if self.session.scalar(theirs.where(DataStore.id == store_id)):
+            return False
+        listed = sa.select(Holding.store_id).where(Holding.store_id == store_id, Holding.recorded_at <= self.known_at)
+        return self.session.scalar(listed.limit(1)) is None
+
+    def _own_stores(self) -> list[int]:
+        query = sa.select(DataStore.id).join(ThirdParty, ThirdParty.id == DataStore.operator_id)
+        return list(self.session.scalars(query.where(ThirdParty.is_ourselves)))
+
+    def _not_customers(self) -> People:
+        others = sa.select(Customer.id).where(Customer.relation != Relation.CUSTOMER)
+        return people(self.session.scalars(others))
 
 
-def _pairs(
-    session: Session, inventory: Inventory, number: int, entry: TouchedStore, low: int, high: int, known_at: datetime
-) -> Iterator[tuple[int, TouchedPair]]:
-    store_id = session.scalars(sa.select(DataStore.id).where(DataStore.code == entry.store)).one()
-    upper_bound = _list_is_missing(session, store_id, known_at)
-    stores = _own_stores(session) if upper_bound else [store_id]
-    held = _held(stores, entry, low, high, known_at)
-    if upper_bound:  # the published table of recipients speaks of customers only
-        held = held.join(Customer, Customer.id == Holding.customer_id).where(Customer.relation == Relation.CUSTOMER)
-    rows = session.execute(held).all()
-    sets = item_codes(session, {set_id for _, set_id in rows})
-    there = frozenset(item.item for item in inventory.store(entry.store).items)
-    for customer_id, set_id in rows:
-        items = tuple(code for code in sets[set_id] if not upper_bound or code in there)
-        if items:
-            yield customer_id, TouchedPair(entry=number, items=items, upper_bound=upper_bound)
-
-
-def _held(stores: list[int], entry: TouchedStore, low: int, high: int, known_at: datetime) -> sa.Select[int, int]:
-    """Select what was held in the window, as far as we knew it at `known_at`."""
-    unfinished = sa.select(Import.id).where(Import.status == BuildStatus.BUILDING)
-    query = sa.select(Holding.customer_id, Holding.item_set_id).where(
-        Holding.store_id.in_(stores),
-        Holding.customer_id.between(low, high),
-        Holding.recorded_at <= known_at,
-        sa.or_(Holding.retracted_at.is_(None), Holding.retracted_at > known_at),
-        sa.or_(Holding.import_id.is_(None), Holding.import_id.not_in(unfinished)),
-    )
-    if entry.touched_until is not None:
-        query = query.where(sa.or_(Holding.held_from.is_(None), Holding.held_from <= entry.touched_until))
-    if entry.touched_from is not None:
-        query = query.where(sa.or_(Holding.held_until.is_(None), Holding.held_until >= entry.touched_from))
-    return query.distinct()
-
-
-def _list_is_missing(session: Session, store_id: int, known_at: datetime) -> bool:
-    """Tell whether a third party operates the store and had not yet said whose data lies there."""
-    theirs = sa.select(ThirdParty.is_ourselves).join(DataStore, DataStore.operator_id == ThirdParty.id)
-    if session.scalar(theirs.where(DataStore.id == store_id)):
-        return False
-    listed = sa.select(Holding.store_id).where(Holding.store_id == store_id, Holding.recorded_at <= known_at)
-    return session.scalar(listed.limit(1)) is None
-
-
-def _own_stores(session: Session) -> list[int]:
-    query = sa.select(DataStore.id).join(ThirdParty, ThirdParty.id == DataStore.operator_id)
-    return list(session.scalars(query.where(ThirdParty.is_ourselves)))
-
-
-def _listings(session: Session, number: int, list_id: int, low: int, high: int) -> Iterator[tuple[int, Listing]]:
-    rows = session.execute(
-        sa.select(CustomerListMember.customer_id, CustomerListMember.item_set_id).where(
-            CustomerListMember.list_id == list_id,
-            CustomerListMember.customer_id.between(low, high),
-        ),
-    ).all()
-    sets = item_codes(session, {set_id for _, set_id in rows if set_id is not None})
-    for customer_id, set_id in rows:
-        yield customer_id, Listing(entry=number, items=sets[set_id] if set_id is not None else None)
+def touched_people(scope: Scope, inventory: Inventory, sources: Sources) -> dict[Part, People]:
+    """Return the people whom each part of a scope touches."""
+    touched: dict[Part, People] = {}
+    for number, entry in enumerate(scope.stores):
+        upper_bound, held = sources.holders(entry)
+        there = frozenset(item.item for item in inventory.store(entry.store).items)
+        for set_id, items in sources.items(set(held)).items():
+            kept = tuple(code for code in items if not upper_bound or code in there)
+            if kept:
+                part = TouchedPair(entry=number, items=kept, upper_bound=upper_bound)
+                touched[part] = touched.get(part, people(())) | held[set_id]
+    for number, listed in enumerate(scope.lists):
+        members = sources.listed(listed.list_id)
+        sets = sources.items({set_id for set_id in members if set_id is not None})
+        for listed_set, whom in members.items():
+            named = sets[listed_set] if listed_set is not None else None
+            touched[Listing(entry=number, items=named)] = whom
+    return touched

@@ -101,15 +101,20 @@ def expected_guards(dialect: str) -> dict[str, Guard]:
 
 def refresh_guards(connection: Connection) -> None:
     """Create anew the triggers of all tables that exist. Call it after every migration: a batch one drops them."""
+    drop_guards(connection)
     dialect = connection.dialect.name
     existing_tables = set(sa.inspect(connection).get_table_names())
-    for table, name in existing_guards(connection):
-        suffix = f" ON {table}" if dialect == "postgresql" else ""
-        connection.exec_driver_sql(f"DROP TRIGGER {name}{suffix}")
     for guard in expected_guards(dialect).values():
         if guard.table in existing_tables:
             for statement in guard.create(dialect):
                 connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def drop_guards(connection: Connection) -> None:
+    """Take the triggers away for a migration, which may have to move what nobody else may change."""
+    for table, name in existing_guards(connection):
+        suffix = f" ON {table}" if connection.dialect.name == "postgresql" else ""
+        connection.exec_driver_sql(f"DROP TRIGGER {name}{suffix}")
 
 
 def existing_guards(connection: Connection) -> Mapping[tuple[str, str], str]:

@@ -25,11 +25,16 @@ class CommitmentRow:
     measurable_end_ja: str
     measurable_end_en: str
     discharged: bool
+    waived: bool
+    """True when a second person judged it not required and nothing has discharged it."""
+    confirmable: bool
+    """True when somebody may confirm it by hand."""
     found_ja: str
     found_en: str
     """What discharged it, or what is missing."""
     at: datetime | None
-    evidence: str
+    evidence_ja: str
+    evidence_en: str
 
 
 COLUMNS = ("clause", "part", "section", "promise", "measurable_end", "discharged", "found", "at", "evidence")
@@ -47,7 +52,8 @@ def commitment_csv(rows: Sequence[CommitmentRow]) -> str:
         "found_ja",
         "found_en",
         "at",
-        "evidence",
+        "evidence_ja",
+        "evidence_en",
     )
     return csv_text(
         header,
@@ -60,11 +66,12 @@ def commitment_csv(rows: Sequence[CommitmentRow]) -> str:
                 row.promise_en,
                 row.measurable_end_ja,
                 row.measurable_end_en,
-                "yes" if row.discharged else "no",
+                "waived" if row.waived else "yes" if row.discharged else "no",
                 row.found_ja,
                 row.found_en,
                 _at(row.at),
-                row.evidence,
+                row.evidence_ja,
+                row.evidence_en,
             )
             for row in rows
         ),
@@ -93,15 +100,15 @@ def commitment_markdown(rows: Sequence[CommitmentRow], *, language: str) -> str:
             "Evidence",
         )
     )
-    done, missing = ("果たした", "まだ") if japanese else ("kept", "not yet")
+    done, missing, waived = ("果たした", "まだ", "不要と判断") if japanese else ("kept", "not yet", "not required")
     body = (
         (
             row.promise_ja if japanese else row.promise_en,
             row.measurable_end_ja if japanese else row.measurable_end_en,
-            done if row.discharged else missing,
+            waived if row.waived else done if row.discharged else missing,
             row.found_ja if japanese else row.found_en,
             f"{row.at.astimezone(JST):%Y-%m-%d %H:%M}" if row.at else "",
-            row.evidence,
+            row.evidence_ja if japanese else row.evidence_en,
         )
         for row in rows
     )

@@ -13,7 +13,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.errors import IncidentAppError, NotFound
-from incident_app.domain.notices import PERSONAL, NoticeFact, PersonalFacts, check_facts, read_facts
+from incident_app.domain.notices import PERSONAL, NoticeFact, PersonalFacts, Statement, check_facts, read_facts
 
 PARTS = ("subject.txt", "body.txt", "body.html")
 _PLACEHOLDER = re.compile(r"\[\[\s*([a-z_]+)\s*\]\]")
@@ -146,9 +146,15 @@ class PersonalText:
                 parts.append(self._shown(getattr(facts, name)))
         return "".join(parts)
 
-    def _shown(self, value: str | tuple[str, ...]) -> str:
+    def _shown(self, value: str | tuple[str | Statement, ...]) -> str:
         if isinstance(value, str):
             return escape(value) if self._html else value
-        if self._html:
-            return "".join(f"<li>{escape(entry)}</li>" for entry in value)
-        return "\n".join(f"{self._bullet}{entry}" for entry in value)
+        return "".join(self._entry(entry) for entry in value).rstrip("\n")
+
+    def _entry(self, entry: str | Statement) -> str:
+        """Write a line of a list, or a sentence with its own list."""
+        if isinstance(entry, Statement):
+            lines = "".join(self._entry(item) for item in entry.items)
+            sentence = escape(entry.sentence)
+            return f"<p>{sentence}</p><ul>{lines}</ul>" if self._html else f"{entry.sentence}\n{lines}"
+        return f"<li>{escape(entry)}</li>" if self._html else f"{self._bullet}{entry}\n"

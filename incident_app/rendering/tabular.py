@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""Spreadsheets read wide characters as formulas too, and skip white space in front."""
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -15,7 +16,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer = csv.writer(out)
     writer.writerow(header)
     for row in rows:
-        writer.writerow([_harmless("" if cell is None else str(cell)) for cell in row])
+        writer.writerow([_cell(cell) for cell in row])
     return out.getvalue()
 
 
@@ -31,5 +32,9 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(shown)} |"
 
 
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+def _cell(cell: object) -> str:
+    text = "" if cell is None else str(cell)
+    if isinstance(cell, int):  # a number below zero is no formula
+        return text
+    first = text.lstrip()
+    return f"'{text}" if first.startswith(FORMULA_STARTS) or text[:1] in {"\t", "\r", "\n"} else text

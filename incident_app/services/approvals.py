@@ -15,12 +15,14 @@ from incident_app.domain.digests import ContentDigest
 from incident_app.domain.errors import BadInput, IncidentAppError, NotFound
 from incident_app.domain.events import ApprovalGranted, ApprovalRejected, ApprovalRequested, ApprovalVoided
 from incident_app.domain.ids import Actor, IncidentId
+from incident_app.domain.reports import check_ready
 from incident_app.domain.vocabulary import Subject, Verdict
 from incident_app.persistence.approvals import ApprovalDecision, ApprovalRequest
 from incident_app.persistence.outbox import Campaign
-from incident_app.persistence.reports import Report, ReportVersion
+from incident_app.persistence.reports import Report
 from incident_app.services.accounts import user_of
 from incident_app.services.campaigns import check_languages, current_campaign_digest
+from incident_app.services.report_versions import current_version, filled_form
 from incident_app.services.transaction import Transaction, reading, transaction
 
 
@@ -67,6 +69,7 @@ def request_approval(
     """Put something before a second person, exactly as it is now; return the request's number."""
     with transaction(engine, actor=actor, now=now) as act:
         digest = _current_digest(act.session, incident_id, subject, subject_id)
+        _check_complete(act.session, subject, subject_id)
         for earlier in _open_requests(act.session, subject, subject_id):
             earlier.withdrawn_at = now
         if subject is Subject.CAMPAIGN:
@@ -105,6 +108,7 @@ def grant(engine: Engine, request_id: int, *, actor: Actor, now: datetime) -> No
         current = _current_digest(act.session, incident_id, request.subject, request.subject_id)
         if current != request.content_digest:
             raise ApprovalOutdated
+        _check_complete(act.session, request.subject, request.subject_id)
         _decide(act, request, Verdict.GRANTED, None)
         if request.subject is Subject.CAMPAIGN:
             campaign = act.session.get_one(Campaign, request.subject_id)
@@ -246,6 +250,12 @@ def _current_digest(session: Session, incident_id: IncidentId, subject: Subject,
     return _DIGESTS[subject](session, incident_id, subject_id)
 
 
+def _check_complete(session: Session, subject: Subject, subject_id: int) -> None:
+    """Refuse a report with a gap that has no reason: nobody is asked to approve it, nobody approves it (E5)."""
+    if subject is Subject.REPORT:
+        check_ready(filled_form(current_version(session, session.get_one(Report, subject_id))))
+
+
 def _of_campaign(session: Session, incident_id: IncidentId, subject_id: int) -> ContentDigest:
     campaign = session.get(Campaign, subject_id)
     if campaign is None or campaign.incident_id != incident_id:
@@ -257,13 +267,7 @@ def _of_report(session: Session, incident_id: IncidentId, subject_id: int) -> Co
     report = session.get(Report, subject_id)
     if report is None or report.incident_id != incident_id:
         raise NotFound(what="report", name=subject_id)
-    return ContentDigest(
-        session.scalars(
-            sa.select(ReportVersion.content_digest).where(
-                ReportVersion.report_id == subject_id, ReportVersion.version == report.current_version
-            ),
-        ).one(),
-    )
+    return ContentDigest(current_version(session, report).content_digest)
 
 
 def _of_waiver(session: Session, incident_id: IncidentId, subject_id: int) -> ContentDigest:

@@ -29,7 +29,6 @@ from incident_app.domain.ids import Actor, CampaignId, IncidentId, NoticeId
 from incident_app.domain.vocabulary import Channel, Language
 from incident_app.persistence.bulk import chunks, insert_new
 from incident_app.persistence.customers import CustomerContact, ItemSet
-from incident_app.persistence.impact import AffectedCustomer, ImpactPattern
 from incident_app.persistence.notices import Notice, NoticeVersion
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow, MailDomain, PersonToInform
 from incident_app.persistence.sql_outbox import microseconds
@@ -116,7 +115,9 @@ def fill_campaign(
 def _digest_of(candidates: Sequence[Candidate]) -> ContentDigest:
     digest = AudienceDigest()
     for candidate in sorted(candidates, key=lambda candidate: candidate.person_id):
-        digest.add(candidate.person_id, candidate.item_set_id, candidate.address_digest)
+        digest.add(
+            candidate.person_id, candidate.item_set_id, candidate.confirmed_item_set_id, candidate.address_digest
+        )
     return digest.finish()
 
 
@@ -170,27 +171,25 @@ def _next_wave(session: Session, notice: Notice) -> int:
 
 def _chosen(
     session: Session, incident_id: IncidentId, campaign_id: CampaignId, rule: AudienceRule, items: frozenset[str]
-) -> Iterator[tuple[PersonToInform, str]]:
-    """Yield the people whom the rule chooses, with their certainty; never one with an open delivery."""
+) -> Iterator[PersonToInform]:
+    """Yield the people whom the rule chooses; never one with an open delivery."""
     campaign = session.get_one(Campaign, campaign_id)
     busy = sa.select(DeliveryPerson.person_id).where(DeliveryPerson.open)
     query = (
-        sa.select(PersonToInform, ImpactPattern.certainty)
-        .join(AffectedCustomer, AffectedCustomer.customer_id == PersonToInform.customer_id)
-        .join(ImpactPattern, ImpactPattern.id == AffectedCustomer.pattern_id)
+        sa.select(PersonToInform)
         .where(
             PersonToInform.incident_id == incident_id,
             PersonToInform.purpose == campaign.purpose,
-            AffectedCustomer.determination_id == campaign.determination_id,
+            PersonToInform.determination_id == campaign.determination_id,
             PersonToInform.id.not_in(busy),
             _RULES[rule],
         )
         .order_by(PersonToInform.id)
     )
     wanted = _sets_with(session, items) if items else None
-    for person, certainty in session.execute(query):
+    for person in session.scalars(query):
         if wanted is None or person.item_set_id in wanted:
-            yield person, certainty
+            yield person
 
 
 _RULES: Mapping[AudienceRule, sa.ColumnElement[bool]] = {
@@ -213,7 +212,7 @@ def _sets_with(session: Session, items: frozenset[str]) -> set[int]:
     }
 
 
-def _with_contacts(session: Session, chosen: Sequence[tuple[PersonToInform, str]]) -> Iterator[Candidate]:
+def _with_contacts(session: Session, chosen: Sequence[PersonToInform]) -> Iterator[Candidate]:
     """Yield those of the chosen people who have a valid e-mail address."""
     for chunk in chunks(chosen, 2_000):
         contacts = {
@@ -221,7 +220,7 @@ def _with_contacts(session: Session, chosen: Sequence[tuple[PersonToInform, str]
             for contact in session.scalars(
                 sa.select(CustomerContact)
                 .where(
-                    CustomerContact.customer_id.in_([person.customer_id for person, _ in chunk]),
+                    CustomerContact.customer_id.in_([person.customer_id for person in chunk]),
                     CustomerContact.channel == Channel.EMAIL,
                     CustomerContact.valid_until.is_(None),
                     CustomerContact.address.is_not(None),
@@ -229,7 +228,7 @@ def _with_contacts(session: Session, chosen: Sequence[tuple[PersonToInform, str]
                 .order_by(CustomerContact.id),
             )
         }
-        for person, certainty in chunk:
+        for person in chunk:
             contact = contacts.get(person.customer_id or 0)
             if contact is not None and person.customer_id is not None:
                 yield Candidate(
@@ -240,7 +239,8 @@ def _with_contacts(session: Session, chosen: Sequence[tuple[PersonToInform, str]
                     name=contact.name or "",
                     language=person.language,
                     item_set_id=person.item_set_id,
-                    certainty=certainty,
+                    confirmed_item_set_id=person.confirmed_item_set_id,
+                    certainty=person.certainty,
                 )
 
 
@@ -272,6 +272,7 @@ def _store(session: Session, campaign_id: CampaignId, messages: Sequence[Planned
             "delivery_id": ids[message.first.address_digest, message.told_apart_by],
             "person_id": person.person_id,
             "item_set_id": person.item_set_id,
+            "confirmed_item_set_id": person.confirmed_item_set_id,
             "certainty": person.certainty,
             "open": True,
         }

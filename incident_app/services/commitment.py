@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,83 +10,181 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.delivery import SETTLED_STANDINGS, Standing
-from incident_app.domain.errors import NothingYet
+from incident_app.domain.errors import BadInput, NotFound, NothingYet
+from incident_app.domain.events import CommitmentConfirmed, ObligationReopened
 from incident_app.domain.ids import Actor, IncidentId
-from incident_app.domain.incidents import AWARENESS
-from incident_app.domain.policies import Commitment, MeasuredBy, read_policy
-from incident_app.domain.vocabulary import DutyStatus, FulfilmentKind, Purpose, StepStatus
+from incident_app.domain.obligations import POLICY_REGIME
+from incident_app.domain.policies import read_policy
+from incident_app.domain.policy_promises import Commitment, MeasuredBy
+from incident_app.domain.regimes import AddresseeKind
+from incident_app.domain.vocabulary import DutyStatus, FulfilmentKind
 from incident_app.domain.words import Words
-from incident_app.persistence.notices import Notice, NoticeVersion
+from incident_app.persistence.approvals import ApprovalDecision
+from incident_app.persistence.commitments import CommitmentConfirmation
+from incident_app.persistence.incidents import Evidence
 from incident_app.persistence.obligations import Obligation
-from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow, PersonToInform
-from incident_app.persistence.playbooks import IncidentStep
+from incident_app.persistence.timeline import TextRow
 from incident_app.rendering.commitment import CommitmentRow
-from incident_app.services.incidents import newest_clocks
+from incident_app.services.commitment_by_hand import Finding
+from incident_app.services.commitment_findings import find
 from incident_app.services.obligations import LIVE, fulfil
-from incident_app.services.people import standings_in, told_too_little_in
 from incident_app.services.playbooks import PlaybookKind, pinned
-from incident_app.services.transaction import reading, transaction
+from incident_app.services.transaction import Transaction, reading, transaction
+
+CONFIRMABLE = frozenset({MeasuredBy.BY_HAND, MeasuredBy.DESK_NAMED_IN_THE_NOTICE})
+"""The other parts are computed from what happened: nobody's word changes them."""
+
+Key = tuple[str, str]
+"""Clause and part; a duty of regime policy has them as its rule and its stage."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Finding:
-    """Whether a part was discharged, what by or what is missing, when, and where the evidence lies."""
+class _Moves:
+    """Duties to fulfil with what fulfilled them, and duties whose fulfilment no longer holds."""
 
-    discharged: bool
-    what: Words
-    at: datetime | None = None
-    evidence: str = ""
+    fulfil: tuple[tuple[int, Finding], ...]
+    reopen: tuple[int, ...]
 
 
 def commitment_rows(engine: Engine, incident_id: IncidentId) -> list[CommitmentRow]:
     """Return each part of the policy that the incident is judged by, as it stands now."""
     with reading(engine) as session:
-        parts = _parts(session, incident_id)
-        return [_row(part, _MEASURES[part.measured_by](session, incident_id, part)) for part in parts]
+        duties = _promised_duties(session, incident_id)
+        return [
+            _row(session, part, find(session, incident_id, part), duties.get((part.clause, part.part)))
+            for part in _parts(session, incident_id)
+        ]
 
 
 def discharge_promises(engine: Engine, incident_id: IncidentId, *, actor: Actor, now: datetime) -> int:
-    """Fulfil the duties of regime policy whose part is discharged; computed from rows, never set. Return how many."""
+    """Fulfil the duties whose part of the promise is discharged, and open those again where it no longer is.
+
+    Computed from rows, never set. Return how many were fulfilled.
+    """
     with reading(engine) as session:
-        findings = {
-            part.part: _MEASURES[part.measured_by](session, incident_id, part)
-            for part in _parts(session, incident_id)
-            if part.for_every_leak
-        }
-        duties = session.scalars(
-            sa.select(Obligation).where(
-                Obligation.incident_id == incident_id, Obligation.regime == "policy", Obligation.status.in_(LIVE)
-            ),
-        ).all()
-    ready = [duty.id for duty in duties if duty.stage in findings and findings[duty.stage].discharged]
-    people_told = findings.get("to_the_people")
-    if people_told is not None and people_told.discharged:
-        ready += _duties_toward_people(engine, incident_id)
-    if not ready:
+        moves = _moves(session, incident_id)
+    if not moves.fulfil and not moves.reopen:
         return 0
     with transaction(engine, actor=actor, now=now) as act:
-        for obligation_id in ready:
+        for obligation_id, finding in moves.fulfil:
             row = act.session.get_one(Obligation, obligation_id)
-            finding = findings.get(row.stage) or people_told
-            at = finding.at if finding and finding.at else now
-            fulfil(act, row, kind=FulfilmentKind.PEOPLE_COMPUTED, reference=finding.evidence if finding else "", at=at)
-    return len(ready)
+            kind = FulfilmentKind.PEOPLE_COMPUTED
+            fulfil(act, row, kind=kind, reference=finding.evidence.en, at=finding.at or now)
+        for obligation_id in moves.reopen:
+            _reopen(act, obligation_id)
+    return len(moves.fulfil)
 
 
-def _duties_toward_people(engine: Engine, incident_id: IncidentId) -> list[int]:
+def _reopen(act: Transaction, obligation_id: int) -> None:
+    row = act.session.get_one(Obligation, obligation_id)
+    row.status = DutyStatus.OPEN
+    act.record(ObligationReopened(obligation_id=row.id, rule=row.rule_code), incident=IncidentId(row.incident_id))
+
+
+def _moves(session: Session, incident_id: IncidentId) -> _Moves:
+    findings = {
+        (part.clause, part.part): (part, find(session, incident_id, part))
+        for part in _parts(session, incident_id)
+        if part.for_every_leak
+    }
+    to_fulfil: list[tuple[int, Finding]] = []
+    to_reopen: list[int] = []
+    for key, duty in _promised_duties(session, incident_id).items():
+        _, finding = findings.get(key, (None, None))
+        if finding is not None and finding.discharged and duty.status in LIVE:
+            to_fulfil.append((duty.id, finding))
+        if finding is not None and not finding.discharged and duty.status is DutyStatus.FULFILLED:
+            to_reopen.append(duty.id)
+    for part, finding in findings.values():
+        if part.measured_by is MeasuredBy.EVERY_PERSON_INFORMED and finding.discharged:
+            to_fulfil += [(duty_id, finding) for duty_id in _duties_toward_people(session, incident_id)]
+    return _Moves(fulfil=tuple(to_fulfil), reopen=tuple(to_reopen))
+
+
+def _promised_duties(session: Session, incident_id: IncidentId) -> Mapping[Key, Obligation]:
+    rows = session.scalars(
+        sa.select(Obligation)
+        .where(
+            Obligation.incident_id == incident_id,
+            Obligation.regime == POLICY_REGIME,
+            Obligation.status != DutyStatus.SUPERSEDED,
+        )
+        .order_by(Obligation.id),
+    )
+    return {(row.rule_code.partition(":")[2], row.stage): row for row in rows}
+
+
+def _duties_toward_people(session: Session, incident_id: IncidentId) -> list[int]:
     """Return the duties of law toward people: they are computed from the people's standing as well."""
-    with reading(engine) as session:
-        return list(
-            session.scalars(
-                sa.select(Obligation.id).where(
-                    Obligation.incident_id == incident_id,
-                    Obligation.regime != "policy",
-                    Obligation.addressee_kind == "people",
-                    Obligation.status == DutyStatus.OPEN,
-                ),
+    return list(
+        session.scalars(
+            sa.select(Obligation.id).where(
+                Obligation.incident_id == incident_id,
+                Obligation.regime != POLICY_REGIME,
+                Obligation.addressee_kind == AddresseeKind.PEOPLE,
+                Obligation.status == DutyStatus.OPEN,
+            ),
+        ),
+    )
+
+
+def confirm_promise(
+    engine: Engine,
+    incident_id: IncidentId,
+    clause: str,
+    part: str,
+    *,
+    kept: bool = True,
+    note: str,
+    evidence_id: int | None = None,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Record that somebody looked whether a part was kept that the program cannot tell by itself."""
+    if not note.strip():
+        raise BadInput(field="note", problem="say what you looked at and what you found")
+    with transaction(engine, actor=actor, now=now) as act:
+        wanted = _part(act.session, incident_id, clause, part)
+        if wanted.measured_by not in CONFIRMABLE:
+            raise BadInput(
+                field="part", problem="this part is computed from what happened and is not confirmed by hand"
+            )
+        _check_evidence(act.session, incident_id, evidence_id)
+        text = act.keep_text(note)
+        act.session.add(
+            CommitmentConfirmation(
+                incident_id=incident_id,
+                clause=clause,
+                part=part,
+                kept=kept,
+                note_text_id=text.id,
+                evidence_id=evidence_id,
+                confirmed_at=now,
+                confirmed_by=actor,
             ),
         )
+        act.record(
+            CommitmentConfirmed(
+                clause=clause, part=part, kept=kept, evidence_id=evidence_id, reason_digest=text.digest
+            ),
+            incident=incident_id,
+        )
+
+
+def _check_evidence(session: Session, incident_id: IncidentId, evidence_id: int | None) -> None:
+    """Refuse evidence that is not there, or belongs to another incident (need to know)."""
+    if evidence_id is None:
+        return
+    evidence = session.get(Evidence, evidence_id)
+    if evidence is None or evidence.incident_id != incident_id:
+        raise NotFound(what="evidence", name=evidence_id)
+
+
+def _part(session: Session, incident_id: IncidentId, clause: str, part: str) -> Commitment:
+    for entry in _parts(session, incident_id):
+        if (entry.clause, entry.part) == (clause, part):
+            return entry
+    raise NotFound(what="promise", name=f"{clause}/{part}")
 
 
 def _parts(session: Session, incident_id: IncidentId) -> tuple[Commitment, ...]:
@@ -96,7 +194,9 @@ def _parts(session: Session, incident_id: IncidentId) -> tuple[Commitment, ...]:
     return read_policy(playbooks[-1].content, file=playbooks[-1].code).commitments
 
 
-def _row(part: Commitment, finding: _Finding) -> CommitmentRow:
+def _row(session: Session, part: Commitment, finding: Finding, duty: Obligation | None) -> CommitmentRow:
+    waived = duty is not None and duty.status is DutyStatus.WAIVED and not finding.discharged
+    shown = _waiver(session, duty, finding) if waived and duty is not None else finding
     return CommitmentRow(
         clause=part.clause,
         part=part.part,
@@ -105,173 +205,28 @@ def _row(part: Commitment, finding: _Finding) -> CommitmentRow:
         promise_en=part.promise.en,
         measurable_end_ja=part.measurable_end.ja,
         measurable_end_en=part.measurable_end.en,
-        discharged=finding.discharged,
-        found_ja=finding.what.ja,
-        found_en=finding.what.en,
-        at=finding.at,
-        evidence=finding.evidence,
+        discharged=shown.discharged,
+        waived=waived,
+        confirmable=part.measured_by in CONFIRMABLE,
+        found_ja=shown.what.ja,
+        found_en=shown.what.en,
+        at=shown.at,
+        evidence_ja=shown.evidence.ja,
+        evidence_en=shown.evidence.en,
     )
 
 
-def _first_accepted(session: Session, incident_id: IncidentId) -> tuple[datetime, int] | None:
-    """Return when the first notice was accepted, and the wave."""
-    row = session.execute(
-        sa.select(DeliveryAttempt.finished_at, Campaign.wave_number)
-        .join(DeliveryRow, DeliveryRow.id == DeliveryAttempt.delivery_id)
-        .join(Campaign, Campaign.id == DeliveryRow.campaign_id)
-        .where(Campaign.incident_id == incident_id, DeliveryAttempt.outcome == "accepted")
-        .order_by(DeliveryAttempt.finished_at)
-        .limit(1),
-    ).one_or_none()
-    return (row[0], row[1]) if row else None
-
-
-def _facts(session: Session, incident_id: IncidentId, _part: Commitment) -> _Finding:
-    first = _first_accepted(session, incident_id)
-    notice = session.scalars(
-        sa.select(Notice).where(Notice.incident_id == incident_id).order_by(Notice.id).limit(1)
-    ).one_or_none()
-    if notice is None:
-        return _Finding(discharged=False, what=Words(ja="通知文がまだありません。", en="There is no notice yet."))
-    if first is None:
-        return _Finding(
-            discharged=False,
-            what=Words(ja="承認された通知文がまだ送られていません。", en="No approved notice has been sent yet."),
-        )
-    return _Finding(
-        discharged=True,
-        what=Words(
-            ja=f"第{first[1]}波で、本人ごとの項目を記した通知文（第{notice.current_version}版まで）を送りました。",
-            en=f"Wave {first[1]} carried an approved notice with each person's own items "
-            f"(up to version {notice.current_version}).",
-        ),
-        at=first[0],
-        evidence=f"notice {notice.id}",
-    )
-
-
-def _promptly(session: Session, incident_id: IncidentId, part: Commitment) -> _Finding:
-    aware = newest_clocks(session, incident_id).get(AWARENESS)
-    first = _first_accepted(session, incident_id)
-    if aware is None:
-        return _Finding(
-            discharged=False,
-            what=Words(ja="認識の時刻が記録されていません。", en="The time of awareness is not on record."),
-        )
-    if first is None:
-        return _Finding(
-            discharged=False, what=Words(ja="最初の通知がまだです。", en="The first notice has not left yet.")
-        )
-    hours, minutes = divmod(int((first[0] - aware.at).total_seconds()) // 60, 60)
-    target_ja = f"（社内目標 {part.internal_target_hours}時間）" if part.internal_target_hours else ""
-    target_en = f" (our own target: {part.internal_target_hours} h)" if part.internal_target_hours else ""
-    return _Finding(
-        discharged=True,
-        what=Words(
-            ja=f"認識から {hours}時間{minutes}分で最初の通知が受け付けられました{target_ja}。",
-            en=f"The first notice was accepted {hours} h {minutes} min after awareness{target_en}.",
-        ),
-        at=first[0],
-        evidence=f"clock {aware.id}, wave {first[1]}",
-    )
-
-
-def _every_person(session: Session, incident_id: IncidentId, _part: Commitment) -> _Finding:
-    counts = standings_in(session, incident_id, Purpose.LEAK_NOTICE)
-    total, outdated = sum(counts.values()), told_too_little_in(session, incident_id, Purpose.LEAK_NOTICE)
-    settled = sum(counts.get(standing, 0) for standing in SETTLED_STANDINGS) - outdated
-    if not total:
-        return _Finding(
-            discharged=False, what=Words(ja="影響の判定がまだです。", en="The impact has not been determined yet.")
-        )
-    if settled < total:
-        left, lost = counts.get(Standing.TO_INFORM, 0), counts.get(Standing.NOT_REACHED, 0)
-        return _Finding(
-            discharged=False,
-            what=Words(
-                ja=f"{total:,}人のうち {total - settled:,}人が残っています"
-                f"（未通知 {left:,}、未達 {lost:,}、項目が増えた人 {outdated:,}）。",
-                en=f"{total - settled:,} of {total:,} people are left "
-                f"({left:,} to inform, {lost:,} not reached, {outdated:,} with further items).",
-            ),
-        )
-    return _Finding(
-        discharged=True,
-        what=Words(
-            ja=f"{total:,}人全員に知らせました（または対象外と確かめました）。",
-            en=f"All {total:,} people were told, or found not to be affected.",
-        ),
-        at=_last_standing(session, incident_id),
-        evidence="standing of each person",
-    )
-
-
-def _last_standing(session: Session, incident_id: IncidentId) -> datetime | None:
-    return session.scalar(
-        sa.select(sa.func.max(PersonToInform.standing_since)).where(PersonToInform.incident_id == incident_id),
-    )
-
-
-def _steps(session: Session, incident_id: IncidentId, _part: Commitment) -> _Finding:
-    steps = session.scalars(sa.select(IncidentStep).where(IncidentStep.incident_id == incident_id)).all()
-    left = [step for step in steps if step.status not in {StepStatus.DONE, StepStatus.SKIPPED}]
-    late = session.scalars(
-        sa.select(sa.func.count()).where(Obligation.incident_id == incident_id, Obligation.was_late.is_(True)),
-    ).one()
-    if left or not steps:
-        return _Finding(
-            discharged=False,
-            what=Words(
-                ja=f"手順 {len(steps)}件のうち {len(left)}件が残っています（遅れた義務 {late}件）。",
-                en=f"{len(left)} of {len(steps)} steps are left ({late} duties were late).",
-            ),
-        )
-    return _Finding(
-        discharged=late == 0,
-        what=Words(
-            ja=f"手順 {len(steps)}件がすべて終わりました（遅れた義務 {late}件）。",
-            en=f"All {len(steps)} steps are finished ({late} duties were late).",
-        ),
-        at=max((step.finished_at for step in steps if step.finished_at), default=None),
-        evidence=f"{len(steps)} steps",
-    )
-
-
-def _desk(session: Session, incident_id: IncidentId, _part: Commitment) -> _Finding:
-    rows = session.execute(
-        sa.select(NoticeVersion.facts, Notice.id, NoticeVersion.at)
-        .join(Notice, Notice.id == NoticeVersion.notice_id)
-        .where(Notice.incident_id == incident_id, NoticeVersion.version == Notice.current_version),
-    ).all()
-    if not rows:
-        return _Finding(discharged=False, what=Words(ja="通知文がまだありません。", en="There is no notice yet."))
-    named = all(isinstance(facts, dict) and facts.get("desk_phone") and facts.get("desk_hours") for facts, *_ in rows)
-    return _Finding(
-        discharged=named,
-        what=Words(
-            ja="通知文に窓口の電話と受付時間を記しました。" if named else "通知文に窓口の電話か受付時間がありません。",
-            en="The notice names the desk's telephone and hours." if named else "The notice lacks telephone or hours.",
-        ),
-        at=rows[0][2],
-        evidence=f"notice {rows[0][1]}",
-    )
-
-
-def _by_hand(_session: Session, _incident_id: IncidentId, part: Commitment) -> _Finding:
-    return _Finding(
+def _waiver(session: Session, duty: Obligation, finding: Finding) -> Finding:
+    """Say that a second person judged the part not required, why, and what is missing for it."""
+    text = session.get(TextRow, duty.waiver_text_id) if duty.waiver_text_id else None
+    decision = session.get(ApprovalDecision, duty.waiver_decision_id) if duty.waiver_decision_id else None
+    reason = (text.body if text else None) or "－"
+    return Finding(
         discharged=False,
         what=Words(
-            ja="自動では確かめられません。振り返りで確認し、タイムラインに記録してください。",
-            en=f"Cannot be told automatically ({part.clause}): confirm it in the review and record it on the timeline.",
+            ja=f"ほかの人の承認により不要と判断しました（{reason}）。{finding.what.ja}",
+            en=f"Judged not required, granted by a second person ({reason}). {finding.what.en}",
         ),
+        at=decision.decided_at if decision else None,
+        evidence=Words(ja=f"承認の決裁 {duty.waiver_decision_id}", en=f"approval decision {duty.waiver_decision_id}"),
     )
-
-
-_MEASURES: Mapping[MeasuredBy, Callable[[Session, IncidentId, Commitment], _Finding]] = {
-    MeasuredBy.FACTS_IN_THE_NOTICE: _facts,
-    MeasuredBy.FIRST_NOTICE_AFTER_AWARENESS: _promptly,
-    MeasuredBy.EVERY_PERSON_INFORMED: _every_person,
-    MeasuredBy.STEPS_FINISHED: _steps,
-    MeasuredBy.DESK_NAMED_IN_THE_NOTICE: _desk,
-    MeasuredBy.BY_HAND: _by_hand,
-}

@@ -12,14 +12,15 @@ from sqlalchemy.engine import Engine
 from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.inventory import DataItem
 from incident_app.domain.notices import personal_facts
-from incident_app.domain.vocabulary import Certainty, Language
+from incident_app.domain.vocabulary import Language
 from incident_app.persistence.customers import ItemSet
+from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.notices import NoticeVersion
 from incident_app.persistence.outbox import Campaign
 from incident_app.persistence.sql_outbox import ClaimedFacts
 from incident_app.rendering.notices import PersonalText
 from incident_app.services.inventory import current_inventory
-from incident_app.services.notices import personal_items
+from incident_app.services.notices import personal_items, shared_facts
 from incident_app.services.transaction import reading
 from notifications.addresses import Address, parse_address
 from notifications.errors import CannotCompose
@@ -60,6 +61,14 @@ class NoticeComposer:
                 )
                 for row in session.scalars(sa.select(Campaign))
             }
+            self._shared = {
+                campaign: shared_facts(session, determination)
+                for campaign, determination in session.execute(
+                    sa.select(Campaign.id, ImpactDetermination).join(
+                        ImpactDetermination, ImpactDetermination.id == Campaign.determination_id
+                    ),
+                )
+            }
             items = current_inventory(session).items
             self._sets = {
                 row.id: tuple(item for item in items if item.code in set(row.item_codes))
@@ -73,13 +82,18 @@ class NoticeComposer:
             raise CannotCompose
         version = self._versions[facts.notice_version_id]
         sender, names = self._senders[facts.campaign_id]
+        shared = self._shared[facts.campaign_id]
+        confirmed = self._confirmed(facts)
         try:
             personal = personal_facts(
                 name=facts.people[0].name,
                 kind=facts.people[0].kind,
+                relation=facts.people[0].relation,
                 language=facts.language,
-                items=personal_items(self._items(facts)),
-                certainty=_surest(facts),
+                confirmed=personal_items(confirmed),
+                possible=personal_items(item for item in self._items(facts) if item not in confirmed),
+                harms=shared.harms,
+                desk_note=shared.desk_notes.get(facts.people[0].relation),
                 token=facts.token,
             )
         except IncidentAppError as refusal:
@@ -107,10 +121,10 @@ class NoticeComposer:
         seen = {item.code: item for person in facts.people for item in self._sets[person.item_set_id]}
         return tuple(seen.values())
 
-
-def _surest(facts: ClaimedFacts) -> Certainty:
-    confirmed = any(person.certainty is Certainty.CONFIRMED for person in facts.people)
-    return Certainty.CONFIRMED if confirmed else Certainty.ASSUMED
+    def _confirmed(self, facts: ClaimedFacts) -> tuple[DataItem, ...]:
+        """Return the items whose leak is confirmed of everybody in the message: nobody is told too much."""
+        sets = [self._sets[person.confirmed_item_set_id] for person in facts.people]
+        return tuple(item for item in sets[0] if all(item in other for other in sets[1:]))
 
 
 def _compiled(row: NoticeVersion) -> _Compiled:

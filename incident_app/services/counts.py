@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -15,28 +12,13 @@ from sqlalchemy.orm import Session
 from incident_app.domain.errors import BadInput
 from incident_app.domain.events import PeopleCounted
 from incident_app.domain.ids import Actor, DeterminationId, IncidentId
+from incident_app.domain.impact_summary import Summary
 from incident_app.domain.vocabulary import Certainty, CountKind, ItemFlag
-from incident_app.persistence.customers import Customer
-from incident_app.persistence.impact import AffectedCustomer, ImpactPattern, PersonCount
-from incident_app.persistence.inventory import DataItem
-from incident_app.persistence.item_sets import item_codes
+from incident_app.persistence.impact import PersonCount
 from incident_app.services.transaction import Transaction, reading, transaction
 
 ALL = "all"
 CARD = "card"
-
-
-class Summary(TypedDict):
-    """Counts of affected customers; ruled out ones appear in `by_certainty` only."""
-
-    by_certainty: dict[str, int]
-    by_item: dict[str, int]
-    by_category: dict[str, int]
-    by_flag: dict[str, int]
-    by_kind: dict[str, int]
-    by_relation: dict[str, int]
-    by_jurisdiction: dict[str, int]
-    mitigated: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,56 +34,15 @@ class Count:
     at: datetime
 
 
-def summarise(session: Session, determination_id: DeterminationId) -> Summary:
-    """Count the affected customers of a determination in every way that duties and papers ask for."""
-    items = {item.code: item for item in session.scalars(sa.select(DataItem))}
-    patterns = {
-        pattern.id: pattern
-        for pattern in session.scalars(
-            sa.select(ImpactPattern).where(ImpactPattern.determination_id == determination_id),
-        )
-    }
-    sets = item_codes(session, {pattern.item_set_id for pattern in patterns.values()})
-    counts: dict[str, Counter[str]] = {name: Counter() for name in Summary.__annotations__}
-    groups = (
-        sa.select(AffectedCustomer.pattern_id, Customer.kind, Customer.relation, Customer.jurisdiction, sa.func.count())
-        .join(Customer, Customer.id == AffectedCustomer.customer_id)
-        .where(AffectedCustomer.determination_id == determination_id)
-        .group_by(AffectedCustomer.pattern_id, Customer.kind, Customer.relation, Customer.jurisdiction)
-    )
-    for pattern_id, kind, relation, jurisdiction, number in session.execute(groups):
-        pattern = patterns[pattern_id]
-        counts["by_certainty"][pattern.certainty] += number
-        if pattern.certainty is Certainty.RULED_OUT:
-            continue
-        counts["by_kind"][kind] += number
-        counts["by_relation"][relation] += number
-        counts["by_jurisdiction"][jurisdiction] += number
-        _count_items(counts, [items[code] for code in sets[pattern.item_set_id]], pattern.mitigated, number)
-    return cast("Summary", {name: dict(sorted(counter.items())) for name, counter in counts.items()})
-
-
-def _count_items(counts: Mapping[str, Counter[str]], items: list[DataItem], mitigated: object, number: int) -> None:
-    protected = set(mitigated) if isinstance(mitigated, dict) else set()
-    for item in items:
-        counts["by_item"][item.code] += number
-        if item.code in protected:
-            counts["mitigated"][item.code] += number
-    for category in {item.category_code for item in items}:
-        counts["by_category"][category] += number
-    for flag in {flag for item in items if item.code not in protected for flag in item.flags}:
-        counts["by_flag"][flag] += number
-
-
 def record_counts(
     act: Transaction, incident_id: IncidentId, determination_id: DeterminationId, summary: Summary
 ) -> None:
     """Put the numbers of a determination on record: an exact one when all are confirmed, else a maximum."""
     assumed = summary["by_certainty"].get(Certainty.ASSUMED, 0)
     confirmed = summary["by_certainty"].get(Certainty.CONFIRMED, 0)
-    kind = CountKind.MAXIMUM if assumed else CountKind.EXACT
     cards = summary["by_flag"].get(ItemFlag.CARD_NUMBER, 0)
-    for subject, value in ((ALL, confirmed + assumed), (CARD, cards)):
+    sure_cards = summary["confirmed_by_flag"].get(ItemFlag.CARD_NUMBER, 0)
+    for subject, sure, possible in ((ALL, confirmed, assumed), (CARD, sure_cards, cards - sure_cards)):
         _record(
             act,
             incident_id,
@@ -109,10 +50,10 @@ def record_counts(
                 incident_id=incident_id,
                 determination_id=determination_id,
                 subject=subject,
-                kind=kind,
-                value=value,
-                basis_ja=f"影響の判定による顧客の数（確定 {confirmed:,}、推定 {assumed:,}）",
-                basis_en=f"customers by the determination of impact ({confirmed:,} confirmed, {assumed:,} assumed)",
+                kind=CountKind.MAXIMUM if possible else CountKind.EXACT,
+                value=sure + possible,
+                basis_ja=f"影響の判定による顧客の数（確定 {sure:,}、推定 {possible:,}）",
+                basis_en=f"customers by the determination of impact ({sure:,} confirmed, {possible:,} assumed)",
                 at=act.now,
                 by=act.actor,
             ),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from incident_app.domain.conditions import DECIDABLE
 from incident_app.domain.errors import BadInput
 from incident_app.domain.events import FactDecided
 from incident_app.domain.ids import Actor, IncidentId, ScopeId
@@ -17,7 +18,7 @@ from incident_app.domain.obligations import IncidentFacts
 from incident_app.domain.policies import read_policy
 from incident_app.domain.responses import read_response
 from incident_app.domain.scopes import Scope
-from incident_app.domain.vocabulary import BusinessLine, Cause, Certainty, ItemFlag, Relation
+from incident_app.domain.vocabulary import BusinessLine, Cause, Certainty, ItemFlag, OurRole, Relation
 from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.obligations import FactDecision
 from incident_app.services.counts import ALL, newest_counts_in
@@ -25,15 +26,6 @@ from incident_app.services.inventory import read_inventory_snapshot
 from incident_app.services.playbooks import PlaybookKind, pinned
 from incident_app.services.scopes import read_scope
 from incident_app.services.transaction import reading, transaction
-
-DECIDABLE = (
-    "improper_purpose",
-    "communications_secrecy",
-    "payable_combination",
-    "encryption_exempt",
-    "high_risk_to_people",
-)
-"""Facts that a person may decide; what a person decided goes before what the program would say."""
 
 
 def gather_facts(
@@ -61,13 +53,14 @@ def _computed(
     items = {inventory.item(code) for code in summary.get("by_item", {})}
     bare = frozenset(ItemFlag(flag) for flag in summary.get("by_flag", {}))
     touched = [inventory.store(entry.store) for entry in scope.stores if entry.certainty is not Certainty.RULED_OUT]
+    # A scope of lists alone names our own customers: for them we answer ourselves.
     return IncidentFacts(
         anybody_affected=affected > 0,
         people=count.value if count else affected,
         flags=bare,
         relations=frozenset(Relation(word) for word in summary.get("by_relation", {})),
         jurisdictions=frozenset(summary.get("by_jurisdiction", {})),
-        our_roles=frozenset(store.our_role for store in touched) or None,
+        our_roles=frozenset(store.our_role for store in touched) or frozenset({OurRole.OWN_CONTROLLER}),
         business_lines=frozenset(store.business_line for store in touched) or _main_business(session, incident_id),
         harms=scope.harms,
         payable_combination=_payable(bare),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -12,29 +14,41 @@ from sqlalchemy.orm import Session
 from incident_app.domain.digests import ContentDigest
 from incident_app.domain.events import ImpactDetermined
 from incident_app.domain.ids import Actor, DeterminationId, IncidentId, ScopeId
-from incident_app.domain.impact import (
-    RULES_VERSION,
-    Judgement,
-    Pattern,
-    ResultDigest,
-    inputs_digest,
-    judge,
-    pattern_key,
-)
+from incident_app.domain.impact import RULES_VERSION, Answer, answer, inputs_digest, result_digest
+from incident_app.domain.impact_summary import Summary, everybody, summarise
 from incident_app.domain.inventory import Inventory
+from incident_app.domain.people import NOBODY, digest_of_people, pack, shards
 from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import BuildStatus, Certainty
-from incident_app.persistence.bulk import insert_new
+from incident_app.persistence.affected import people_by_pattern
+from incident_app.persistence.bulk import chunks, insert_new
 from incident_app.persistence.customers import Import
-from incident_app.persistence.impact import AffectedCustomer, ImpactDetermination, ImpactPattern
-from incident_app.persistence.item_sets import item_set_id
-from incident_app.persistence.touched import customer_ranges, touched_patterns
-from incident_app.services.counts import record_counts, summarise
+from incident_app.persistence.impact import AffectedShard, ImpactDetermination, ImpactPattern
+from incident_app.persistence.item_sets import item_codes, item_set_id
+from incident_app.persistence.segments import segments_of
+from incident_app.persistence.touched import Sources, touched_people
+from incident_app.services.counts import record_counts
 from incident_app.services.inventory import keep_snapshot, read_inventory_snapshot
 from incident_app.services.scopes import newest_scope, read_scope
 from incident_app.services.transaction import building, reading, transaction
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SHARDS_AT_ONCE = 200
+"""Shards stored in one go: at most 1.6 MB, so nobody waits long for the write lock."""
+
+
+class Repetition(StrEnum):
+    """What re-running a stored version showed."""
+
+    REPEATS = "repeats"
+    DIFFERS = "differs"
+    OTHER_RULES = "other_rules"
+    """Determined by an earlier version of the rules; the program of that version repeats it."""
+
+
+def all_repeat(found: Mapping[int, Repetition]) -> bool:
+    """Tell whether every version was re-run and gave the same; one that could not be re-run proves nothing."""
+    return all(outcome is Repetition.REPEATS for outcome in found.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +69,10 @@ class _Question:
     inventory: Inventory
     inventory_digest: str
     known_at: datetime
-    digest: ContentDigest
+
+    @property
+    def digest(self) -> ContentDigest:
+        return inputs_digest(self.scope, self.inventory_digest, self.known_at)
 
 
 def determine_impact(engine: Engine, incident_id: IncidentId, *, actor: Actor, now: datetime) -> Determined:
@@ -74,13 +91,19 @@ def determine_impact(engine: Engine, incident_id: IncidentId, *, actor: Actor, n
             return _determined(same, unchanged=True)
     if same is not None:
         _drop(engine, same.id)
+    with reading(engine) as session:
+        answers = _answers(session, question)
+        summary = summarise(answers, segments_of(session, everybody(answers)), question.inventory)
     determination_id = _open(engine, incident_id, question, actor, now)
-    result = _build(engine, determination_id, question)
-    return _seal(engine, incident_id, determination_id, result, actor=actor, now=now)
+    _build(engine, determination_id, question.scope, answers)
+    return _seal(engine, incident_id, determination_id, answers, summary, actor=actor, now=now)
 
 
-def verify_impact(engine: Engine, incident_id: IncidentId) -> dict[int, bool]:
-    """Re-run every stored version from its inputs; say for each whether it gives the same digest."""
+def verify_impact(engine: Engine, incident_id: IncidentId) -> dict[int, Repetition]:
+    """Re-run every stored version from its inputs; say for each whether it gives the same digest.
+
+    What is stored is re-read as well: altered people or patterns are found like altered inputs.
+    """
     with reading(engine) as session:
         stored = session.scalars(
             sa.select(ImpactDetermination)
@@ -90,50 +113,71 @@ def verify_impact(engine: Engine, incident_id: IncidentId) -> dict[int, bool]:
         return {row.version: _repeats(session, row) for row in stored}
 
 
-def _repeats(session: Session, row: ImpactDetermination) -> bool:
-    inventory = read_inventory_snapshot(session, row.inventory_digest)
-    scope = read_scope(session, ScopeId(row.scope_id))
-    digest, judgements = ResultDigest(), _Judgements(scope, inventory)
-    for low, high in customer_ranges(session):
-        for customer_id, key in judgements.affected(session, low, high, row.known_at):
-            digest.add(customer_id, key)
-    return digest.finish(judgements.used) == row.result_digest
+def _repeats(session: Session, row: ImpactDetermination) -> Repetition:
+    if row.rules_version != RULES_VERSION:
+        return Repetition.OTHER_RULES
+    question = _Question(
+        scope=read_scope(session, ScopeId(row.scope_id)),
+        scope_id=row.scope_id,
+        inventory=read_inventory_snapshot(session, row.inventory_digest),
+        inventory_digest=row.inventory_digest,
+        known_at=row.known_at,
+    )
+    answers = _answers(session, question)
+    same = question.digest == row.inputs_digest and result_digest(answers) == row.result_digest
+    return Repetition.REPEATS if same and _is_stored(session, row.id, answers) else Repetition.DIFFERS
 
 
-class _Judgements:
-    """Judges each distinct pattern once."""
+def _is_stored(session: Session, determination_id: int, answers: Sequence[Answer]) -> bool:
+    """Tell whether exactly these people are stored, each under a pattern that says the same of them."""
+    whom = people_by_pattern(session, determination_id)
+    patterns = session.scalars(
+        sa.select(ImpactPattern).where(ImpactPattern.determination_id == determination_id),
+    ).all()
+    sets = item_codes(session, {key for row in patterns for key in (row.item_set_id, row.confirmed_item_set_id)})
+    stored = [
+        (
+            sets[row.item_set_id],
+            sets[row.confirmed_item_set_id],
+            row.certainty,
+            row.people,
+            digest_of_people(whom.get(row.id, NOBODY)),
+        )
+        for row in patterns
+    ]
+    wanted = [
+        (
+            tuple(sorted(found.judgement.items)),
+            tuple(sorted(found.judgement.confirmed)),
+            found.judgement.certainty,
+            len(found.people),
+            digest_of_people(found.people),
+        )
+        for found in answers
+    ]
+    return sorted(stored) == sorted(wanted) and set(whom) <= {row.id for row in patterns}
 
-    def __init__(self, scope: Scope, inventory: Inventory) -> None:
-        self.scope = scope
-        self.inventory = inventory
-        self.used: dict[ContentDigest, Judgement] = {}
-        self.patterns: dict[ContentDigest, Pattern] = {}
-        self._known: dict[Pattern, tuple[ContentDigest, Judgement | None]] = {}
 
-    def affected(self, session: Session, low: int, high: int, known_at: datetime) -> list[tuple[int, ContentDigest]]:
-        """Return the affected customers of a key range, each with the key of their pattern, in order."""
-        found = []
-        for customer_id, pattern in touched_patterns(session, self.scope, self.inventory, low, high, known_at):
-            if pattern not in self._known:
-                self._known[pattern] = (pattern_key(pattern), judge(pattern, self.scope, self.inventory))
-            key, judgement = self._known[pattern]
-            if judgement is not None:
-                self.used[key] = judgement
-                self.patterns[key] = pattern
-                found.append((customer_id, key))
-        return found
+def _answers(session: Session, question: _Question) -> tuple[Answer, ...]:
+    sources = Sources(session, question.known_at)
+    touched = touched_people(question.scope, question.inventory, sources)
+    return answer(touched, question.scope, question.inventory)
+
+
+def newest_knowledge(session: Session) -> datetime:
+    """Return the moment up to which everything is known: the newest import that is complete."""
+    newest = sa.select(sa.func.max(Import.at)).where(Import.status == BuildStatus.SEALED)
+    return session.scalar(newest) or EPOCH
 
 
 def _question(session: Session, scope_id: ScopeId, snapshot: str) -> _Question:
     scope = read_scope(session, scope_id)
-    known_at = session.scalar(sa.select(sa.func.max(Import.at)).where(Import.status == BuildStatus.SEALED)) or EPOCH
     return _Question(
         scope=scope,
         scope_id=scope_id,
         inventory=read_inventory_snapshot(session, snapshot),
         inventory_digest=snapshot,
-        known_at=known_at,
-        digest=inputs_digest(scope, snapshot, known_at),
+        known_at=newest_knowledge(session),
     )
 
 
@@ -148,7 +192,7 @@ def _same_question(session: Session, incident_id: IncidentId, question: _Questio
 
 
 def _drop(engine: Engine, determination_id: int) -> None:
-    for table in (AffectedCustomer, ImpactPattern):
+    for table in (AffectedShard, ImpactPattern):
         with building(engine) as session:
             session.execute(sa.delete(table).where(table.determination_id == determination_id))
     with building(engine) as session:
@@ -177,40 +221,35 @@ def _open(engine: Engine, incident_id: IncidentId, question: _Question, actor: A
         return DeterminationId(row.id)
 
 
-def _build(engine: Engine, determination_id: DeterminationId, question: _Question) -> ContentDigest:
-    judgements = _Judgements(question.scope, question.inventory)
-    digest = ResultDigest()
-    stored: dict[ContentDigest, int] = {}
-    with reading(engine) as session:
-        ranges = list(customer_ranges(session))
-    for low, high in ranges:
-        with reading(engine) as session:
-            affected = judgements.affected(session, low, high, question.known_at)
+def _build(engine: Engine, determination_id: DeterminationId, scope: Scope, answers: Sequence[Answer]) -> None:
+    """Store the patterns and their people, chunk by chunk, under the parent that nobody reads yet."""
+    with building(engine) as session:
+        patterns = [_store_pattern(session, determination_id, scope, found) for found in answers]
+    rows = [
+        {
+            "determination_id": determination_id,
+            "shard": number,
+            "pattern_id": pattern_id,
+            "people": len(part),
+            "members": pack(part),
+        }
+        for pattern_id, found in zip(patterns, answers, strict=True)
+        for number, part in shards(found.people)
+    ]
+    rows.sort(key=lambda row: (row["shard"], row["pattern_id"]))
+    for chunk in chunks(rows, SHARDS_AT_ONCE):
         with building(engine) as session:
-            for key in dict.fromkeys(key for _, key in affected):
-                if key not in stored:
-                    stored[key] = _store_pattern(session, determination_id, judgements, key)
-            insert_new(
-                session,
-                AffectedCustomer,
-                [
-                    {"determination_id": determination_id, "customer_id": customer_id, "pattern_id": stored[key]}
-                    for customer_id, key in affected
-                ],
-            )
-        for customer_id, key in affected:
-            digest.add(customer_id, key)
-    return digest.finish(judgements.used)
+            insert_new(session, AffectedShard, chunk)
 
 
-def _store_pattern(
-    session: Session, determination_id: DeterminationId, judgements: _Judgements, key: ContentDigest
-) -> int:
-    judgement = judgements.used[key]
+def _store_pattern(session: Session, determination_id: DeterminationId, scope: Scope, found: Answer) -> int:
+    judgement = found.judgement
     row = ImpactPattern(
         determination_id=determination_id,
-        pairs=_pairs_in_words(judgements, key),
+        pairs=_pairs_in_words(scope, found),
         item_set_id=item_set_id(session, judgement.items),
+        confirmed_item_set_id=item_set_id(session, judgement.confirmed),
+        people=len(found.people),
         certainty=judgement.certainty,
         mitigated=dict(judgement.mitigated),
         because={"ja": judgement.because_ja, "en": judgement.because_en},
@@ -220,15 +259,14 @@ def _store_pattern(
     return row.id
 
 
-def _pairs_in_words(judgements: _Judgements, key: ContentDigest) -> list[dict[str, object]]:
-    pattern = judgements.patterns[key]
+def _pairs_in_words(scope: Scope, found: Answer) -> list[dict[str, object]]:
     stores = [
-        {"store": judgements.scope.stores[pair.entry].store, "items": list(pair.items), "upper_bound": pair.upper_bound}
-        for pair in sorted(pattern.pairs)
+        {"store": scope.stores[pair.entry].store, "items": list(pair.items), "upper_bound": pair.upper_bound}
+        for pair in sorted(found.pattern.pairs)
     ]
     lists = [
-        {"list": judgements.scope.lists[listing.entry].list_id, "items": list(listing.items or ())}
-        for listing in sorted(pattern.listings, key=lambda listing: listing.entry)
+        {"list": scope.lists[listing.entry].list_id, "items": list(listing.items or ())}
+        for listing in sorted(found.pattern.listings, key=lambda listing: listing.entry)
     ]
     return [*stores, *lists]
 
@@ -237,16 +275,16 @@ def _seal(
     engine: Engine,
     incident_id: IncidentId,
     determination_id: DeterminationId,
-    result: ContentDigest,
+    answers: Sequence[Answer],
+    summary: Summary,
     *,
     actor: Actor,
     now: datetime,
 ) -> Determined:
-    with reading(engine) as session:
-        summary = summarise(session, determination_id)
+    result = result_digest(answers)
     with transaction(engine, actor=actor, now=now) as act:
         row = act.session.get_one(ImpactDetermination, determination_id)
-        row.result_digest, row.summary, row.status = result, summary, BuildStatus.SEALED
+        row.result_digest, row.summary, row.status = result, dict(summary), BuildStatus.SEALED
         act.session.flush()
         by_certainty = summary["by_certainty"]
         act.record(

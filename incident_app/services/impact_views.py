@@ -8,18 +8,21 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import Standing
 from incident_app.domain.errors import NotFound
 from incident_app.domain.ids import IncidentId
+from incident_app.domain.impact_difference import difference
+from incident_app.domain.impact_summary import Summary
+from incident_app.domain.people import NOBODY, People
 from incident_app.domain.vocabulary import BuildStatus, Certainty, Channel, Purpose
+from incident_app.persistence import affected
 from incident_app.persistence.customers import Customer, CustomerContact
-from incident_app.persistence.impact import AffectedCustomer, ImpactDetermination, ImpactPattern
+from incident_app.persistence.impact import ImpactDetermination, ImpactPattern
 from incident_app.persistence.inventory import DataItem
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.outbox import PersonToInform
-from incident_app.services.counts import Summary
 from incident_app.services.transaction import reading
 
 
@@ -31,6 +34,8 @@ class PatternView:
     certainty: Certainty
     items_ja: tuple[str, ...]
     items_en: tuple[str, ...]
+    confirmed_ja: tuple[str, ...]
+    confirmed_en: tuple[str, ...]
     mitigated: Mapping[str, str]
     because_ja: tuple[str, ...]
     because_en: tuple[str, ...]
@@ -58,6 +63,9 @@ class AffectedView:
     certainty: Certainty
     items_ja: tuple[str, ...]
     items_en: tuple[str, ...]
+    confirmed_ja: tuple[str, ...]
+    confirmed_en: tuple[str, ...]
+    """Those of the items whose leak is confirmed; of the others it cannot be excluded."""
     masked_name: str
     standing: Standing | None
 
@@ -71,6 +79,8 @@ class Explanation:
     certainty: Certainty | None
     items_ja: tuple[str, ...]
     items_en: tuple[str, ...]
+    confirmed_ja: tuple[str, ...]
+    confirmed_en: tuple[str, ...]
     mitigated: Mapping[str, str]
     because_ja: tuple[str, ...]
     because_en: tuple[str, ...]
@@ -81,8 +91,8 @@ class Explanation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
-    """What changed between two versions, in customers (B7)."""
+class VersionDifference:
+    """What changed between two versions, in customers who are not ruled out (B7)."""
 
     older: int
     newer: int
@@ -133,60 +143,91 @@ def _determination(session: Session, incident_id: IncidentId, version: int | Non
 
 def _patterns(session: Session, determination_id: int) -> list[PatternView]:
     names = _item_names(session)
-    rows = session.execute(
-        sa.select(ImpactPattern, sa.func.count(AffectedCustomer.customer_id))
-        .outerjoin(AffectedCustomer, AffectedCustomer.pattern_id == ImpactPattern.id)
-        .where(ImpactPattern.determination_id == determination_id)
-        .group_by(ImpactPattern.id)
-        .order_by(sa.func.count(AffectedCustomer.customer_id).desc(), ImpactPattern.id),
+    found = list(
+        session.scalars(
+            sa.select(ImpactPattern)
+            .where(ImpactPattern.determination_id == determination_id)
+            .order_by(ImpactPattern.people.desc(), ImpactPattern.id),
+        ),
     )
-    found = list(rows)
-    sets = item_codes(session, {pattern.item_set_id for pattern, _ in found})
+    sets = item_codes(session, {key for row in found for key in (row.item_set_id, row.confirmed_item_set_id)})
     return [
         PatternView(
-            people=number,
+            people=pattern.people,
             certainty=pattern.certainty,
             items_ja=_ja(names, sets[pattern.item_set_id]),
             items_en=_en(names, sets[pattern.item_set_id]),
+            confirmed_ja=_ja(names, sets[pattern.confirmed_item_set_id]),
+            confirmed_en=_en(names, sets[pattern.confirmed_item_set_id]),
             mitigated=dict(pattern.mitigated) if isinstance(pattern.mitigated, dict) else {},
             because_ja=_because(pattern, "ja"),
             because_en=_because(pattern, "en"),
         )
-        for pattern, number in found
+        for pattern in found
     ]
 
 
 def affected_page(
-    engine: Engine, incident_id: IncidentId, *, version: int | None = None, after: str | None = None, limit: int = 50
+    engine: Engine,
+    incident_id: IncidentId,
+    *,
+    version: int | None = None,
+    after: str | None = None,
+    certainty: Certainty | None = None,
+    item: str | None = None,
+    limit: int = 50,
 ) -> list[AffectedView]:
-    """Return a page of affected customers in order of their number, masked; `after` is the last number seen."""
+    """Return a page of affected customers in the order they became known to us, masked, at any depth alike.
+
+    `after` is the last number seen; `certainty` and `item` keep only that ring, or the people with that item.
+    """
     with reading(engine) as session:
         row = _determination(session, incident_id, version)
-        query = (
-            sa.select(Customer.id, Customer.customer_number, ImpactPattern.certainty, ImpactPattern.item_set_id)
-            .join(AffectedCustomer, AffectedCustomer.customer_id == Customer.id)
-            .join(ImpactPattern, ImpactPattern.id == AffectedCustomer.pattern_id)
-            .where(AffectedCustomer.determination_id == row.id)
-            .order_by(Customer.customer_number)
-            .limit(limit)
+        patterns = {pattern.id: pattern for pattern in _matching(session, row.id, certainty, item)}
+        people = affected.after(session, row.id, _key_of(session, after), limit, list(patterns))
+        ids = [customer_id for customer_id, _ in people]
+        numbers = dict(
+            session.execute(sa.select(Customer.id, Customer.customer_number).where(Customer.id.in_(ids))).all()
         )
-        if after is not None:
-            query = query.where(Customer.customer_number > after)
-        people = session.execute(query).all()
-        ids = [customer_id for customer_id, *_ in people]
         masked, standings = _masked_names(session, ids), _standings(session, incident_id, ids)
-        names, sets = _item_names(session), item_codes(session, {set_id for *_, set_id in people})
+        names = _item_names(session)
+        sets = item_codes(
+            session, {key for row in patterns.values() for key in (row.item_set_id, row.confirmed_item_set_id)}
+        )
         return [
             AffectedView(
-                customer_number=number,
-                certainty=certainty,
-                items_ja=_ja(names, sets[set_id]),
-                items_en=_en(names, sets[set_id]),
+                customer_number=numbers[customer_id],
+                certainty=patterns[pattern_id].certainty,
+                items_ja=_ja(names, sets[patterns[pattern_id].item_set_id]),
+                items_en=_en(names, sets[patterns[pattern_id].item_set_id]),
+                confirmed_ja=_ja(names, sets[patterns[pattern_id].confirmed_item_set_id]),
+                confirmed_en=_en(names, sets[patterns[pattern_id].confirmed_item_set_id]),
                 masked_name=masked.get(customer_id, ""),
                 standing=standings.get(customer_id),
             )
-            for customer_id, number, certainty, set_id in people
+            for customer_id, pattern_id in people
         ]
+
+
+def _matching(
+    session: Session, determination_id: int, certainty: Certainty | None, item: str | None
+) -> list[ImpactPattern]:
+    query = sa.select(ImpactPattern).where(ImpactPattern.determination_id == determination_id)
+    if certainty is not None:
+        query = query.where(ImpactPattern.certainty == certainty)
+    patterns = list(session.scalars(query))
+    sets = item_codes(session, {pattern.item_set_id for pattern in patterns})
+    return [pattern for pattern in patterns if item is None or item in sets[pattern.item_set_id]]
+
+
+def _key_of(session: Session, customer_number: str | None) -> int:
+    """Return the key of the last customer seen; 0 to begin with the first."""
+    if customer_number is None:
+        return 0
+    key = session.scalar(sa.select(Customer.id).where(Customer.customer_number == customer_number))
+    if key is None:
+        raise NotFound(what="customer", name=customer_number)
+    return key
 
 
 def explain_customer(
@@ -198,11 +239,8 @@ def explain_customer(
         customer_id = session.scalar(sa.select(Customer.id).where(Customer.customer_number == customer_number))
         if customer_id is None:
             raise NotFound(what="customer", name=customer_number)
-        pattern = session.scalars(
-            sa.select(ImpactPattern)
-            .join(AffectedCustomer, AffectedCustomer.pattern_id == ImpactPattern.id)
-            .where(AffectedCustomer.determination_id == row.id, AffectedCustomer.customer_id == customer_id),
-        ).one_or_none()
+        pattern_id = affected.pattern_of(session, row.id, customer_id)
+        pattern = session.get_one(ImpactPattern, pattern_id) if pattern_id is not None else None
         person = _person(session, incident_id, customer_id)
         return _explanation(session, customer_number, row.version, pattern, person)
 
@@ -211,9 +249,10 @@ def _explanation(
     session: Session, number: str, version: int, pattern: ImpactPattern | None, person: PersonToInform | None
 ) -> Explanation:
     names = _item_names(session)
-    set_ids = {pattern.item_set_id if pattern else None, person.told_item_set_id if person else None} - {None}
-    sets = item_codes(session, {set_id for set_id in set_ids if set_id is not None})
+    set_ids = {pattern.item_set_id, pattern.confirmed_item_set_id} if pattern else set()
+    sets = item_codes(session, set_ids | ({person.told_item_set_id or 0} if person else set()))
     items = sets[pattern.item_set_id] if pattern else ()
+    confirmed = sets[pattern.confirmed_item_set_id] if pattern else ()
     told = sets[person.told_item_set_id] if person and person.told_item_set_id else ()
     return Explanation(
         customer_number=number,
@@ -221,6 +260,8 @@ def _explanation(
         certainty=pattern.certainty if pattern else None,
         items_ja=_ja(names, items),
         items_en=_en(names, items),
+        confirmed_ja=_ja(names, confirmed),
+        confirmed_en=_en(names, confirmed),
         mitigated=dict(pattern.mitigated) if pattern and isinstance(pattern.mitigated, dict) else {},
         because_ja=_because(pattern, "ja") if pattern else (),
         because_en=_because(pattern, "en") if pattern else (),
@@ -231,37 +272,43 @@ def _explanation(
     )
 
 
-def diff_versions(engine: Engine, incident_id: IncidentId, older: int, newer: int) -> Difference:
-    """Count the customers that a newer version added, removed, or gave other items or another certainty."""
+def diff_versions(engine: Engine, incident_id: IncidentId, older: int, newer: int) -> VersionDifference:
+    """Count the customers that a newer version added, removed, or gave other items or another certainty of them."""
     with reading(engine) as session:
-        first, second = (_determination(session, incident_id, version) for version in (older, newer))
-        before, after = aliased(AffectedCustomer), aliased(AffectedCustomer)
-        old_pattern, new_pattern = aliased(ImpactPattern), aliased(ImpactPattern)
-        both = (
-            sa.select(sa.func.count())
-            .select_from(before)
-            .join(after, sa.and_(after.customer_id == before.customer_id, after.determination_id == second.id))
-            .where(before.determination_id == first.id)
-        )
-        in_both = session.scalar(both) or 0
-        changed = both.join(old_pattern, old_pattern.id == before.pattern_id).join(
-            new_pattern, new_pattern.id == after.pattern_id
-        )
-        differs = sa.or_(
-            old_pattern.item_set_id != new_pattern.item_set_id, old_pattern.certainty != new_pattern.certainty
-        )
-        return Difference(
-            older=older,
-            newer=newer,
-            added=_size(session, second.id) - in_both,
-            removed=_size(session, first.id) - in_both,
-            changed=session.scalar(changed.where(differs)) or 0,
-        )
+        before, after = (_determination(session, incident_id, version) for version in (older, newer))
+        found = difference(said_of_people(session, before.id), said_of_people(session, after.id))
+    return VersionDifference(
+        older=older,
+        newer=newer,
+        added=len(found.added),
+        removed=len(found.removed),
+        changed=len(found.changed),
+    )
 
 
-def _size(session: Session, determination_id: int) -> int:
-    query = sa.select(sa.func.count()).where(AffectedCustomer.determination_id == determination_id)
-    return session.scalar(query) or 0
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What is said of people: their items, and those of them that are confirmed."""
+
+    items: frozenset[str]
+    confirmed: frozenset[str]
+
+
+def said_of_people(session: Session, determination_id: int) -> dict[Said, People]:
+    """Return what a determination says of whom, without those who are ruled out."""
+    patterns = [
+        pattern
+        for pattern in _matching(session, determination_id, None, None)
+        if pattern.certainty is not Certainty.RULED_OUT
+    ]
+    sets = item_codes(session, {key for row in patterns for key in (row.item_set_id, row.confirmed_item_set_id)})
+    whom = affected.people_by_pattern(session, determination_id, [pattern.id for pattern in patterns])
+    said: dict[Said, People] = {}
+    for pattern in patterns:
+        items, confirmed = frozenset(sets[pattern.item_set_id]), frozenset(sets[pattern.confirmed_item_set_id])
+        key = Said(items=items, confirmed=confirmed)
+        said[key] = said.get(key, NOBODY) | whom.get(pattern.id, NOBODY)
+    return said
 
 
 def _item_names(session: Session) -> Names:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import digest_of
-from incident_app.domain.errors import BadInput, NotFound
+from incident_app.domain.errors import BadInput, IllegalMove, NotFound
 from incident_app.domain.events import ClockStarted, IncidentClosed, IncidentOpened
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.incidents import AWARENESS, DETECTION, Opening, check_awareness, check_moment, check_opening
@@ -188,6 +188,8 @@ def close_incident(engine: Engine, incident_id: IncidentId, *, actor: Actor, now
     """Close an incident whose duties are all settled."""
     with transaction(engine, actor=actor, now=now) as act:
         row = get_row(act.session, incident_id)
+        if row.phase is Phase.CLOSED:
+            raise IllegalMove(thing="incident", state=row.phase, event="close")
         unsettled = act.session.scalar(
             sa.select(sa.func.count()).where(
                 Obligation.incident_id == incident_id,

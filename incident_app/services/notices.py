@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,14 +14,16 @@ from incident_app.domain.delivery import CampaignEvent, CampaignStatus, next_cam
 from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import BadInput, IncidentAppError, NotFound
 from incident_app.domain.events import NoticeDrafted
-from incident_app.domain.ids import Actor, IncidentId, NoticeId
+from incident_app.domain.ids import Actor, IncidentId, NoticeId, ScopeId
 from incident_app.domain.inventory import DataItem
 from incident_app.domain.notice_lint import Finding, lint, stops
 from incident_app.domain.notices import NoticeFact, PersonalItem, personal_facts
-from incident_app.domain.vocabulary import Certainty, Language, Purpose, Subject
+from incident_app.domain.policies import read_policy
+from incident_app.domain.vocabulary import Certainty, Harm, Language, Purpose, Relation, Subject
 from incident_app.domain.words import Words
+from incident_app.persistence.affected import pattern_of
 from incident_app.persistence.customers import Customer, CustomerContact
-from incident_app.persistence.impact import AffectedCustomer, ImpactPattern
+from incident_app.persistence.impact import ImpactDetermination, ImpactPattern
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.notices import Notice, NoticeVersion, TemplateVersion
 from incident_app.persistence.outbox import Campaign
@@ -30,6 +32,8 @@ from incident_app.services.accounts import user_of
 from incident_app.services.approvals import void_approvals
 from incident_app.services.inventory import current_inventory
 from incident_app.services.people import newest_determination
+from incident_app.services.playbooks import PlaybookKind, pinned
+from incident_app.services.scopes import read_scope
 from incident_app.services.transaction import Transaction, reading, transaction
 
 LANGUAGES = (Language.JA, Language.EN)
@@ -227,27 +231,56 @@ def preview(engine: Engine, incident_id: IncidentId, notice_id: NoticeId, custom
     with reading(engine) as session:
         notice = _get(session, incident_id, notice_id)
         determination = newest_determination(session, incident_id)
-        row = session.execute(
-            sa.select(Customer, ImpactPattern.certainty, ImpactPattern.item_set_id)
-            .join(AffectedCustomer, AffectedCustomer.customer_id == Customer.id)
-            .join(ImpactPattern, ImpactPattern.id == AffectedCustomer.pattern_id)
-            .where(Customer.customer_number == customer_number, AffectedCustomer.determination_id == determination.id),
-        ).one_or_none()
-        if row is None or row[1] is Certainty.RULED_OUT:
-            raise NotFound(what="person to inform", name=customer_number)
-        customer, certainty, set_id = row
+        customer, pattern = _affected(session, determination.id, customer_number)
         version = _versions(session, notice)[customer.language]
+        sets = items_by_set(session, {pattern.item_set_id, pattern.confirmed_item_set_id})
+        confirmed = sets[pattern.confirmed_item_set_id]
+        shared = shared_facts(session, determination)
         facts = personal_facts(
             name=_name_of(session, customer.id),
             kind=customer.kind,
+            relation=customer.relation,
             language=customer.language,
-            items=personal_items(items_by_set(session, {set_id})[set_id]),
-            certainty=certainty,
+            confirmed=personal_items(confirmed),
+            possible=personal_items(item for item in sets[pattern.item_set_id] if item not in confirmed),
+            harms=shared.harms,
+            desk_note=shared.desk_notes.get(customer.relation),
             token="0" * 24,
         )
     text = PersonalText.compile(version.text, html=False, language=version.language)
     html = PersonalText.compile(version.html, html=True, language=version.language)
     return version.subject, text.fill(facts), html.fill(facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedFacts:
+    """What the personal part of a notice draws from the incident rather than from the person."""
+
+    harms: frozenset[Harm]
+    desk_notes: Mapping[Relation, Words]
+    """Where people of some relations turn to instead of the desk that the text names."""
+
+
+def shared_facts(session: Session, determination: ImpactDetermination) -> SharedFacts:
+    """Return the facts of a determination that every copy of its notices shares."""
+    policies = pinned(session, IncidentId(determination.incident_id), [PlaybookKind.POLICY])
+    notes: dict[Relation, Words] = {}
+    if policies:
+        policy = read_policy(policies[-1].content, file=policies[-1].code)
+        usual = policy.desk_for(Relation.CUSTOMER)
+        notes = {relation: policy.desk_for(relation).note for relation in Relation}
+        notes = {relation: note for relation, note in notes.items() if note != usual.note}
+    scope = read_scope(session, ScopeId(determination.scope_id))
+    return SharedFacts(harms=scope.harms, desk_notes=notes)
+
+
+def _affected(session: Session, determination_id: int, customer_number: str) -> tuple[Customer, ImpactPattern]:
+    customer = session.scalars(sa.select(Customer).where(Customer.customer_number == customer_number)).one_or_none()
+    pattern_id = pattern_of(session, determination_id, customer.id) if customer else None
+    pattern = session.get(ImpactPattern, pattern_id) if pattern_id is not None else None
+    if customer is None or pattern is None or pattern.certainty is Certainty.RULED_OUT:
+        raise NotFound(what="person to inform", name=customer_number)
+    return customer, pattern
 
 
 def _name_of(session: Session, customer_id: int) -> str:
@@ -268,7 +301,7 @@ def items_by_set(session: Session, set_ids: set[int]) -> dict[int, tuple[DataIte
     }
 
 
-def personal_items(items: Sequence[DataItem]) -> tuple[PersonalItem, ...]:
+def personal_items(items: Iterable[DataItem]) -> tuple[PersonalItem, ...]:
     """Return the items as a notice names them."""
     return tuple(PersonalItem(name=Words(ja=item.name_ja, en=item.name_en), flags=item.flags) for item in items)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -15,9 +15,10 @@ from incident_app.domain.errors import BadInput, NotFound, NothingYet
 from incident_app.domain.events import PeopleInformed, PeopleListed
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.vocabulary import BuildStatus, Certainty, Language, Purpose
+from incident_app.persistence.affected import patterns_between
 from incident_app.persistence.bulk import insert_new
 from incident_app.persistence.customers import Customer
-from incident_app.persistence.impact import AffectedCustomer, ImpactDetermination, ImpactPattern
+from incident_app.persistence.impact import ImpactDetermination, ImpactPattern
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.outbox import PersonToInform
 from incident_app.persistence.touched import customer_ranges
@@ -92,7 +93,7 @@ def _list_range(
     high: int,
     now: datetime,
 ) -> tuple[int, int, int]:
-    affected = {row.customer_id: row for row in session.execute(_affected(determination_id, low, high))}
+    affected = _affected(session, determination_id, low, high)
     present = {
         person.customer_id: person
         for person in session.scalars(
@@ -111,7 +112,7 @@ def _list_range(
         "standing_since": now,
     }
     new = [
-        {**common, "customer_id": customer_id, "language": row.language, "item_set_id": row.item_set_id}
+        {**common, "customer_id": customer_id, **asdict(row)}
         for customer_id, row in affected.items()
         if customer_id not in present
     ]
@@ -122,7 +123,7 @@ def _list_range(
 
 def _bring_in_step(
     present: Iterable[PersonToInform],
-    affected: Mapping[int, sa.Row[int, int, Language]],
+    affected: Mapping[int, _Affected],
     determination_id: int,
     now: datetime,
 ) -> tuple[int, int]:
@@ -134,7 +135,8 @@ def _bring_in_step(
             exempted += _exempt(person, now)
             continue
         changed += person.item_set_id != row.item_set_id
-        person.item_set_id, person.determination_id = row.item_set_id, determination_id
+        person.item_set_id, person.confirmed_item_set_id = row.item_set_id, row.confirmed_item_set_id
+        person.certainty, person.determination_id = row.certainty, determination_id
         if person.standing is Standing.EXEMPT and person.how == NO_LONGER_AFFECTED:
             person.standing, person.standing_since, person.how = Standing.TO_INFORM, now, None
     return changed, exempted
@@ -150,17 +152,36 @@ def _exempt(person: PersonToInform, now: datetime) -> int:
     return 1
 
 
-def _affected(determination_id: int, low: int, high: int) -> sa.Select[int, int, Language]:
-    return (
-        sa.select(AffectedCustomer.customer_id, ImpactPattern.item_set_id, Customer.language)
-        .join(ImpactPattern, ImpactPattern.id == AffectedCustomer.pattern_id)
-        .join(Customer, Customer.id == AffectedCustomer.customer_id)
-        .where(
-            AffectedCustomer.determination_id == determination_id,
-            AffectedCustomer.customer_id.between(low, high),
-            ImpactPattern.certainty != Certainty.RULED_OUT,
+@dataclass(frozen=True, kw_only=True)
+class _Affected:
+    language: Language
+    item_set_id: int
+    confirmed_item_set_id: int
+    certainty: Certainty
+
+
+def _affected(session: Session, determination_id: int, low: int, high: int) -> dict[int, _Affected]:
+    """Return the affected customers of a key range with what they must be told of; ruled out ones are left out."""
+    patterns = {
+        pattern.id: pattern
+        for pattern in session.scalars(
+            sa.select(ImpactPattern).where(
+                ImpactPattern.determination_id == determination_id, ImpactPattern.certainty != Certainty.RULED_OUT
+            ),
         )
-    )
+    }
+    found = patterns_between(session, determination_id, low, high)
+    languages = session.execute(sa.select(Customer.id, Customer.language).where(Customer.id.between(low, high)))
+    return {
+        customer_id: _Affected(
+            language=language,
+            item_set_id=pattern.item_set_id,
+            confirmed_item_set_id=pattern.confirmed_item_set_id,
+            certainty=pattern.certainty,
+        )
+        for customer_id, language in languages
+        if (pattern := patterns.get(found.get(customer_id, -1))) is not None
+    }
 
 
 def _named(

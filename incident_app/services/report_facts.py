@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from incident_app.domain.delivery import SETTLED_STANDINGS, Standing
+from incident_app.domain.delivery import Standing
 from incident_app.domain.errors import NotFound
 from incident_app.domain.ids import IncidentId, ScopeId
 from incident_app.domain.incidents import AWARENESS
-from incident_app.domain.inventory import Inventory
-from incident_app.domain.vocabulary import CountKind, Harm, Purpose
+from incident_app.domain.inventory import Inventory, Store
+from incident_app.domain.vocabulary import CountKind, Harm, Medium
 from incident_app.domain.words import Words
 from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.incidents import Incident
@@ -23,7 +23,8 @@ from incident_app.persistence.obligations import Obligation
 from incident_app.services.counts import ALL, CARD, Count, newest_counts_in
 from incident_app.services.incidents import newest_clocks
 from incident_app.services.inventory import read_inventory_snapshot
-from incident_app.services.people import newest_determination, standings_in
+from incident_app.services.people import newest_determination
+from incident_app.services.people_told import people_told_in
 from incident_app.services.policies import any_policy
 from incident_app.services.scopes import read_scope
 
@@ -39,6 +40,9 @@ HARM_WORDS: Mapping[Harm, Words] = {
     Harm.INTEGRITY: Words(ja="毀損", en="damage"),
     Harm.AVAILABILITY: Words(ja="滅失", en="loss"),
 }
+
+
+MEDIA = (Words(ja="紙", en="paper"), Words(ja="電子媒体", en="electronic"))
 
 
 def report_facts(session: Session, row: Incident) -> dict[str, Words]:
@@ -98,10 +102,7 @@ def _impact(session: Session, incident_id: IncidentId, determination: ImpactDete
     facts = {
         "items": _names(inventory, codes),
         "event_kind": Words(ja="、".join(word.ja for word in harms), en=", ".join(word.en for word in harms)),
-        "medium": Words(
-            ja="、".join(sorted({store.name_ja for store in stores})),
-            en=", ".join(sorted({store.name_en for store in stores})),
-        ),
+        "medium": _media(stores),
         "kinds_of_people": _relations(summary.get("by_relation", {})),
         "processor": _processors(inventory, scope.stores),
         "people_in_eea": _eea(summary.get("by_jurisdiction", {})),
@@ -110,6 +111,14 @@ def _impact(session: Session, incident_id: IncidentId, determination: ImpactDete
         if subject in counts:
             facts[fact] = _count(counts[subject])
     return facts
+
+
+def _media(stores: Sequence[Store]) -> Words:
+    """Say paper or electronic; a scope of lists alone names no store, and nobody but its author knows the medium."""
+    paper = any(store.medium is Medium.PAPER for store in stores)
+    electronic = any(store.medium is not Medium.PAPER for store in stores)
+    words = [word for held, word in ((paper, MEDIA[0]), (electronic, MEDIA[1])) if held]
+    return Words(ja="、".join(word.ja for word in words), en=", ".join(word.en for word in words))
 
 
 def _names(inventory: Inventory, codes: set[str]) -> Words:
@@ -193,17 +202,20 @@ def _count(count: Count) -> Words:
 
 
 def _people_told(session: Session, incident_id: IncidentId) -> dict[str, Words]:
-    counts = standings_in(session, incident_id, Purpose.LEAK_NOTICE)
-    total = sum(counts.values()) - counts.get(Standing.EXEMPT, 0)
-    told = sum(counts.get(standing, 0) for standing in SETTLED_STANDINGS - {Standing.EXEMPT})
-    if not total:
+    """Say how many of the people of this report were told, so that the number of people and this one agree."""
+    found = people_told_in(session, incident_id)
+    if not found.total:
         return {}
-    return {
-        "people_told": Words(
-            ja=f"対象 {total:,}人のうち {told:,}人に通知済み、未達 {counts.get(Standing.NOT_REACHED, 0):,}人",
-            en=f"{told:,} of {total:,} people told; {counts.get(Standing.NOT_REACHED, 0):,} not reached",
-        ),
-    }
+    lost, exempt = found.affected.get(Standing.NOT_REACHED, 0), found.affected.get(Standing.EXEMPT, 0)
+    earlier = found.told_and_no_longer_affected
+    ja = f"対象 {found.total:,}人のうち {found.told:,}人に通知済み、未達 {lost:,}人"
+    en = f"{found.told:,} of {found.total:,} people told; {lost:,} not reached"
+    if exempt:
+        ja, en = f"{ja}、通知不要 {exempt:,}人", f"{en}; {exempt:,} exempt"
+    if earlier:
+        ja = f"{ja}（ほかに、通知後に対象外と分かった人 {earlier:,}人）"
+        en = f"{en} ({earlier:,} more were told before they were found not to be affected)"
+    return {"people_told": Words(ja=ja, en=en)}
 
 
 def _rule_items(session: Session, incident_id: IncidentId) -> dict[str, Words]:

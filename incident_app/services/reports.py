@@ -15,7 +15,8 @@ from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import IllegalMove, NotFound
 from incident_app.domain.events import ReportDrafted, ReportFiled
 from incident_app.domain.ids import Actor, IncidentId, ReportId
-from incident_app.domain.reports import FieldState, FilledField, FilledForm, check_ready, fill_form
+from incident_app.domain.incidents import AWARENESS, check_moment
+from incident_app.domain.reports import FiledTooEarly, FilledForm, check_ready, check_serves, fill_form
 from incident_app.domain.vocabulary import DutyStatus, FulfilmentKind, Subject
 from incident_app.domain.words import Words
 from incident_app.persistence.obligations import Obligation
@@ -24,9 +25,10 @@ from incident_app.rendering.reports import ReportForms, report_json
 from incident_app.services.accounts import user_of
 from incident_app.services.approvals import NotApproved, is_approved, void_approvals
 from incident_app.services.counts import ALL, newest_counts_in
-from incident_app.services.incidents import get_row
+from incident_app.services.incidents import get_row, newest_clocks
 from incident_app.services.obligations import fulfil, get_obligation
 from incident_app.services.report_facts import report_facts
+from incident_app.services.report_versions import current_version, filled_form
 from incident_app.services.timeline import chain_head
 from incident_app.services.transaction import Transaction, reading, transaction
 
@@ -72,11 +74,12 @@ def draft_report(
     is empty. A gap without reason may be drafted, but not approved or filed (E5).
     """
     template = forms.form(form)
+    template.check_names(given or {}, stated_gaps or {})
     with transaction(engine, actor=actor, now=now) as act:
         facts = report_facts(act.session, get_row(act.session, incident_id))
         facts |= {name: Words(ja=value, en=value) for name, value in (given or {}).items() if value.strip()}
-        filled = fill_form(template, facts, stated_gaps or {})
         report = _report(act, incident_id, form, obligation_id, report_id)
+        filled = fill_form(template, facts, stated_gaps or {}, addressee=_addressee(act.session, report))
         counts = newest_counts_in(act.session, incident_id)
         version = ReportVersion(
             report_id=report.id,
@@ -125,7 +128,9 @@ def _report(
         return report
     addressee = ""
     if obligation_id is not None:
-        addressee = get_obligation(act.session, incident_id, obligation_id).addressee_ref
+        duty = get_obligation(act.session, incident_id, obligation_id)
+        check_serves(form, duty=duty.rule_code, needed=duty.form)
+        addressee = duty.addressee_ref
     report = Report(
         incident_id=incident_id,
         obligation_id=obligation_id,
@@ -137,6 +142,14 @@ def _report(
     act.session.add(report)
     act.session.flush()
     return report
+
+
+def _addressee(session: Session, report: Report) -> Words | None:
+    """Return who the duty of this report is owed to."""
+    if report.obligation_id is None:
+        return None
+    owed_to = session.get_one(Obligation, report.obligation_id).addressee
+    return Words(**owed_to) if isinstance(owed_to, dict) else None
 
 
 def file_report(
@@ -155,6 +168,7 @@ def file_report(
         report = _get(act.session, incident_id, report_id)
         version = _ready_version(act.session, report)
         at = submitted_at or now
+        _check_filing_time(act, incident_id, at)
         act.session.add(
             ReportSubmission(
                 report_version_id=version.id,
@@ -178,12 +192,21 @@ def file_report(
         _fulfil_duty(act, report, at)
 
 
+def _check_filing_time(act: Transaction, incident_id: IncidentId, at: datetime) -> None:
+    """Refuse a time that cannot be: lateness is judged by it, once and for ever (C9)."""
+    check_moment(at, field="submitted_at", now=act.now)
+    row, aware = get_row(act.session, incident_id), newest_clocks(act.session, incident_id).get(AWARENESS)
+    known_at = min(row.detected_at, aware.at) if aware else row.detected_at
+    if at < known_at:
+        raise FiledTooEarly(at=at.astimezone(JST).isoformat(), known_at=known_at.astimezone(JST).isoformat())
+
+
 def _ready_version(session: Session, report: Report) -> ReportVersion:
     """Return the version that may be filed now; refused when filed, with unstated gaps, or not approved."""
-    version = _version(session, report)
+    version = current_version(session, report)
     if _submission(session, version) is not None:
         raise IllegalMove(thing="report", state="filed", event="file")
-    check_ready(_filled(version))
+    check_ready(filled_form(version))
     if not is_approved(session, Subject.REPORT, report.id, version.content_digest):
         raise NotApproved
     return version
@@ -205,11 +228,6 @@ def _fulfil_duty(act: Transaction, report: Report, at: datetime) -> None:
     ).one_or_none()
     if living is not None:
         fulfil(act, living, kind=FulfilmentKind.REPORT_SUBMISSION, reference=f"report:{report.id}", at=at)
-
-
-def check_may_ask(engine: Engine, incident_id: IncidentId, report_id: ReportId) -> None:
-    """Refuse to put a report before a second person while a gap has no reason."""
-    check_ready(get_report(engine, incident_id, report_id).filled)
 
 
 def list_reports(engine: Engine, incident_id: IncidentId) -> list[ReportView]:
@@ -264,45 +282,14 @@ def _get(session: Session, incident_id: IncidentId, report_id: ReportId) -> Repo
     return report
 
 
-def _version(session: Session, report: Report) -> ReportVersion:
-    return session.scalars(
-        sa.select(ReportVersion).where(
-            ReportVersion.report_id == report.id, ReportVersion.version == report.current_version
-        ),
-    ).one()
-
-
 def _submission(session: Session, version: ReportVersion) -> ReportSubmission | None:
     return session.scalars(
         sa.select(ReportSubmission).where(ReportSubmission.report_version_id == version.id),
     ).one_or_none()
 
 
-def _filled(version: ReportVersion) -> FilledForm:
-    content = version.fields
-    if not isinstance(content, dict):
-        raise TypeError("a stored report is a mapping")
-    return FilledForm(
-        form=content["form"],
-        title=Words(**content["title"]),
-        addressee=Words(**content["addressee"]),
-        source=content["source"],
-        fields=tuple(
-            FilledField(
-                code=field["code"],
-                item=field["item"],
-                label=Words(**field["label"]),
-                value=Words(**field["value"]) if field["value"] else None,
-                state=FieldState(field["state"]),
-                reason=field["reason"],
-            )
-            for field in content["fields"]
-        ),
-    )
-
-
 def _view(session: Session, report: Report) -> ReportView:
-    version = _version(session, report)
+    version = current_version(session, report)
     submission = _submission(session, version)
     return ReportView(
         id=ReportId(report.id),
@@ -311,7 +298,7 @@ def _view(session: Session, report: Report) -> ReportView:
         obligation_id=report.obligation_id,
         addressee_ref=report.addressee_ref,
         version=version.version,
-        filled=_filled(version),
+        filled=filled_form(version),
         content_digest=version.content_digest,
         written_at=version.at,
         submitted_at=submission.submitted_at if submission else None,

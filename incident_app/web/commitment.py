@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import flask
 from werkzeug.wrappers import Response
 
 from incident_app.domain.access import Permission
-from incident_app.domain.errors import BadInput
+from incident_app.domain.errors import BadInput, NotFound
 from incident_app.services import commitment, exports
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
@@ -30,6 +32,31 @@ def settle(reference: str) -> Response:
     view = context.incident_of(reference)
     number = commitment.discharge_promises(context.engine(), view.id, actor=context.account().actor, now=context.now())
     context.done("commitment.settled", number=number)
+    return flask.redirect(flask.url_for("commitment.show", reference=reference))
+
+
+@blueprint.post("/confirm/<clause>/<part>")
+@requires(Permission.OBLIGATION_DECIDE)
+@shown_at("commitment.show")
+def confirm(reference: str, clause: str, part: str) -> Response:
+    view = context.incident_of(reference)
+    kept, evidence = context.typed("kept"), context.typed("evidence")
+    if kept not in {"yes", "no"}:
+        raise BadInput(field="kept", problem="choose yes or no")
+    if evidence and not re.fullmatch("[0-9]{1,18}", evidence):
+        raise NotFound(what="evidence", name=evidence)
+    commitment.confirm_promise(
+        context.engine(),
+        view.id,
+        clause,
+        part,
+        kept=kept == "yes",
+        note=context.typed("note"),
+        evidence_id=int(evidence) if evidence else None,
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    context.done("commitment.confirmed")
     return flask.redirect(flask.url_for("commitment.show", reference=reference))
 
 

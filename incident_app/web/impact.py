@@ -5,6 +5,7 @@ from __future__ import annotations
 import flask
 
 from incident_app.domain.access import Permission
+from incident_app.domain.vocabulary import Certainty
 from incident_app.services import impact_views, jobs, people
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
@@ -37,8 +38,25 @@ def show(reference: str) -> str:
 @requires(Permission.RECIPIENTS_READ)
 def list_people(reference: str) -> str:
     view = context.incident_of(reference)
-    rows = impact_views.affected_page(context.engine(), view.id, after=flask.request.args.get("after"))
-    return incident_page("impact/people.html", view, rows=rows)
+    given = flask.request.args
+    version, ring, item = given.get("version", type=int), given.get("certainty"), given.get("item") or None
+    found = impact_views.get_impact(context.engine(), view.id, version)
+    rows = found and impact_views.affected_page(
+        context.engine(),
+        view.id,
+        version=found.version,
+        after=given.get("after") or None,
+        certainty=Certainty(ring) if ring in list(Certainty) else None,
+        item=item,
+    )
+    return incident_page(
+        "impact/people.html",
+        view,
+        rows=rows,
+        impact=found,
+        chosen={name: value for name, value in given.items() if name in {"version", "certainty", "item"} and value},
+        names=context.names_of_data(),
+    )
 
 
 @blueprint.get("/person")

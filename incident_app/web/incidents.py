@@ -10,7 +10,7 @@ from incident_app.domain.errors import BadInput
 from incident_app.domain.ids import UserId
 from incident_app.domain.incidents import Opening
 from incident_app.domain.vocabulary import ClockSource
-from incident_app.services import accounts, incidents, obligations
+from incident_app.services import accounts, closing, incidents, obligations
 from incident_app.services.steps import incident_kinds
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
@@ -99,6 +99,16 @@ def awareness(reference: str) -> Response:
         now=context.now(),
     )
     context.done("incident.awareness_recorded")
+    return flask.redirect(flask.url_for("incidents.overview", reference=reference))
+
+
+@blueprint.post("/incidents/<reference>/close")
+@requires(Permission.INCIDENT_WRITE)
+@shown_at("incidents.overview")
+def close(reference: str) -> Response:
+    view = context.incident_of(reference)
+    closing.settle_and_close(context.engine(), view.id, actor=context.account().actor, now=context.now())
+    context.done("closing.closed")
     return flask.redirect(flask.url_for("incidents.overview", reference=reference))
 
 

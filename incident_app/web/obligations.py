@@ -8,6 +8,7 @@ import flask
 from werkzeug.wrappers import Response
 
 from incident_app.domain.access import Permission
+from incident_app.domain.conditions import DECIDABLE
 from incident_app.domain.errors import BadInput
 from incident_app.domain.vocabulary import DutyStatus
 from incident_app.services import facts, obligations
@@ -82,7 +83,7 @@ def _decidable(decided: Mapping[str, bool]) -> list[tuple[str, str]]:
     answers = {True: phrase("page.yes", language), False: phrase("page.no", language)}
     return [
         (fact, phrase(f"fact.{fact}", language) + (f" ({answers[decided[fact]]})" if fact in decided else ""))
-        for fact in facts.DECIDABLE
+        for fact in DECIDABLE
     ]
 
 

@@ -31,6 +31,7 @@ def register(app: flask.Flask, *, version: str) -> None:
         t=lambda key, **values: phrase(key, context.language(), **values),
         pick=lambda thing, name: getattr(thing, f"{name}_{context.language()}"),
         lang=context.language,
+        here=_here,
         named=context.named_in,
         moment=lambda value: times.shown(value, context.language(), now=context.now()) if value else "−",
         iso=lambda value: value.astimezone(times.JST).isoformat(),
@@ -61,6 +62,11 @@ def _why_failed(job: JobView) -> str | None:
     if job.refusal is not None:
         return said(job.refusal, context.language(), context.now())
     return job.error_ja if context.language() == "ja" else job.error_en
+
+
+def _here() -> str:
+    """Return the address of this page with what was asked of it, to come back to after a change of language."""
+    return flask.request.full_path if flask.request.query_string else flask.request.path
 
 
 def _may(permission: Permission) -> bool:

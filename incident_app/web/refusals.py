@@ -29,9 +29,16 @@ NUMBERS = ("numbers", "number")
 """The fields that ask for customer numbers."""
 FOREIGN = "en"
 """Rules state what is wrong in English; the catalogue holds the same sentence in every language of the pages."""
-FROM_RULES = ("problem.", "row.", "evidence.")
+FROM_RULES = ("problem.", "row.")
 """The groups of the catalogue that hold the sentences of the rules."""
-STATES = {"step": "work", "campaign": "campaign", "obligation": "duty", "report": "filing", "delivery": "delivery"}
+STATES = {
+    "incident": "phase",
+    "step": "work",
+    "campaign": "campaign",
+    "obligation": "duty",
+    "report": "filing",
+    "delivery": "delivery",
+}
 """Where the catalogue keeps the names of a thing's states."""
 LISTS = {MissingFacts: "facts", GapsNotStated: "fields", StepBlocked: "waiting_for", LanguageMissing: "languages"}
 """Refusals that name several things by their codes, and the fact that holds the codes."""

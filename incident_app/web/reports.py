@@ -78,7 +78,8 @@ def revise(reference: str, report_id: int) -> Response:
     view = context.incident_of(reference)
     report = reports.get_report(context.engine(), view.id, ReportId(report_id))
     form = context.parts().forms.form(report.form)
-    given = dict(report.given_facts)
+    asked = {field.fact for field in form.fields}  # an earlier version of the form may have asked for others
+    given = {name: value for name, value in report.given_facts.items() if name in asked}
     gaps = {}
     for field in form.fields:
         if value := context.typed(f"value.{field.code}"):
@@ -105,7 +106,6 @@ def revise(reference: str, report_id: int) -> Response:
 @shown_at("reports.one", form="reports.revise", names=_labels)
 def ask_approval(reference: str, report_id: int) -> Response:
     view = context.incident_of(reference)
-    reports.check_may_ask(context.engine(), view.id, ReportId(report_id))
     approvals.request_approval(
         context.engine(), view.id, Subject.REPORT, report_id, actor=context.account().actor, now=context.now()
     )

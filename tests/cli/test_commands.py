@@ -4,26 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 
 from incident_app.cli.main import main
 from tests import builders
 
 AUTHOR = ("--as", "author@example.jp")
-
-
-@pytest.fixture
-def run(instance_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
-    monkeypatch.setenv("INCIDENT_APP_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DATABASE_URL", instance_url)
-
-    def command(*words: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(main, list(words))
-        assert result.exit_code == code, result.output
-        return result
-
-    return command
 
 
 def test_the_flow_from_file_to_timeline_by_commands(run: object, instance: Engine, tmp_path: Path) -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import UTC, datetime
 
 import pytest
 
 from incident_app.domain import events
+from incident_app.domain.access import Role
+from incident_app.domain.conditions import DECIDABLE
+from incident_app.domain.delivery import Standing
 from incident_app.domain.digests import canonical_text
 from incident_app.domain.events import KINDS, NoteRecorded, ObligationFulfilled, summary
+from incident_app.domain.events.words import word_for
+from incident_app.domain.vocabulary import ClockSource, CountKind, Subject
+from incident_app.services.dispatch import Resolution
 
 PERSONAL = {"name", "names", "address", "email", "mail", "phone", "postal", "title", "text", "body", "person", "reason"}
 """Words that would hold personal data or free text; an event holds their digest instead."""
@@ -53,6 +60,40 @@ def test_an_event_can_be_read_without_any_of_its_facts(kind: str) -> None:
 def test_every_kind_that_is_exported_is_registered_once() -> None:
     assert {cls.__name__ for cls in KINDS.values()} <= set(events.__all__)
     assert all(cls.kind == kind for kind, cls in KINDS.items())
+
+
+@pytest.mark.parametrize(
+    ("fact", "codes"),
+    [
+        ("source", ClockSource),
+        ("count_kind", CountKind),
+        ("standing", Standing),
+        ("subject", Subject),
+        ("subject", ("detection", "awareness", "all", "card")),
+        ("role", Role),
+        ("resolution", Resolution),
+        ("fact", DECIDABLE),
+        ("what", ("timeline", "commitment", "outcomes")),
+    ],
+)
+def test_a_code_reads_as_a_word_in_both_languages(fact: str, codes: Iterable[str]) -> None:
+    told = {name for cls in KINDS.values() for name in placeholders(cls.ja)}
+    assert fact in told, "some event tells this fact"
+    for code in codes:
+        assert re.search("[\u3040-\u30ff\u4e00-\u9fff]", word_for(fact, code, "ja")), code
+        assert "_" not in word_for(fact, code, "ja") + word_for(fact, code, "en"), code
+
+
+def test_the_timeline_tells_clocks_counts_and_decisions_in_japanese_words() -> None:
+    clock = {"subject": "detection", "source": "detected"}
+    assert summary("clock.started", clock, "ja") == "時計を記録しました：検知（検知の時点）"
+    count = {"subject": "all", "count_kind": "exact", "value": 1322}
+    assert summary("people.counted", count, "ja") == "人数を記録しました：全体 1,322人（確定）"
+    asked = {"subject": "campaign", "subject_id": 1}
+    assert summary("approval.requested", asked, "ja") == "承認を依頼しました（送信の波 1）"
+    decided = {"fact": "communications_secrecy", "value": False}
+    assert summary("fact.decided", decided, "ja") == "事実を判断しました：通信の秘密に当たる（いいえ）"
+    assert word_for("role", "our-own-word", "ja") == "our-own-word"
 
 
 def test_an_event_of_a_newer_version_reads_as_its_kind() -> None:

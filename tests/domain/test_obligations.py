@@ -3,16 +3,18 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from incident_app.domain.calendars import read_closures
-from incident_app.domain.conditions import Answer, all_of, any_of
+from incident_app.domain.conditions import Answer, Condition, Operator, all_of, any_of
 from incident_app.domain.deadlines import DeadlineState
 from incident_app.domain.errors import FaultyFile
 from incident_app.domain.obligations import Clock, DerivedObligation, IncidentFacts, derive
 from incident_app.domain.policies import read_policy
 from incident_app.domain.regimes import read_regime, valid_on
 from incident_app.domain.responses import find_circle, read_response
-from incident_app.domain.vocabulary import BusinessLine, DutyStatus, ItemFlag, Relation
+from incident_app.domain.vocabulary import BusinessLine, DutyStatus, ItemFlag, OurRole, Relation
 from tests.builders import ROOT, playbook_files
 
 AWARE = datetime(2026, 11, 20, 8, 20, tzinfo=UTC)
@@ -29,6 +31,7 @@ def duties(**changes: object) -> dict[tuple[str, str], DerivedObligation]:
         "flags": frozenset({ItemFlag.CONTACT}),
         "relations": frozenset({Relation.CUSTOMER}),
         "jurisdictions": frozenset({"JP"}),
+        "our_roles": frozenset({OurRole.OWN_CONTROLLER}),
         "business_lines": frozenset({BusinessLine.TELECOM}),
         "payable_combination": False,
         "improper_purpose": False,
@@ -111,6 +114,76 @@ def test_one_communication_is_enough_for_the_telecommunications_act() -> None:
     found = duties(people=1, communications_secrecy=True)
     assert found["jp-telecom:first", "mic-bureau"].due.state is DeadlineState.NO_FIXED_DEADLINE
     assert found["jp-telecom:detailed", "mic-bureau"].due.due_at == datetime(2026, 12, 21, 14, 59, 59, tzinfo=UTC)
+
+
+def test_specified_user_information_is_reported_by_a_designated_operator_alone() -> None:
+    leak = {"people": 1001, "flags": frozenset({ItemFlag.SPECIFIED_USER_INFORMATION})}
+    rule = ("jp-telecom:user-information-detailed", "mic-bureau")
+    found = duties(**leak, designated_operator=True)
+    assert found[rule].status is DutyStatus.OPEN
+    assert found[rule].form == found["jp-telecom:user-information-detailed", "mic-bureau"].form == "jp-telecom-detailed"
+    assert ("jp-telecom:user-information-first", "mic-bureau") in found
+    assert ("jp-telecom:detailed", "mic-bureau") not in found  # no secrecy of communications: each is its own report
+    assert rule not in duties(**leak, designated_operator=False)
+    assert rule not in duties(**{**leak, "people": 1000}, designated_operator=True)
+    assert rule not in duties(people=1001, designated_operator=True)
+    assert rule not in duties(**leak, designated_operator=True, relations=frozenset({Relation.STAFF}))
+
+
+def test_the_two_reports_of_secrecy_have_two_forms() -> None:
+    found = duties(communications_secrecy=True)
+    forms = [found[f"jp-telecom:{stage}", "mic-bureau"].form for stage in ("first", "detailed")]
+    assert forms == ["jp-telecom-first", "jp-telecom-detailed"]
+
+
+def roles(*found: OurRole, **changes: object) -> dict[str, DutyStatus]:
+    """What is due by our role, for a leak of the fourth situation with people in Germany."""
+    facts = {"people": 5000, "jurisdictions": frozenset({"JP", "DE"}), **changes}
+    return {rule: duty.status for (rule, _), duty in duties(our_roles=frozenset(found), **facts).items()}
+
+
+def test_a_role_that_nobody_decided_gives_the_stricter_row_to_decide_and_no_other() -> None:
+    ours = roles(OurRole.OWN_CONTROLLER)
+    assert set(ours.values()) == {DutyStatus.OPEN}
+    assert set(ours) == {
+        *("jp-appi:preliminary", "jp-appi:definitive", "jp-appi:people"),
+        "eu-gdpr:authority",
+    }
+    assert roles(OurRole.UNDECIDED) == dict.fromkeys(ours, DutyStatus.TO_DECIDE)
+    beside = roles(OurRole.UNDECIDED, OurRole.PROCESSOR)
+    assert beside["jp-appi:preliminary"] is DutyStatus.TO_DECIDE
+    assert beside["jp-appi:tenant"] is DutyStatus.OPEN
+    assert "jp-appi:preliminary-as-processor" not in beside
+    assert roles(OurRole.UNDECIDED, OurRole.OWN_CONTROLLER).items() >= ours.items()  # one store of ours is enough
+
+
+def test_a_processor_tells_its_tenant_and_reports_until_it_has_done_so() -> None:
+    open_ones = roles(OurRole.PROCESSOR)
+    told = roles(OurRole.PROCESSOR, entrusting_party_told=True)
+    reports = {"jp-appi:preliminary-as-processor", "jp-appi:definitive-as-processor"}
+    assert set(open_ones) == {*reports, "jp-appi:tenant", "eu-gdpr:controller"}
+    assert "jp-appi:people" not in open_ones  # the tenant tells the people
+    assert told == {}
+    assert not reports & set(roles(OurRole.PROCESSOR, OurRole.OWN_CONTROLLER))  # our own report says it already
+    assert not reports & set(roles(OurRole.PROCESSOR, encryption_exempt=True))
+
+
+def test_for_data_that_we_do_not_handle_only_the_tenant_is_told() -> None:
+    assert set(roles(OurRole.CLOUD_NOT_HANDLING)) == {"jp-appi:tenant-not-handling"}
+    assert roles(OurRole.CLOUD_NOT_HANDLING, entrusting_party_told=True) == {}
+
+
+@given(st.sets(st.sampled_from(sorted(OurRole)), min_size=1), st.sampled_from(sorted(OurRole)))
+def test_an_undecided_member_turns_a_no_into_not_known_and_never_a_yes(roles: set[str], wanted: str) -> None:
+    facts = {"our_roles": frozenset(roles)}
+    answers = {
+        operator: Condition(fact="our_roles", operator=operator, value=wanted).answer(facts)
+        for operator in (Operator.INCLUDES, Operator.MAY_INCLUDE, Operator.EXCLUDES)
+    }
+    inside, undecided = wanted in roles, "undecided" in roles
+    assert answers[Operator.INCLUDES] is (Answer.YES if inside else Answer.NO)
+    assert answers[Operator.EXCLUDES] is (Answer.NO if inside else Answer.YES)
+    assert answers[Operator.MAY_INCLUDE] is (Answer.YES if inside else Answer.UNKNOWN if undecided else Answer.NO)
 
 
 def test_people_in_the_eea_start_seventy_two_hours_and_others_do_not() -> None:

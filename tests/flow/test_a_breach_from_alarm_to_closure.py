@@ -33,7 +33,7 @@ from incident_app.services import (
 from incident_app.services.transaction import reading
 from notifications.sink import MailSink, SinkScript
 from tests import builders
-from tests.conftest import Clock
+from tests.conftest import NOW, Clock
 
 SEEN_FIRST = "customer_number,items\nC1,name email\nC3,name email\n"
 SEEN_LATER = (
@@ -71,7 +71,7 @@ def test_a_breach_from_alarm_to_closure(
     worker = builders.a_worker(instance, sink.port, tmp_path / "journals", clock)
 
     # The alarm: an incident with its clock, its steps and its playbooks.
-    incident = builders.an_incident(instance)
+    incident = builders.an_incident(instance, occurred_from=NOW - timedelta(hours=2))
     assert incident.reference == "INC-2026-0001"
     assert any(step.code == "block-logins" for step in steps.list_steps(instance, incident.id))
 
@@ -189,7 +189,8 @@ def test_a_breach_from_alarm_to_closure(
     assert not promise["quick_and_proper"].discharged  # steps are left
 
     # The proof: repeated from its inputs, unbroken, the same rows in every export.
-    assert impact.verify_impact(instance, incident.id) == {1: True, 2: True}
+    repeated = dict.fromkeys((1, 2), impact.Repetition.REPEATS)
+    assert impact.verify_impact(instance, incident.id) == repeated
     assert dispatch.verify_attempts(instance, wave_two.filled.campaign_id)
     rows = json.loads(
         exports.export_timeline(instance, incident.id, "json", purpose="振り返り", actor=author, now=clock())

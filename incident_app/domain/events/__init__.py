@@ -4,6 +4,7 @@ from incident_app.domain.events.base import KINDS, EventFacts, summary
 from incident_app.domain.events.record import ChainAnchored, ExportMade, NoteCorrected, NoteRecorded
 from incident_app.domain.events.response import (
     ClockStarted,
+    CommitmentConfirmed,
     DeletionConfirmed,
     EvidenceAdded,
     FactDecided,
@@ -15,6 +16,7 @@ from incident_app.domain.events.response import (
     ListLoaded,
     MemberAdded,
     ObligationFulfilled,
+    ObligationReopened,
     ObligationsDerived,
     ObligationWaived,
     PeopleCounted,
@@ -64,6 +66,7 @@ __all__ = [
     "ApprovalVoided",
     "ChainAnchored",
     "ClockStarted",
+    "CommitmentConfirmed",
     "CustomersImported",
     "DeletionConfirmed",
     "DeliveryResolved",
@@ -90,6 +93,7 @@ __all__ = [
     "NoteRecorded",
     "NoticeDrafted",
     "ObligationFulfilled",
+    "ObligationReopened",
     "ObligationWaived",
     "ObligationsDerived",
     "PeopleCounted",

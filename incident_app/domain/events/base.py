@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import ClassVar, TypeVar, dataclass_transform
 
+from incident_app.domain.events.words import word_for
+
 
 @dataclass(frozen=True, kw_only=True)
 class EventFacts:
@@ -42,14 +44,14 @@ def summary(kind: str, facts: Mapping[str, object], language: str) -> str:
     if kind not in KINDS:
         return kind
     cls = KINDS[kind]
-    shown = {field.name: _shown(facts.get(field.name), language) for field in fields(cls)}
+    shown = {field.name: _shown(field.name, facts.get(field.name), language) for field in fields(cls)}
     return (cls.ja if language == "ja" else cls.en).format(**shown)
 
 
-def _shown(value: object, language: str) -> str:
+def _shown(fact: str, value: object, language: str) -> str:
     if value is None:
         return "−"
     if isinstance(value, bool):
         words = {"ja": ("はい", "いいえ"), "en": ("yes", "no")}[language]
         return words[0] if value else words[1]
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else word_for(fact, str(value), language)

@@ -208,6 +208,29 @@ class ObligationWaived(EventFacts):
     decision_id: int
 
 
+@event(
+    "obligation.reopened",
+    ja="義務 {obligation_id} は果たされた状態ではなくなったため、再び開きました",
+    en="Obligation {obligation_id} is open again: what fulfilled it no longer holds",
+)
+class ObligationReopened(EventFacts):
+    obligation_id: int
+    rule: str
+
+
+@event(
+    "commitment.confirmed",
+    ja="お約束 {clause}／{part} を確認しました（果たした：{kept}）",
+    en="Promise {clause}/{part} confirmed by hand (kept: {kept})",
+)
+class CommitmentConfirmed(EventFacts):
+    clause: str
+    part: str
+    kept: bool
+    evidence_id: int | None
+    reason_digest: str
+
+
 @event("incident.closed", ja="事案を閉じました", en="Incident closed")
 class IncidentClosed(EventFacts):
     reference: str

@@ -1,0 +1,69 @@
+"""Words for the codes that stand in the facts of events: a reader of the timeline sees none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from incident_app.domain.conditions import FACTS
+
+_Pair = tuple[str, str]
+"""The same word in Japanese and in English."""
+
+_STANDING: Mapping[str, _Pair] = {
+    "to_inform": ("これから通知", "to inform"),
+    "informed": ("通知済み", "informed"),
+    "not_reached": ("未達", "not reached"),
+    "informed_otherwise": ("別の方法で通知済み", "told otherwise"),
+    "covered_by_public_notice": ("公表で代替", "covered by public notice"),
+    "exempt": ("対象外", "exempt"),
+}
+_ROLES: Mapping[str, _Pair] = {
+    "responder": ("対応担当", "responder"),
+    "privacy_officer": ("個人情報の責任者", "privacy officer"),
+    "approver": ("承認者", "approver"),
+    "auditor": ("監査", "auditor"),
+    "admin": ("管理者", "administrator"),
+    "lead": ("主担当", "lead"),
+    "member": ("担当", "member"),
+}
+CODE_WORDS: Mapping[str, Mapping[str, _Pair]] = {
+    "subject": {
+        "detection": ("検知", "detection"),
+        "awareness": ("認識", "awareness"),
+        "all": ("全体", "everybody"),
+        "card": ("カード情報を含む人", "people with card data"),
+        "notice": ("通知文", "notice"),
+        "campaign": ("送信の波", "wave"),
+        "report": ("報告書", "report"),
+        "waiver": ("不要の判断", "waiver of duty"),
+    },
+    "source": {
+        "detected": ("検知の時点", "detected"),
+        "department": ("社内の部署が知った", "a department knew"),
+        "told_by_party": ("相手先から知らされた", "told by a party"),
+        "threshold_passed": ("人数の基準を超えた", "threshold passed"),
+    },
+    "count_kind": {"exact": ("確定", "exact"), "estimate": ("推定", "estimate"), "maximum": ("最大", "maximum")},
+    "standing": _STANDING,
+    "role": _ROLES,
+    "resolution": {
+        "accepted": ("届いていた", "accepted"),
+        "not_sent": ("送られていなかった", "not sent"),
+        "send_again": ("送り直す", "to be sent again"),
+    },
+    "what": {
+        "timeline": ("タイムライン", "timeline"),
+        "commitment": ("お約束の記録", "commitment"),
+        "outcomes": ("宛先ごとの結果", "outcomes"),
+    },
+    "fact": FACTS,
+}
+"""By the name of the fact, then by its code. A code that is not here (a company's own) reads as it is."""
+
+
+def word_for(fact: str, value: str, language: str) -> str:
+    """Return the word for a code, or the text itself when it is no code that the program knows."""
+    pair = CODE_WORDS.get(fact, {}).get(value)
+    if pair is None:
+        return value
+    return pair[0] if language == "ja" else pair[1]

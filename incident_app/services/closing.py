@@ -1,0 +1,17 @@
+"""Closing an incident: what is computed is brought up to date first, then every duty must be settled."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.engine import Engine
+
+from incident_app.domain.ids import Actor, IncidentId
+from incident_app.services.commitment import discharge_promises
+from incident_app.services.incidents import close_incident
+
+
+def settle_and_close(engine: Engine, incident_id: IncidentId, *, actor: Actor, now: datetime) -> None:
+    """Settle the promises as they stand, then close; refused while a duty is open, undecided or open again."""
+    discharge_promises(engine, incident_id, actor=actor, now=now)
+    close_incident(engine, incident_id, actor=actor, now=now)
