@@ -121,7 +121,7 @@ class InvolvedAdded(EventFacts):
 
 
 @event(
-    "involved.deletion_confirmed",
+    "deletion.confirmed",
     ja="関係者 {person_id} がデータの削除を確認しました",
     en="Person {person_id} confirmed that the data is deleted",
 )
