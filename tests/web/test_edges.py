@@ -1,0 +1,125 @@
+"""The edges of the pages: a proxy that speaks TLS, addresses nobody may send, and cookies that outlive their session."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import flask
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from incident_app.app import create_app
+from incident_app.settings import Settings
+from tests import builders
+from tests.builders import PASSWORD
+from tests.conftest import Clock
+
+HOST = "https://breach.example.jp"
+
+
+def make_app(url: str, home: Path, clock: Clock, **settings: str) -> flask.Flask:
+    environment = {"INCIDENT_APP_HOME": str(home), "DATABASE_URL": url}
+    environment |= {f"INCIDENT_APP_{name.upper()}": value for name, value in settings.items()}
+    made = create_app(Settings.from_environment(environment), clock=clock, hasher=builders.CHEAP)
+    made.config["TESTING"] = False
+    return made
+
+
+def close(app: flask.Flask) -> None:
+    app.extensions["incident_app"].engine.dispose()
+    with app.app_context():
+        app.extensions["sqlalchemy"].engine.dispose()
+
+
+@pytest.fixture
+def app(instance_url: str, tmp_path: Path, clock: Clock) -> Iterator[flask.Flask]:
+    made = make_app(instance_url, tmp_path / "home", clock)
+    yield made
+    close(made)
+
+
+@pytest.fixture
+def app_behind_tls(instance_url: str, tmp_path: Path, clock: Clock) -> Iterator[flask.Flask]:
+    made = make_app(instance_url, tmp_path / "home", clock, proxy_hops="1", listen_host="0.0.0.0")
+    yield made
+    close(made)
+
+
+class Browser:
+    """A client behind the proxy that sends a Referer exactly when the page it came from allows one."""
+
+    def __init__(self, app: flask.Flask) -> None:
+        self._client = app.test_client()
+        self._headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}
+        self._headers["X-Forwarded-Host"] = HOST.removeprefix("https://")
+        self.page: TestResponse
+
+    def open(self, path: str) -> TestResponse:
+        self.page = self._client.get(path, headers=self._headers, base_url=HOST)
+        return self.page
+
+    def send(self, path: str, **fields: str) -> TestResponse:
+        token = re.search(r'name="csrf_token" value="([^"]+)"', self.page.get_data(as_text=True))
+        assert token is not None
+        headers = dict(self._headers)
+        if self.page.headers["Referrer-Policy"] in {"same-origin", "strict-origin-when-cross-origin"}:
+            headers["Referer"] = HOST + self.page.request.path
+        return self._client.post(path, data={"csrf_token": token[1], **fields}, headers=headers, base_url=HOST)
+
+
+def token_of(client: FlaskClient, path: str = "/sign-in") -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get(path).get_data(as_text=True))
+    assert found is not None
+    return found[1]
+
+
+def sign_in(client: FlaskClient, email: str = "author@example.jp", **fields: str) -> TestResponse:
+    return client.post(
+        "/sign-in", data={"email": email, "password": PASSWORD, "csrf_token": token_of(client), **fields}
+    )
+
+
+def test_forms_work_in_a_browser_behind_the_declared_tls_proxy(app_behind_tls: flask.Flask) -> None:
+    browser = Browser(app_behind_tls)
+    browser.open("/sign-in")
+    answer = browser.send("/sign-in", email="author@example.jp", password=PASSWORD)
+    assert answer.status_code == 302, answer.get_data(as_text=True)
+    assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_behind_tls_a_browser_is_told_to_stay_there_and_a_loopback_server_never_says_so(
+    app_behind_tls: flask.Flask, app: flask.Flask
+) -> None:
+    assert Browser(app_behind_tls).open("/sign-in").headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert "Strict-Transport-Security" not in app.test_client().get("/sign-in").headers
+
+
+def test_a_form_from_another_site_is_refused_behind_tls(app_behind_tls: flask.Flask) -> None:
+    browser = Browser(app_behind_tls)
+    browser.open("/sign-in")
+    browser.page.headers["Referrer-Policy"] = "no-referrer"  # what arrives from elsewhere bears no Referer of ours
+    assert browser.send("/sign-in", email="author@example.jp", password=PASSWORD).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/incidents/%00", "/incidents?x=%00", "/language/ja?next=/%00"])
+def test_nul_in_an_address_is_refused_and_no_failure(app: flask.Flask, path: str) -> None:
+    client = app.test_client()
+    sign_in(client)
+    assert client.get(path).status_code == 400
+
+
+def test_nul_in_a_field_is_refused_and_no_failure(app: flask.Flask) -> None:
+    client = app.test_client()
+    assert sign_in(client, "\0@example.jp").status_code == 400
+
+
+@pytest.mark.parametrize("number", ["9" * 20, "9" * 5000, "٣", "²"])
+def test_a_number_that_nothing_can_have_is_not_found(app: flask.Flask, number: str) -> None:
+    client = app.test_client()
+    sign_in(client)
+    view = builders.an_incident(app.extensions["incident_app"].engine)
+    for part in ("reports", "dispatch", "approvals"):
+        assert client.get(f"/incidents/{view.reference}/{part}/{number}").status_code == 404
