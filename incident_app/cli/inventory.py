@@ -8,6 +8,7 @@ import click
 
 from incident_app.cli.context import FILE, World, command
 from incident_app.domain.access import Permission
+from incident_app.paths import read_text
 from incident_app.services import inventory as stores
 from incident_app.services.setup import load_inventory
 
@@ -23,9 +24,7 @@ def inventory() -> None:
 def import_inventory(world: World, file: Path) -> None:
     """Load an inventory file against the policy in force; the same file twice changes nothing."""
     account = world.account(Permission.INVENTORY_WRITE)
-    changed = load_inventory(
-        world.engine, file.read_text(encoding="utf-8"), file=file.name, actor=account.actor, now=world.now
-    )
+    changed = load_inventory(world.engine, read_text(file), file=file.name, actor=account.actor, now=world.now)
     world.show({"changed": changed}, f"{changed} stores were new or changed.")
 
 

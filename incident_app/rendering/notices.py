@@ -14,6 +14,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.errors import IncidentAppError, NotFound
 from incident_app.domain.notices import PERSONAL, NoticeFact, PersonalFacts, Statement, check_facts, read_facts
+from incident_app.paths import read_text
 
 PARTS = ("subject.txt", "body.txt", "body.html")
 _PLACEHOLDER = re.compile(r"\[\[\s*([a-z_]+)\s*\]\]")
@@ -112,7 +113,7 @@ class NoticeTemplates:
     def _source(self, name: str) -> str:
         for root in self._roots:
             if (root / name).is_file():
-                return (root / name).read_text(encoding="utf-8")
+                return read_text(root / name)
         raise NotFound(what="template", name=name)
 
 

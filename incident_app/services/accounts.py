@@ -16,6 +16,7 @@ from incident_app.domain.access import Permission, Role, permissions_of
 from incident_app.domain.errors import BadInput, Forbidden, IncidentAppError, NotFound
 from incident_app.domain.events import MemberAdded, RoleGranted, UserAdded
 from incident_app.domain.ids import Actor, IncidentId, UserId
+from incident_app.domain.lengths import ADDRESS, check_length
 from incident_app.persistence.accounts import IncidentMember, RoleGrant, User
 from incident_app.services.transaction import Transaction, reading, recording, transaction
 
@@ -89,6 +90,8 @@ def add_user(
         raise BadInput(field="password", problem=f"at least {SHORTEST_PASSWORD} characters are needed")
     if "@" not in email:
         raise BadInput(field="email", problem="this is not an e-mail address")
+    check_length(email, field="email", longest=ADDRESS)
+    check_length(name, field="name")
     password_hash = (hasher or PasswordHasher()).hash(password)
     with transaction(engine, actor=actor, now=now) as act:
         if act.session.scalar(sa.select(User.id).where(User.email == email.lower())):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -24,10 +23,19 @@ from incident_app.persistence.outbox import (
     PersonToInform,
 )
 from incident_app.rendering.commitment import commitment_csv, commitment_json, commitment_markdown
+from incident_app.rendering.tabular import csv_text
 from incident_app.rendering.timeline import timeline_csv, timeline_json, timeline_markdown
 from incident_app.services.commitment import commitment_rows
 from incident_app.services.timeline import chain_head, entries
 from incident_app.services.transaction import reading, transaction
+
+HandOver = Callable[[str], None]
+"""Writes an export where it was asked for; called before the export is recorded, outside any transaction."""
+
+
+def keep_in_hand(_text: str) -> None:
+    """Write nothing: the caller hands the returned text over."""
+
 
 FORMATS = ("csv", "json", "markdown")
 OUTCOME_COLUMNS = (
@@ -54,6 +62,7 @@ def export_timeline(
     *,
     language: str = "ja",
     purpose: str,
+    hand_over: HandOver = keep_in_hand,
     actor: Actor,
     now: datetime,
 ) -> str:
@@ -66,6 +75,7 @@ def export_timeline(
         text = timeline_json(rows, head=head)
     else:
         text = timeline_markdown(rows, language=language, head=head)
+    hand_over(text)
     _record(engine, incident_id, "timeline", len(rows), text, purpose, actor=actor, now=now)
     return text
 
@@ -77,6 +87,7 @@ def export_commitment(
     *,
     language: str = "ja",
     purpose: str,
+    hand_over: HandOver = keep_in_hand,
     actor: Actor,
     now: datetime,
 ) -> str:
@@ -89,6 +100,7 @@ def export_commitment(
         text = commitment_json(rows)
     else:
         text = commitment_markdown(rows, language=language)
+    hand_over(text)
     _record(engine, incident_id, "commitment", len(rows), text, purpose, actor=actor, now=now)
     return text
 
@@ -96,10 +108,7 @@ def export_commitment(
 def export_outcomes(engine: Engine, campaign_id: CampaignId, *, purpose: str, actor: Actor, now: datetime) -> str:
     """Write one row per message of a wave: state, attempts, the server's last words. No names, no addresses (F13)."""
     _check("csv", purpose)
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(OUTCOME_COLUMNS)
-    number = 0
+    rows: list[Sequence[object]] = []
     with reading(engine) as session:
         incident_id = IncidentId(session.get_one(Campaign, campaign_id).incident_id)
         people: dict[int, list[str]] = {}
@@ -116,11 +125,10 @@ def export_outcomes(engine: Engine, campaign_id: CampaignId, *, purpose: str, ac
         for row in session.execute(_outcomes(campaign_id)):
             finished_at = utc_text(row.finished_at) if row.finished_at else None
             head = (row.id, " ".join(people.get(row.id, ())), row.name, row.state, row.attempt_count, row.version)
-            reply = (row.outcome, row.reply_code, row.enhanced_code, _harmless(row.reply_text or ""))
-            writer.writerow([*head, row.language, row.token, finished_at, *reply])
-            number += 1
-    text = out.getvalue()
-    _record(engine, incident_id, "outcomes", number, text, purpose, actor=actor, now=now)
+            reply = (row.outcome, row.reply_code, row.enhanced_code, row.reply_text)
+            rows.append([*head, row.language, row.token, finished_at, *reply])
+    text = csv_text(OUTCOME_COLUMNS, rows)
+    _record(engine, incident_id, "outcomes", len(rows), text, purpose, actor=actor, now=now)
     return text
 
 
@@ -155,11 +163,6 @@ def _outcomes(campaign_id: CampaignId) -> sa.Select[*tuple[object, ...]]:
         .where(DeliveryRow.campaign_id == campaign_id)
         .order_by(DeliveryRow.id)
     )
-
-
-def _harmless(text: str) -> str:
-    """Keep a spreadsheet from reading a server's words as a formula."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
 def _check(form: str, purpose: str) -> None:

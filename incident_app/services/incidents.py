@@ -16,6 +16,7 @@ from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.events import ClockStarted, IncidentClosed, IncidentOpened
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.incidents import AWARENESS, DETECTION, Opening, check_awareness, check_moment, check_opening
+from incident_app.domain.lengths import check_length
 from incident_app.domain.vocabulary import ClockSource, DutyStatus, Phase
 from incident_app.persistence.accounts import IncidentMember
 from incident_app.persistence.incidents import ClockStart, Incident
@@ -116,6 +117,7 @@ def record_awareness(
 ) -> None:
     """Record when we became aware, or correct it: an earlier entry stays and is pointed to (C9)."""
     check_moment(aware_at, field="aware_at", now=now)
+    check_length(known_by, field="known_by")
     with transaction(engine, actor=actor, now=now) as act:
         row = get_row(act.session, incident_id)
         check_awareness(row.detected_at, aware_at, reason)

@@ -16,6 +16,7 @@ from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.events import ChainAnchored, NoteCorrected, NoteRecorded, summary
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.incidents import check_moment
+from incident_app.domain.lengths import check_length
 from incident_app.domain.timeline import Break, ChainedEvent, first_break
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.timeline import ChainAnchor, ChainHead, EventRow, TextRow
@@ -146,6 +147,9 @@ def correct_note(
 
 def anchor_chain(engine: Engine, *, placed_where: str, actor: Actor, now: datetime) -> tuple[int, str]:
     """Write the head of the chain down, so that a cut-off end is found later; return what to keep elsewhere."""
+    if not placed_where.strip():
+        raise BadInput(field="placed_where", problem="say where it is written down")
+    check_length(placed_where, field="placed_where")
     with transaction(engine, actor=actor, now=now) as act:
         sequence, head_hash = act.sequence, act.head_hash
         act.session.add(ChainAnchor(sequence=sequence, hash=head_hash, placed_where=placed_where, at=now))

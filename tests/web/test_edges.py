@@ -1,4 +1,4 @@
-"""The edges of the pages: a proxy that speaks TLS, addresses nobody may send, and cookies that outlive their session."""
+"""The edges of the pages: a proxy that speaks TLS, addresses nobody may send, cookies that outlive their session."""
 
 from __future__ import annotations
 
