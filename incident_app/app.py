@@ -126,7 +126,7 @@ def _join_sign_in(app: flask.Flask) -> None:
     @manager.user_loader  # type: ignore[untyped-decorator] # the library ships no types
     def load(user_id: str) -> SignedIn | None:
         account = find_account(app.extensions["incident_app"].engine, UserId(int(user_id)))
-        return SignedIn(account) if account else None
+        return SignedIn(account) if account and session.is_valid(account) else None
 
 
 class Identity(IntegerConverter):

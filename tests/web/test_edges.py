@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import flask
@@ -123,3 +124,31 @@ def test_a_number_that_nothing_can_have_is_not_found(app: flask.Flask, number: s
     view = builders.an_incident(app.extensions["incident_app"].engine)
     for part in ("reports", "dispatch", "approvals"):
         assert client.get(f"/incidents/{view.reference}/{part}/{number}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "target", ["/x\r\nSet-Cookie: a=b", "/\t/evil.example", "/\t\\evil.example", "/\n/evil.example"]
+)
+def test_signing_in_never_leads_along_a_target_with_control_characters(app: flask.Flask, target: str) -> None:
+    assert sign_in(app.test_client(), next=target).headers["Location"] == "/incidents"
+
+
+def test_a_cookie_copied_before_signing_out_opens_nothing_afterwards(app: flask.Flask, clock: Clock) -> None:
+    client = app.test_client()
+    sign_in(client)
+    cookie = client.get_cookie("session")
+    assert cookie is not None
+    assert client.get("/incidents").status_code == 200
+    client.post("/sign-out", data={"csrf_token": token_of(client, "/incidents/new")})
+    for _ in ("the clock stands still", "time passes"):
+        thief = app.test_client()
+        thief.set_cookie("session", cookie.value)
+        assert thief.get("/incidents").status_code == 302
+        clock.forward(timedelta(minutes=1))
+    assert sign_in(client).status_code == 302
+    assert client.get("/incidents").status_code == 200
+
+
+def test_signing_out_twice_harms_nobody(app: flask.Flask) -> None:
+    client = app.test_client()
+    assert client.post("/sign-out", data={"csrf_token": token_of(client)}).status_code == 302
