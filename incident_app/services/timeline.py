@@ -6,7 +6,7 @@ import json
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -25,6 +25,7 @@ from incident_app.services.accounts import names_by_actor
 from incident_app.services.transaction import reading, transaction
 
 FETCH = 1_000
+BEYOND = 2**63
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,28 +40,59 @@ class Verification:
 def verify_timeline(engine: Engine) -> Verification:
     """Walk the whole chain and name the first altered, removed or reordered event, if any."""
     with reading(engine) as session:
-        head = session.execute(sa.select(ChainHead.sequence, ChainHead.hash)).one()
-        anchors = [(row.sequence, row.hash) for row in session.scalars(sa.select(ChainAnchor))]
+        found = session.execute(sa.select(ChainHead.sequence, ChainHead.hash)).one_or_none()
+        head = None if found is None else (_place(found.sequence), found.hash)
+        anchors = session.execute(sa.select(ChainAnchor.sequence, ChainAnchor.hash))
+        written_down = [(_place(sequence), hash_then) for sequence, hash_then in anchors]
         with closing(_stored_events(session)) as stored:
-            broken = first_break(stored, head=(head.sequence, head.hash), anchors=anchors)
-        return Verification(events=head.sequence, head_hash=head.hash, broken=broken)
+            broken = first_break(stored, head=head, anchors=written_down)
+        return Verification(events=head[0] if head else 0, head_hash=head[1] if head else "", broken=broken)
 
 
 def _stored_events(session: Session) -> Generator[ChainedEvent, None, None]:
-    query = sa.select(EventRow).order_by(EventRow.sequence).execution_options(yield_per=FETCH)
-    with closing(session.scalars(query)) as rows:  # a walk that stops at the first break leaves no cursor open
-        for row in rows:
+    """Yield the events as they are stored, whatever stands in their columns: a forged one is to be named."""
+    query = (
+        sa.select(
+            EventRow.sequence,
+            EventRow.incident_id,
+            EventRow.kind,
+            EventRow.actor,
+            sa.type_coerce(EventRow.occurred_at, sa.String),
+            sa.type_coerce(EventRow.recorded_at, sa.String),
+            EventRow.body,
+            EventRow.previous_hash,
+            EventRow.hash,
+        )
+        .order_by(EventRow.sequence)
+        .execution_options(yield_per=FETCH)
+    )
+    with closing(session.execute(query)) as rows:  # a walk that stops at the first break leaves no cursor open
+        for sequence, incident_id, kind, actor, occurred_at, recorded_at, body, previous_hash, event_hash in rows:
             yield ChainedEvent(
-                sequence=row.sequence,
-                incident_id=row.incident_id,
-                kind=row.kind,
-                actor=row.actor,
-                occurred_at=row.occurred_at,
-                recorded_at=row.recorded_at,
-                body=row.body,
-                previous_hash=row.previous_hash,
-                hash=row.hash,
+                sequence=sequence,
+                incident_id=incident_id,
+                kind=kind,
+                actor=actor,
+                occurred_at=_moment(occurred_at),
+                recorded_at=_moment(recorded_at),
+                body=body,
+                previous_hash=previous_hash,
+                hash=event_hash,
             )
+
+
+def _moment(stored: object) -> datetime | None:
+    """Read a stored time without trusting it: SQLite keeps whatever was written."""
+    try:
+        found = stored if isinstance(stored, datetime) else datetime.fromisoformat(str(stored))
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _place(stored: object) -> int:
+    """Read a stored place in the chain; what is no number lies beyond every event, so that it is found."""
+    return stored if isinstance(stored, int) else BEYOND
 
 
 def chain_head(engine: Engine) -> tuple[int, str]:
