@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from incident_app.cli.context import MOMENT, World, command, jst
-from incident_app.domain.access import Permission
+from incident_app.domain.access import Membership, Permission
 from incident_app.domain.incidents import Opening
 from incident_app.domain.vocabulary import ClockSource
 from incident_app.services import accounts, incidents, obligations
@@ -76,7 +76,9 @@ def close_incident(world: World, reference: str) -> None:
 @incident.command("member")
 @click.argument("reference")
 @click.argument("email")
-@click.option("--role", default="member", show_default=True)
+@click.option(
+    "--role", type=click.Choice([word.value for word in Membership]), default=Membership.MEMBER.value, show_default=True
+)
 @command
 def add_member(world: World, reference: str, email: str, role: str) -> None:
     """Let one more person see an incident (need to know)."""

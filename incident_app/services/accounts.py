@@ -12,7 +12,7 @@ from argon2.exceptions import VerificationError
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.access import Permission, Role, permissions_of
+from incident_app.domain.access import Membership, Permission, Role, permissions_of
 from incident_app.domain.errors import BadInput, Forbidden, IncidentAppError, NotFound
 from incident_app.domain.events import MemberAdded, RoleGranted, UserAdded
 from incident_app.domain.ids import Actor, IncidentId, UserId
@@ -243,6 +243,8 @@ def add_member(
     engine: Engine, incident_id: IncidentId, user_id: UserId, *, role: str, actor: Actor, now: datetime
 ) -> None:
     """Let one more person see an incident. Adding somebody twice changes nothing."""
+    if role not in set(Membership):
+        raise BadInput(field="role", problem="choose lead, member, approver or observer")
     with reading(engine) as session:
         live = sa.select(IncidentMember.id).where(
             IncidentMember.incident_id == incident_id,

@@ -26,6 +26,8 @@ from incident_app.services.transaction import reading, transaction
 
 FETCH = 1_000
 BEYOND = 2**63
+TEXTS = ("text_digest", "how_digest", "place_digest", "reason_digest", "result_digest")
+"""Facts that refer to texts kept apart, in the order in which an entry shows them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +131,7 @@ def _texts(session: Session, rows: list[EventRow]) -> dict[str, str]:
 
 def _text_digests(row: EventRow) -> list[str]:
     facts = json.loads(row.body)["facts"]
-    return [facts[name] for name in ("text_digest", "reason_digest", "result_digest") if facts.get(name)]
+    return [facts[name] for name in TEXTS if facts.get(name)]
 
 
 def _entry(row: EventRow, reference: str | None, names: dict[str, str], texts: dict[str, str]) -> TimelineEntry:
@@ -184,6 +186,7 @@ def anchor_chain(engine: Engine, *, placed_where: str, actor: Actor, now: dateti
     check_length(placed_where, field="placed_where")
     with transaction(engine, actor=actor, now=now) as act:
         sequence, head_hash = act.sequence, act.head_hash
-        act.session.add(ChainAnchor(sequence=sequence, hash=head_hash, placed_where=placed_where, at=now))
-        act.record(ChainAnchored(anchored=sequence, hash=head_hash, placed_where=placed_where))
+        place = act.keep_text(placed_where.strip())
+        act.session.add(ChainAnchor(sequence=sequence, hash=head_hash, placed_where=place.digest, at=now))
+        act.record(ChainAnchored(anchored=sequence, hash=head_hash, place_digest=place.digest))
         return sequence, head_hash
