@@ -65,11 +65,12 @@ def show_incident(world: World, reference: str) -> None:
 
 @incident.command("close")
 @click.argument("reference")
+@click.option("--reason", help="Needed when no impact was determined; kept on the timeline.")
 @command
-def close_incident(world: World, reference: str) -> None:
-    """Close an incident whose duties are all settled."""
+def close_incident(world: World, reference: str, reason: str | None) -> None:
+    """Close an incident whose duties are all settled; one without a determination needs a reason."""
     view, account = world.incident(reference, Permission.INCIDENT_WRITE)
-    incidents.close_incident(world.engine, view.id, actor=account.actor, now=world.now)
+    incidents.close_incident(world.engine, view.id, reason=reason, actor=account.actor, now=world.now)
     world.show({"closed": view.reference}, f"{view.reference} is closed.")
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 from incident_app.domain.delivery import Standing
 from incident_app.domain.errors import BadInput
 from incident_app.persistence.timeline import ChainAnchor, EventRow
-from incident_app.services import accounts, people, timeline
+from incident_app.services import accounts, incidents, people, timeline
 from tests import builders
 from tests.builders import NOW, author
 
@@ -47,6 +47,16 @@ def test_what_a_member_is_to_an_incident_is_a_word_of_a_closed_set(instance: Eng
     with pytest.raises(BadInput, match="observer"):
         accounts.add_member(instance, view.id, auditor.id, role=f"{WHO}の上司", actor=author(instance).actor, now=NOW)
     accounts.add_member(instance, view.id, auditor.id, role="observer", actor=author(instance).actor, now=NOW)
+
+
+def test_an_incident_whose_impact_nobody_determined_is_closed_only_with_a_reason(instance: Engine) -> None:
+    view, actor = builders.an_incident(instance), author(instance).actor
+    for reason in (None, " "):
+        with pytest.raises(BadInput, match="no impact was determined"):
+            incidents.close_incident(instance, view.id, reason=reason, actor=actor, now=NOW)
+    incidents.close_incident(instance, view.id, reason="誤報でした", actor=actor, now=NOW)
+    last = timeline.entries(instance, view.id)[-1]
+    assert (last.kind, "誤報でした" in last.summary_ja) == ("incident.closed", True)
 
 
 @pytest.mark.parametrize("place", ["", " ", "x" * 301])

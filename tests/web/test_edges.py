@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,6 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from incident_app.app import create_app
+from incident_app.services import jobs
 from incident_app.settings import Settings
 from tests import builders
 from tests.builders import PASSWORD
@@ -147,6 +149,19 @@ def test_a_cookie_copied_before_signing_out_opens_nothing_afterwards(app: flask.
         clock.forward(timedelta(minutes=1))
     assert sign_in(client).status_code == 302
     assert client.get("/incidents").status_code == 200
+
+
+def test_a_customer_file_that_is_refused_is_not_kept(app: flask.Flask, clock: Clock) -> None:
+    client = app.test_client()
+    sign_in(client)
+    content = io.BytesIO(b"customer_number,name,email\n,x,leftover.person@example.jp\n")
+    sent = {"file": (content, "a.csv"), "csrf_token": token_of(client, "/customers")}
+    assert client.post("/customers", data=sent).status_code == 302
+    parts = app.extensions["incident_app"]
+    assert len(list(parts.uploads.iterdir())) == 1
+    tools = jobs.JobTools(address_key=parts.address_key, uploads=parts.uploads)
+    assert jobs.work_on_next(parts.engine, tools, owner="test", now=clock())
+    assert list(parts.uploads.iterdir()) == []
 
 
 def test_signing_out_twice_harms_nobody(app: flask.Flask) -> None:

@@ -167,6 +167,7 @@ class ObligationWaived(EventFacts):
 @event("incident.closed", ja="事案を閉じました", en="Incident closed")
 class IncidentClosed(EventFacts):
     reference: str
+    reason_digest: str | None
 
 
 @event(
