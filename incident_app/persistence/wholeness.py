@@ -7,8 +7,6 @@ swallows rows is seen only by comparing the texts: with those of the declared ta
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -71,29 +69,22 @@ def foreign_faults(connection: Connection) -> list[str]:
 
 
 def _declared(connection: Connection) -> Definitions:
-    """Return what a database made from the declared tables would hold."""
+    """Return what a database made from the declared tables holds: one in memory, or tables of one connection.
+
+    Nothing is saved: on PostgreSQL they are temporary tables of a transaction that ends with its connection.
+    """
     if connection.dialect.name == "sqlite":
         engine = sa.create_engine("sqlite://")
         try:
-            with engine.begin() as beside:
+            with engine.connect() as beside:
                 Base.metadata.create_all(beside)
                 return _definitions(beside)
         finally:
             engine.dispose()
-    with _temporary_schema(connection):
-        Base.metadata.create_all(connection, checkfirst=False)
-        return _definitions(connection, "pg_my_temp_schema()")
-
-
-@contextmanager
-def _temporary_schema(connection: Connection) -> Iterator[None]:
-    """Make tables beside the real ones for a moment: nothing of it is left, and no other session sees it."""
-    point = connection.begin_nested()
-    connection.exec_driver_sql("SET LOCAL search_path TO pg_temp")
-    try:
-        yield
-    finally:
-        point.rollback()
+    with connection.engine.connect() as beside:
+        beside.exec_driver_sql("SET LOCAL search_path TO pg_temp")
+        Base.metadata.create_all(beside, checkfirst=False)
+        return _definitions(beside, "pg_my_temp_schema()")
 
 
 def _definitions(connection: Connection, schema: str = "current_schema()::regnamespace") -> Definitions:

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from incident_app.app import create_app
-from incident_app.services import jobs
+from incident_app.services import jobs, reports
 from incident_app.settings import Settings
 from tests import builders
 from tests.builders import PASSWORD
@@ -162,6 +162,42 @@ def test_a_customer_file_that_is_refused_is_not_kept(app: flask.Flask, clock: Cl
     tools = jobs.JobTools(address_key=parts.address_key, uploads=parts.uploads)
     assert jobs.work_on_next(parts.engine, tools, owner="test", now=clock())
     assert list(parts.uploads.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "reports/{report}/filed",
+        "reports/{report}/approval",
+        "approvals/{request}/grant",
+        "approvals/{request}/reject",
+        "dispatch/{wave}/start",
+        "dispatch/{wave}/pause",
+        "dispatch/{wave}/cancel",
+        "dispatch/{wave}/approval",
+        "steps/no-such-step/start",
+    ],
+)
+def test_what_belongs_to_another_incident_does_not_exist_for_a_form(app: flask.Flask, path: str) -> None:
+    engine = app.extensions["incident_app"].engine
+    builders.with_customers(engine)
+    theirs, ours = builders.an_incident(engine), builders.an_incident(engine, title="another")
+    builders.determined(engine, theirs.id, builders.a_scope("member-db"))
+    wave = builders.a_wave(engine, theirs.id, builders.a_notice(engine, theirs.id), approved=False)
+    report = reports.draft_report(
+        engine,
+        theirs.id,
+        builders.FORMS,
+        form=builders.FORMS.codes()[0],
+        actor=builders.author(engine).actor,
+        now=builders.NOW,
+    )
+    client = app.test_client()
+    sign_in(client)
+    address = path.format(report=report.id, request=wave.request_id, wave=wave.filled.campaign_id)
+    fields = {"csrf_token": token_of(client, "/incidents/new"), "reason": "x", "channel": "x", "count": "1"}
+    answer = client.post(f"/incidents/{ours.reference}/{address}", data=fields)
+    assert answer.status_code == 404
 
 
 def test_signing_out_twice_harms_nobody(app: flask.Flask) -> None:
