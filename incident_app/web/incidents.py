@@ -108,7 +108,7 @@ def awareness(reference: str) -> Response:
 def add_member(reference: str) -> Response:
     view = context.incident_of(reference)
     chosen = context.typed("user_id")
-    if not chosen.isdigit():
+    if not context.is_number(chosen):
         raise BadInput(field="user_id", problem="choose somebody")
     joining = accounts.get_account(context.engine(), UserId(int(chosen)))
     accounts.add_member(

@@ -200,6 +200,27 @@ def test_what_belongs_to_another_incident_does_not_exist_for_a_form(app: flask.F
     assert answer.status_code == 404
 
 
+@pytest.mark.parametrize("number", ["²", "9" * 30, "9" * 5000, "-1", "1.5"])
+def test_what_is_no_number_in_a_field_is_refused_and_no_failure(app: flask.Flask, number: str) -> None:
+    engine = app.extensions["incident_app"].engine
+    builders.with_customers(engine)
+    view = builders.an_incident(engine)
+    builders.determined(engine, view.id, builders.a_scope("member-db"))
+    wave = builders.a_wave(engine, view.id, builders.a_notice(engine, view.id))
+    client = app.test_client()
+    sign_in(client)
+    token, base = token_of(client, "/incidents/new"), f"/incidents/{view.reference}"
+    for path, field in (
+        ("members", "user_id"),
+        (f"dispatch/{wave.filled.campaign_id}/start", "count"),
+        (f"dispatch/{wave.filled.campaign_id}/resolve", "delivery_id"),
+        ("dispatch/fill", "notice_id"),
+    ):
+        answer = client.post(f"{base}/{path}", data={"csrf_token": token, field: number, "reason": "x"})
+        assert answer.status_code in {404, 422}, path
+    assert client.get(f"{base}/impact?version={number}").status_code in {200, 404, 422}
+
+
 def test_signing_out_twice_harms_nobody(app: flask.Flask) -> None:
     client = app.test_client()
     assert client.post("/sign-out", data={"csrf_token": token_of(client)}).status_code == 302
