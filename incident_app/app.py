@@ -12,6 +12,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from jinja2 import FileSystemLoader, StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter
 
 from incident_app import __version__
 from incident_app.domain.ids import UserId
@@ -50,6 +51,7 @@ POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
+STRICT_TRANSPORT_SECONDS = 365 * 24 * 60 * 60
 BLUEPRINTS = (
     session,
     customers,
@@ -96,6 +98,7 @@ def create_app(
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign] # Flask's documented way to add middleware
             app.wsgi_app, x_for=settings.proxy_hops, x_proto=settings.proxy_hops, x_host=settings.proxy_hops
         )
+    app.url_map.converters["int"] = Identity
     templates = search_path("templates", settings.home)
     app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     app.jinja_loader = FileSystemLoader([str(folder / "pages") for folder in templates])
@@ -124,6 +127,7 @@ def _join_pages(app: flask.Flask) -> None:
     for module in BLUEPRINTS:
         app.register_blueprint(module.blueprint)
     app.after_request(_secure)
+    app.before_request(_refuse_unwritable)
 
 
 def _join_sign_in(app: flask.Flask) -> None:
@@ -133,15 +137,32 @@ def _join_sign_in(app: flask.Flask) -> None:
     @manager.user_loader  # type: ignore[untyped-decorator] # the library ships no types
     def load(user_id: str) -> SignedIn | None:
         account = find_account(app.extensions["incident_app"].engine, UserId(int(user_id)))
-        return SignedIn(account) if account else None
+        return SignedIn(account) if account and session.is_valid(account) else None
+
+
+class Identity(IntegerConverter):
+    """A number in an address: eighteen digits fit every database, more belong to nothing that exists."""
+
+    regex = "[0-9]{1,18}"
+
+
+def _refuse_unwritable() -> None:
+    """Refuse NUL in addresses and fields: no browser sends it and PostgreSQL cannot hold it."""
+    request = flask.request
+    words = [*(request.view_args or {}).values(), *request.values.values()]
+    if any("\0" in word for word in words if isinstance(word, str)):
+        flask.abort(400)
 
 
 def _secure(response: flask.Response) -> flask.Response:
     """Close what a browser would leave open; pages are never kept in caches."""
     response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
+    # Never sent to another site; over TLS our own forms are taken only with it (Flask-WTF compares it with the host).
+    response.headers["Referrer-Policy"] = "same-origin"
     response.headers["X-Frame-Options"] = "DENY"
+    if flask.current_app.config["SESSION_COOKIE_SECURE"]:
+        response.headers["Strict-Transport-Security"] = f"max-age={STRICT_TRANSPORT_SECONDS}"
     if flask.request.endpoint != "static":
         response.headers["Cache-Control"] = "no-store"
     return response

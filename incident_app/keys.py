@@ -11,13 +11,40 @@ KEY_BYTES = 32
 
 
 class UnsafeKey(Exception):
-    """A key file is readable by others or broken."""
+    """A key file or the home folder is readable by others, or a key is broken."""
 
 
 def make_home(home: Path) -> None:
-    """Create the home folder and its parts, closed to others."""
-    for folder in (home, home / "keys", home / "journals", home / "uploads", home / "evidence"):
+    """Create the home folder and its parts, and close them to others, also what an older start left open.
+
+    Files made from here on are closed too. A folder that was there before and holds other things is not ours to
+    close: it is refused.
+    """
+    os.umask(0o077)
+    is_ours = not home.is_dir() or (home / "keys").is_dir() or not any(home.iterdir())
+    if not is_ours and _is_open(home):
+        raise UnsafeKey(
+            f"{home} can be read by others and holds other things. "
+            f"Set INCIDENT_APP_HOME to a folder of its own, or run: chmod 700 {home}"
+        )
+    parts = [home / "keys", home / "journals", home / "uploads", home / "evidence"]
+    for folder in (home, *parts):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in (home, *parts, *home.glob("incident-app.db*")):
+        _close(path)
+
+
+def _is_open(path: Path) -> bool:
+    return bool(path.stat().st_mode & 0o077)
+
+
+def _close(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):  # the database's write-ahead log comes and goes
+        if _is_open(path):
+            try:
+                path.chmod(path.stat().st_mode & 0o700)
+            except PermissionError:
+                raise UnsafeKey(f"{path} can be read by others and belongs to somebody else.") from None
 
 
 def own_key(home: Path, name: str) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from incident_app.domain.errors import FaultyFile
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -34,3 +36,13 @@ def files_in(kind: str, folder: str, home: Path, *, suffix: str = ".toml") -> It
 def static_folder() -> Path:
     """Return the folder of style sheet and icons."""
     return _PACKAGE / "static"
+
+
+def read_text(path: Path) -> str:
+    """Read a text file that a person wrote; one that is not UTF-8 is a faulty file, named with the line."""
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = content.count(b"\n", 0, fault.start) + 1
+        raise FaultyFile(file=path.name, faults=[f"line {line}: not text in UTF-8; save the file as UTF-8"]) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import ssl
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -80,7 +81,7 @@ class Settings:
             smtp_security=reader.word("SMTP_SECURITY", "starttls", SECURITY_WORDS),
             smtp_username=reader.optional("SMTP_USERNAME"),
             smtp_password=reader.secret("SMTP_PASSWORD"),
-            smtp_ca_file=reader.existing_file("SMTP_CA_FILE"),
+            smtp_ca_file=reader.certificates("SMTP_CA_FILE"),
             smtp_connections=reader.number("SMTP_CONNECTIONS", 5, low=1, high=100),
             smtp_per_second=reader.number("SMTP_PER_SECOND", 100, low=1, high=100_000),
             sender_address=reader.text("SENDER_ADDRESS", "notice@incident-app.example"),
@@ -173,11 +174,25 @@ class _Reader:
             self.problems.append(f"{PREFIX}{name}: there is no file {found}.")
         return Path(found) if found else None
 
+    def certificates(self, name: str) -> Path | None:
+        """Read the name of a file of certificates, and whether it holds any: sending would fail on it much later."""
+        file = self.existing_file(name)
+        if file is not None and file.is_file():
+            try:
+                ssl.create_default_context(cafile=file)
+            except (OSError, ValueError):  # ssl.SSLError is an OSError
+                self.problems.append(f"{PREFIX}{name}: {file} holds no certificate in PEM form.")
+        return file
+
     def secret(self, name: str) -> str | None:
         """Read a secret from the variable itself or, better, from the file that NAME_FILE names."""
         file = self.existing_file(f"{name}_FILE")
         if file is not None and file.is_file():
-            return file.read_text(encoding="utf-8").strip()
+            try:
+                return file.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                self.problems.append(f"{PREFIX}{name}_FILE: {file} cannot be read as text in UTF-8.")
+                return None
         return self.optional(name)
 
     def database_url(self, home: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import stat
+from collections.abc import Iterator
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -33,6 +34,47 @@ def test_making_the_home_again_keeps_what_is_in_it(home: Path) -> None:
     key = own_key(home, "session")
     make_home(home)
     assert own_key(home, "session") == key
+
+
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def test_an_empty_folder_that_stands_open_is_closed(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    make_home(home)
+    assert mode(home) == 0o700
+
+
+def test_what_an_older_start_left_open_is_closed(home: Path) -> None:
+    database = home / "incident-app.db"
+    database.touch(mode=0o644)
+    for folder in (home, home / "uploads"):
+        folder.chmod(0o755)
+    make_home(home)
+    assert mode(database) == 0o600
+    assert {mode(folder) for folder in (home, home / "uploads")} == {0o700}
+
+
+def test_a_file_made_after_the_home_is_closed_to_others(home: Path) -> None:
+    (home / "incident-app.db").touch()
+    assert mode(home / "incident-app.db") == 0o600
+
+
+def test_an_open_folder_that_holds_other_things_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").touch()
+    tmp_path.chmod(0o755)
+    with pytest.raises(UnsafeKey, match="chmod 700"):
+        make_home(tmp_path)
+    assert mode(tmp_path) == 0o755
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+    tmp_path.chmod(0o700)
+    make_home(tmp_path)
+    assert (tmp_path / "keys").is_dir()
 
 
 def test_a_key_is_made_once_and_differs_by_name_and_instance(home: Path, tmp_path: Path) -> None:

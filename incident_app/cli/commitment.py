@@ -82,4 +82,4 @@ def export(world: World, reference: str, form: str, language: str, purpose: str)
     text = exports.export_commitment(
         world.engine, view.id, form, language=language, purpose=purpose, actor=account.actor, now=world.now
     )
-    click.echo(text, nl=False)
+    world.show_file(text, None)

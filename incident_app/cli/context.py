@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
 import json
 import os
+import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -16,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 import click
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput, IncidentAppError
@@ -32,6 +35,9 @@ R = TypeVar("R")
 JST = ZoneInfo("Asia/Tokyo")
 
 DONE, REFUSED, WRONG_USAGE = 0, 1, 2
+HIGHEST_NUMBER = 2**63 - 1
+"""The highest number that the databases can hold."""
+EARLIEST_YEAR, LATEST_YEAR = 1900, 2999
 
 
 class World:
@@ -102,6 +108,51 @@ class World:
         else:
             click.echo(text)
 
+    def show_file(self, text: str, target: Path | None) -> None:
+        """Print what was exported, or say in which file it is; with --json it stands in one document."""
+        if target is not None:
+            self.show({"file": str(target)}, f"Written to {target}.")
+        elif not self.as_json:
+            click.echo(text, nl=not text.endswith("\n"))
+        else:
+            self.show(_document(text))
+
+    @contextmanager
+    def file_for(self, target: Path | None) -> Iterator[Callable[[str], None]]:
+        """Give a way to write a text to `target` that leaves no file, or the old one, when the block fails."""
+        if target is None:
+            yield _keep_nothing
+        elif target.exists() and not target.is_file():  # a device or a pipe has no old content to spare
+            yield functools.partial(_write, target)
+        else:
+            draft = target.with_name(f".{secrets.token_hex(8)}.part")
+            try:
+                yield functools.partial(_write, draft)
+                draft.replace(target)
+            finally:
+                draft.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        if path.is_file():
+            os.fsync(file.fileno())
+
+
+def _keep_nothing(_text: str) -> None:
+    """Write no file: the text goes to standard output once it is recorded."""
+
+
+def _document(text: str) -> object:
+    """Return a text that is one JSON document as that document, any other as {"text": ...}."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    return found if isinstance(found, (dict, list)) else {"text": text}
+
 
 def plain(value: object) -> Any:  # noqa: ANN401 - JSON is what comes out
     """Turn values of the program into what JSON can hold; times are ISO 8601 with offset."""
@@ -133,6 +184,8 @@ class Moment(click.ParamType[datetime]):
             self.fail(f"{value!r} is not a time like 2026-11-24T17:20+09:00", param, ctx)
         if moment.tzinfo is None:
             self.fail(f"{value!r} has no UTC offset; write it like 2026-11-24T17:20+09:00", param, ctx)
+        if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+            self.fail(f"{value!r} is not in the years {EARLIEST_YEAR} to {LATEST_YEAR}", param, ctx)
         return moment.astimezone(UTC)
 
 
@@ -150,19 +203,57 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         as_json, acting = bool(kwargs.pop("as_json")), kwargs.pop("acting")
         world = World(as_json=as_json, acting=None if acting is None else str(acting))
         try:
+            _check_words({"as": acting, **kwargs})
             return function(world, *args, **kwargs)  # type: ignore[arg-type] # the world is ours to add
         except (SettingsError, UnsafeKey) as problem:
             _refuse(world, str(problem), type(problem).__name__, WRONG_USAGE)
         except IncidentAppError as refusal:
             _refuse(world, refusal.message("en"), type(refusal).__name__, REFUSED)
-        except OperationalError as problem:
-            reason = str(problem.orig).splitlines()[0] if problem.orig else "no answer"
-            _refuse(world, f"The database cannot be used: {reason}", "DatabaseUnavailable", REFUSED)
+        except SQLAlchemyError as problem:
+            _refuse(world, _database_trouble(problem), "DatabaseUnavailable", REFUSED)
+        except OSError as problem:
+            _refuse(world, _system_trouble(problem), "SystemRefused", REFUSED)
+        except (UnicodeError, OverflowError, RecursionError) as problem:
+            message = f"Something given is too large, too deep or no text ({type(problem).__name__}). Correct it."
+            _refuse(world, message, type(problem).__name__, REFUSED)
         finally:
             world.close()
         raise AssertionError  # _refuse never returns
 
     return run
+
+
+def _check_words(given: Mapping[str, object]) -> None:
+    """Refuse words that are no text and numbers that no database holds, by the name of their option."""
+    for name, value in given.items():
+        for word in value if isinstance(value, tuple) else (value,):
+            option = name.replace("_", "-")
+            if isinstance(word, (str, Path)) and not _is_text(str(word)):
+                raise click.BadParameter("this is not text in UTF-8", param_hint=option)
+            if isinstance(word, int) and abs(word) > HIGHEST_NUMBER:
+                raise click.BadParameter("this number is too large", param_hint=option)
+
+
+def _is_text(word: str) -> bool:
+    try:
+        return "\0" not in word and word.encode() is not None
+    except UnicodeEncodeError:
+        return False
+
+
+def _database_trouble(problem: SQLAlchemyError) -> str:
+    """Say what the database said in its first line, which holds no values; other troubles by their kind only."""
+    if not isinstance(problem, OperationalError):
+        return f"The database refused this ({type(problem).__name__}). Run `incident-app db check`."
+    reason = str(problem.orig).splitlines()[0] if problem.orig and str(problem.orig) else "no answer"
+    return f"The database cannot be used: {reason}"
+
+
+def _system_trouble(problem: OSError) -> str:
+    place = f": {problem.filename}" if problem.filename else ""
+    if problem.errno == errno.EADDRINUSE:
+        return "Another program listens at this address already. Stop it, or set INCIDENT_APP_LISTEN_PORT."
+    return f"The operating system refused this{place} ({problem.strerror or type(problem).__name__})."
 
 
 def _refuse(world: World, message: str, kind: str, code: int) -> None:

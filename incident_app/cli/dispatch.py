@@ -142,7 +142,7 @@ def outcomes(world: World, reference: str, campaign_id: int, purpose: str) -> No
     """Export one row per message with its state, attempts and the server's reply (no names, no addresses)."""
     wave, account = _wave(world, reference, campaign_id, Permission.RECIPIENTS_READ)
     text = exports.export_outcomes(world.engine, wave.id, purpose=purpose, actor=account.actor, now=world.now)
-    click.echo(text, nl=False)
+    world.show_file(text, None)
 
 
 @dispatch.command()

@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from incident_app.cli.context import MOMENT, World, command, jst
-from incident_app.domain.access import Permission
+from incident_app.domain.access import Membership, Permission
 from incident_app.domain.incidents import Opening
 from incident_app.domain.vocabulary import ClockSource
 from incident_app.services import accounts, closing, incidents, obligations
@@ -65,18 +65,21 @@ def show_incident(world: World, reference: str) -> None:
 
 @incident.command("close")
 @click.argument("reference")
+@click.option("--reason", help="Needed when no impact was determined; kept on the timeline.")
 @command
-def close_incident(world: World, reference: str) -> None:
-    """Settle the promises that are kept, then close the incident; refused while a duty is open."""
+def close_incident(world: World, reference: str, reason: str | None) -> None:
+    """Settle the promises that are kept, then close; refused while a duty is open. Unjudged it needs a reason."""
     view, account = world.incident(reference, Permission.INCIDENT_WRITE)
-    closing.settle_and_close(world.engine, view.id, actor=account.actor, now=world.now)
+    closing.settle_and_close(world.engine, view.id, reason=reason, actor=account.actor, now=world.now)
     world.show({"closed": view.reference}, f"{view.reference} is closed.")
 
 
 @incident.command("member")
 @click.argument("reference")
 @click.argument("email")
-@click.option("--role", default="member", show_default=True)
+@click.option(
+    "--role", type=click.Choice([word.value for word in Membership]), default=Membership.MEMBER.value, show_default=True
+)
 @command
 def add_member(world: World, reference: str, email: str, role: str) -> None:
     """Let one more person see an incident (need to know)."""

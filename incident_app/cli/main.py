@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import click
 
 from incident_app import __version__
@@ -32,7 +35,42 @@ from incident_app.cli import (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Root(click.Group):
+    """The root group: with --json, wrong usage too is one JSON document on standard output."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - as the library states it
+    ) -> click.Context:
+        words = list(args)
+        try:
+            context = super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as problem:
+            _tell(problem, words)
+            raise
+        context.meta[WORDS] = words
+        return context
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever a command returns
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as problem:
+            _tell(problem, ctx.meta[WORDS])
+            raise
+
+
+WORDS = "incident_app.words"
+
+
+def _tell(problem: click.UsageError, words: list[str]) -> None:
+    if "--json" in words:
+        click.echo(json.dumps({"refused": "WrongUsage", "message": problem.format_message()}, ensure_ascii=False))
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Breach response: who is affected, what is due, who was told, and the proof.

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import click
 
 from incident_app.cli.context import FILE, World, command
 from incident_app.domain.access import Permission
-from incident_app.domain.errors import BadInput
 from incident_app.domain.ids import NoticeId
-from incident_app.paths import search_path
+from incident_app.domain.notices import read_fact_texts
+from incident_app.paths import read_text, search_path
 from incident_app.rendering.notices import NoticeTemplates
 from incident_app.services import notices
 
@@ -49,10 +48,7 @@ def facts(world: World, kind: str) -> None:
 def draft(world: World, reference: str, facts_file: Path, kind: str, notice_id: int | None, title: str) -> None:
     """Draft a notice from a TOML file with a table of facts per language ([ja], [en])."""
     view, account = world.incident(reference, Permission.NOTICE_WRITE)
-    try:
-        content = tomllib.loads(facts_file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as fault:
-        raise BadInput(field=facts_file.name, problem=f"not readable as TOML: {fault}") from None
+    content = read_fact_texts(read_text(facts_file), file=facts_file.name)
     drafted = notices.draft_notice(
         world.engine,
         view.id,

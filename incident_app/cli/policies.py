@@ -8,6 +8,7 @@ import click
 
 from incident_app.cli.context import FILE, World, command
 from incident_app.domain.policies import JointUse, Policy, Procedure, read_policy
+from incident_app.paths import read_text
 from incident_app.services.policies import any_policy
 from incident_app.services.transaction import reading
 
@@ -22,7 +23,7 @@ def policy() -> None:
 @command
 def check(world: World, path: Path) -> None:
     """Validate a policy file; name key, line and reason of every fault. Exit 1 when there is one."""
-    found = read_policy(path.read_text(encoding="utf-8"), file=path.name)
+    found = read_policy(read_text(path), file=path.name)
     text = (
         f"{path.name}: {len(found.items)} items in {len(found.categories)} categories, {len(found.parties)} parties, "
     )

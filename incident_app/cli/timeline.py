@@ -61,14 +61,18 @@ def list_entries(world: World, reference: str) -> None:
 def export(world: World, reference: str, form: str, language: str, purpose: str, target: Path | None) -> None:
     """Export the timeline; every format holds the same rows in the same order."""
     view, account = world.incident(reference, Permission.TIMELINE_EXPORT)
-    text = exports.export_timeline(
-        world.engine, view.id, form, language=language, purpose=purpose, actor=account.actor, now=world.now
-    )
-    if target is None:
-        click.echo(text)
-        return
-    target.write_text(text, encoding="utf-8")
-    world.show({"file": str(target)}, f"Written to {target}.")
+    with world.file_for(target) as hand_over:
+        text = exports.export_timeline(
+            world.engine,
+            view.id,
+            form,
+            language=language,
+            purpose=purpose,
+            hand_over=hand_over,
+            actor=account.actor,
+            now=world.now,
+        )
+    world.show_file(text, target)
 
 
 @timeline.command()

@@ -37,6 +37,15 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Membership(StrEnum):
+    """What a person is to one incident: a word of a closed set, for it stays in the chain of events for ever."""
+
+    LEAD = "lead"
+    MEMBER = "member"
+    APPROVER = "approver"
+    OBSERVER = "observer"
+
+
 _P = Permission
 _READING = frozenset({_P.INCIDENT_READ, _P.TIMELINE_EXPORT, _P.INVENTORY_READ})
 _RESPONDING = _READING | {

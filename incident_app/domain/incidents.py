@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from incident_app.domain.errors import BadInput, IncidentAppError, NaiveTime
+from incident_app.domain.lengths import REFERENCE, check_length
 from incident_app.domain.vocabulary import ClockSource
 
 AWARENESS = "awareness"
@@ -48,6 +49,9 @@ def check_opening(opening: Opening, *, now: datetime) -> None:
         check_moment(moment, field=field, now=now)
     if not opening.title.strip():
         raise BadInput(field="title", problem="say in a few words what happened")
+    check_length(opening.title.strip(), field="title")
+    check_length(opening.known_by, field="known_by")
+    check_length(opening.external_reference, field="external_reference", longest=REFERENCE)
     if opening.occurred_from and opening.occurred_until and opening.occurred_until < opening.occurred_from:
         raise BadInput(field="occurred_until", problem="the end lies before the beginning")
     check_awareness(opening.detected_at, opening.aware_at, opening.aware_reason)

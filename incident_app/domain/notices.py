@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from incident_app.domain.errors import BadInput, IncidentAppError
-from incident_app.domain.tables import Document
+from incident_app.domain.errors import BadInput, FaultyFile, IncidentAppError
+from incident_app.domain.tables import Document, read_toml
 from incident_app.domain.vocabulary import Harm, ItemFlag, Language, PersonKind, Relation
 from incident_app.domain.words import Words
 
@@ -89,6 +89,23 @@ def read_facts(text: str, *, file: str) -> tuple[NoticeFact, ...]:
     document.root.finish()
     document.finish()
     return tuple(facts)
+
+
+def read_fact_texts(text: str, *, file: str) -> dict[str, dict[str, str]]:
+    """Read what somebody wrote for a notice: a table of facts per language; FaultyFile names every fault."""
+    faults: list[str] = []
+    facts: dict[str, dict[str, str]] = {}
+    for language, values in read_toml(text, file=file).items():
+        if language not in {member.value for member in Language}:
+            faults.append(f"{language!r} is not one of {', '.join(Language)}; write a table per language, like [ja]")
+        elif not isinstance(values, Mapping):
+            faults.append(f"{language}: must be a table of facts, written [{language}]")
+        else:
+            faults += [f"{language}.{name}: must be text" for name, said in values.items() if not isinstance(said, str)]
+            facts[language] = dict(values)
+    if faults:
+        raise FaultyFile(file=file, faults=faults)
+    return facts
 
 
 def check_facts(needed: Iterable[NoticeFact], facts: Mapping[str, str]) -> None:

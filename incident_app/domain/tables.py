@@ -17,17 +17,24 @@ _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.-]+)\s*\]\]?")
 _KEY = re.compile(r"^\s*\"?([A-Za-z0-9_-]+)\"?\s*=")
 
 
+def read_toml(text: str, *, file: str) -> Mapping[str, object]:
+    """Read TOML; FaultyFile for what is none, for numbers beyond reading and for endless nesting."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise FaultyFile(file=file, faults=["lists or tables are nested too deeply"]) from None
+    except ValueError as fault:  # TOMLDecodeError is one; a number of thousands of digits raises another
+        raise FaultyFile(file=file, faults=[f"not readable as TOML: {fault}"]) from None
+
+
 class Document:
     """One TOML file and everything found wrong with it."""
 
     def __init__(self, text: str, *, file: str) -> None:
         self.file = file
         self.faults: list[str] = []
+        content = read_toml(text, file=file)
         self._line_of = _lines_of_keys(text)
-        try:
-            content = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as fault:
-            raise FaultyFile(file=file, faults=[f"not readable as TOML: {fault}"]) from None
         self.root = Table(content, path="", document=self)
 
     def fault(self, path: str, problem: str) -> None:

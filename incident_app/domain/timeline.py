@@ -24,8 +24,9 @@ class ChainedEvent:
     incident_id: int | None
     kind: str
     actor: str
-    occurred_at: datetime
-    recorded_at: datetime
+    occurred_at: datetime | None
+    recorded_at: datetime | None
+    """None when what is stored is no time: then the columns differ from what was hashed."""
     body: str
     previous_hash: str
     hash: str
@@ -58,8 +59,8 @@ def event_body(
     incident_id: int | None,
     kind: str,
     actor: str,
-    occurred_at: datetime,
-    recorded_at: datetime,
+    occurred_at: datetime | None,
+    recorded_at: datetime | None,
     facts: Mapping[str, object],
 ) -> str:
     """Write the canonical text of an event: what is hashed."""
@@ -82,12 +83,12 @@ def event_hash(previous_hash: str, body: str) -> ContentDigest:
 
 
 def first_break(
-    events: Iterable[ChainedEvent], *, head: tuple[int, str], anchors: Iterable[tuple[int, str]] = ()
+    events: Iterable[ChainedEvent], *, head: tuple[int, str] | None, anchors: Iterable[tuple[int, str]] = ()
 ) -> Break | None:
     """Walk the chain in order of sequence; return the first place where it does not hold, or None.
 
-    `head` is the stored (sequence, hash) of the newest event; `anchors` are (sequence, hash) pairs written down
-    earlier; every one of them must hold, so that a later, forged one cannot hide a true one.
+    `head` is the stored (sequence, hash) of the newest event, None when it is lost; `anchors` are (sequence, hash)
+    pairs written down earlier; every one of them must hold, so that a later, forged one cannot hide a true one.
     """
     expected, previous = 1, str(GENESIS)
     anchored: dict[int, set[str]] = {}
@@ -99,6 +100,8 @@ def first_break(
             return found
         expected, previous = expected + 1, entry.hash
     last = expected - 1
+    if head is None:
+        return _broken(last, Damage.HEAD_DIFFERS, "末尾の控えが失われています", "the stored head is missing")
     beyond = [sequence for sequence in anchored if sequence > last]
     if head[0] > last or beyond:
         return _broken(last + 1, Damage.CUT_OFF, "この記録より後が失われています", "everything from here on is missing")

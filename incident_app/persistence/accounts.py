@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from incident_app.domain.access import Role
-from incident_app.persistence.database import Base, Key
+from incident_app.persistence.database import Base, Key, Text
 from incident_app.persistence.triggers import set_once
 
 
@@ -16,7 +16,7 @@ class User(Base):
     __tablename__ = "users"
 
     id: Mapped[Key]
-    email: Mapped[str] = mapped_column(sa.String(254), unique=True)
+    email: Mapped[str] = mapped_column(Text(254), unique=True)
     name: Mapped[str]
     password_hash: Mapped[str]
     totp_secret: Mapped[str | None]
@@ -62,6 +62,6 @@ class IncidentMember(Base):
     id: Mapped[Key]
     incident_id: Mapped[int] = mapped_column(sa.ForeignKey("incidents.id"))
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
-    role: Mapped[str] = mapped_column(sa.String(40))
+    role: Mapped[str] = mapped_column(Text(40))
     added_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]

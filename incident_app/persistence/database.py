@@ -10,13 +10,76 @@ from typing import Annotated, Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, ExceptionContext
+from sqlalchemy.exc import DataError, DontWrapMixin
 from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from incident_app.domain.digests import canonical_text
+from incident_app.domain.errors import IncidentAppError
 
 Json: TypeAlias = Mapping[str, Any] | list[Any]  # content nobody filters on; its shape belongs to its writer
+
+
+class TextDoesNotFit(IncidentAppError, DontWrapMixin):
+    """A text is longer than the {longest} characters that fit. Shorten it; nothing was saved."""
+
+    ja = "文字数が上限（{longest}文字）を超えています。短くしてください。何も保存していません。"
+
+
+class TextNotStorable(IncidentAppError, DontWrapMixin):
+    """A text holds a character that cannot be stored (NUL or half a character). Remove it; nothing was saved."""
+
+    ja = "保存できない文字（NUL など）が含まれています。取り除いてください。何も保存していません。"
+
+
+class MomentDoesNotFit(IncidentAppError, DontWrapMixin):
+    """A time lies outside the years 1 to 9999 when written in UTC. Correct it; nothing was saved."""
+
+    ja = "協定世界時で西暦1年から9999年の範囲にない時刻があります。直してください。何も保存していません。"
+
+
+class ValueDoesNotFit(IncidentAppError):
+    """A value is outside what the database can hold. Correct it; nothing was saved."""
+
+    ja = "データベースに入らない値があります。直してください。何も保存していません。"
+
+
+class Text(sa.types.TypeDecorator[str]):
+    """Text that fits: SQLite would keep a longer one or a NUL, PostgreSQL fails on either; here both refuse."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def __init__(self, longest: int | None = None) -> None:
+        super().__init__(longest)
+        self.longest = longest
+
+    def process_bind_param(self, value: str | None, _dialect: sa.Dialect) -> str | None:
+        if value is None:
+            return None
+        if not value.isascii() or "\0" in value:
+            check_storable(value)
+        if self.longest is not None and len(value) > self.longest:
+            raise TextDoesNotFit(longest=self.longest)
+        return value
+
+
+class LongTextType(Text):
+    """Text of any length."""
+
+    impl = sa.Text
+    cache_ok = True
+
+
+def check_storable(text: str) -> None:
+    """Refuse a text that no UTF-8 database can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise TextNotStorable from None
+    if "\0" in text:
+        raise TextNotStorable
 
 
 class UtcMoment(sa.types.TypeDecorator[datetime]):
@@ -30,7 +93,10 @@ class UtcMoment(sa.types.TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"naive datetime: {value!r}")
-        return value.astimezone(UTC)
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            raise MomentDoesNotFit from None
 
     def process_result_value(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
         if value is None:
@@ -63,9 +129,9 @@ NAMING = {
 
 Key = Annotated[int, mapped_column(BigKey, primary_key=True)]
 BigInt = Annotated[int, mapped_column(BigKey)]
-Code = Annotated[str, mapped_column(sa.String(80))]
+Code = Annotated[str, mapped_column(Text(80))]
 Digest = Annotated[str, mapped_column(sa.String(64))]
-LongText = Annotated[str, mapped_column(sa.Text)]
+LongText = Annotated[str, mapped_column(LongTextType())]
 
 
 class Base(DeclarativeBase):
@@ -75,7 +141,7 @@ class Base(DeclarativeBase):
         type_annotation_map={
             datetime: UtcMoment(),
             int: sa.Integer(),
-            str: sa.String(300),
+            str: Text(300),
             Json: CanonicalJson(),
             enum.Enum: sa.Enum(
                 enum.Enum,
@@ -97,11 +163,32 @@ def make_engine(url: str, *, for_writing: bool = True) -> Engine:
 
     SQLite loses appends to "database is locked" when a transaction reads first and then writes.
     """
-    engine = sa.create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=not url.startswith("sqlite"))
+    engine = sa.create_engine(
+        url,
+        pool_size=10,
+        max_overflow=20,
+        pool_pre_ping=not url.startswith("sqlite"),
+        hide_parameters=True,  # they hold names and addresses, and an error's text ends in logs and on screens
+    )
+    event.listen(engine, "handle_error", _tell_no_values)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine if for_writing else engine.execution_options(**FOR_READING)
+
+
+def _tell_no_values(context: ExceptionContext) -> IncidentAppError | None:
+    """Take the row out of what a driver says, and answer a value that does not fit with a refusal."""
+    found = context.original_exception
+    diagnosis = getattr(found, "diag", None)  # PostgreSQL's driver: its text repeats the row under DETAIL
+    if diagnosis is not None and diagnosis.message_primary is not None:
+        said = str(diagnosis.message_primary)
+        found.args = (said,)
+        if context.sqlalchemy_exception is not None:
+            context.sqlalchemy_exception.args = (f"({type(found).__name__}) {said}",)
+    if isinstance(found, OverflowError) or isinstance(context.sqlalchemy_exception, DataError):
+        return ValueDoesNotFit()
+    return None
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -20,6 +20,7 @@ from incident_app.persistence.database import SQLITE_PRAGMAS
 from incident_app.persistence.tables import Base
 from incident_app.persistence.timeline import ChainHead
 from incident_app.persistence.triggers import guard_faults, refresh_guards
+from incident_app.persistence.wholeness import definition_faults, foreign_faults
 
 
 class BrokenReferences(IncidentAppError):
@@ -89,7 +90,9 @@ def schema_faults(engine: Engine) -> list[str]:
         if current != newest_revision():
             faults.append(f"schema is at {current}, needed is {newest_revision()}: run `incident-app db upgrade`")
         faults += [f"schema differs: {_in_words(entry)}" for entry in compare_metadata(context, Base.metadata)]
+        faults += definition_faults(connection) if not faults else []  # of another version everything differs
         faults += guard_faults(connection)
+        faults += foreign_faults(connection)
         faults += _pragma_faults(connection)
         return faults
 

@@ -50,6 +50,7 @@ class ChainAnchor(Base):
     sequence: Mapped[BigInt]
     hash: Mapped[Digest]
     placed_where: Mapped[str]
+    """Digest of the text that says where: rows here stay for ever, a text can be erased."""
     at: Mapped[datetime]
 
 

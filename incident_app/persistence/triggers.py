@@ -6,7 +6,7 @@ the chain and its anchors detect the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,6 +157,8 @@ def _guards_of(table: Table, dialect: str) -> Iterator[Guard]:
         "sealed_parent": lambda: _sealed_parent(table, dialect),
         "sealed_child": lambda: _sealed_child(table, dialect),
     }[kind]()
+    if dialect == "sqlite" and kind != "sealed_child":
+        refusals["INSERT"] = (_overwrites(table), "rows are never replaced")
     for action, (condition, reason) in refusals.items():
         yield Guard(
             name=f"{PREFIX}{table.name}_{action.lower()}",
@@ -172,6 +174,26 @@ def _guards_of(table: Table, dialect: str) -> Iterator[Guard]:
         condition="TRUE",
         reason=f"{table.name}: rows are never removed",
     )
+
+
+def _overwrites(table: Table) -> str:
+    """Tell when an insertion on SQLite would replace a row unseen: INSERT OR REPLACE on somebody's plain connection.
+
+    Only with recursive_triggers on, as on every connection of this program, does a replacement run into the guard
+    against removal. The keys are asked for first: they are at hand, and nearly always there is no such row.
+    """
+    same = [_same_key(table.primary_key.columns)]
+    same += [_same_key(part.columns) for part in table.constraints if isinstance(part, sa.UniqueConstraint)]
+    for index in table.indexes:
+        if index.unique:
+            rows = index.dialect_options["sqlite"]["where"]  # a partial index: only such rows can be in the way
+            same.append(_same_key(index.columns) + (f" AND ({rows})" if rows is not None else ""))
+    exists = " OR ".join(f"EXISTS (SELECT 1 FROM {table.name} AS old WHERE {key})" for key in sorted(same))
+    return f"({exists}) AND (SELECT recursive_triggers FROM pragma_recursive_triggers) = 0"
+
+
+def _same_key(columns: Iterable[sa.Column[Any]]) -> str:
+    return " AND ".join(f'old."{column.name}" = NEW."{column.name}"' for column in columns)
 
 
 def _append_only(_table: Table) -> dict[str, tuple[str, str]]:
@@ -194,14 +216,17 @@ def _sealed_parent(table: Table, dialect: str) -> dict[str, tuple[str, str]]:
     }
 
 
-def _sealed_child(table: Table, _dialect: str) -> dict[str, tuple[str, str]]:
+def _sealed_child(table: Table, dialect: str) -> dict[str, tuple[str, str]]:
     parent, key = table.info["parent"], table.info["key"]
 
     def not_building(row: str) -> str:
         return f"NOT EXISTS (SELECT 1 FROM {parent} WHERE {parent}.id = {row}.{key} AND {parent}.status = 'building')"
 
+    inserted = not_building("NEW")
+    if dialect == "sqlite" and key not in table.primary_key.columns:  # else a row of the same key has the same parent
+        inserted += f" OR ({_overwrites(table)})"
     return {
-        "INSERT": (not_building("NEW"), "the parent is sealed"),
+        "INSERT": (inserted, "the parent is sealed"),
         "UPDATE": ("1 = 1", "rows are never changed"),
         "DELETE": (not_building("OLD"), "the parent is sealed"),
     }

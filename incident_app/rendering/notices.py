@@ -7,16 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateSyntaxError, meta
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, meta
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.errors import IncidentAppError, NotFound
 from incident_app.domain.notices import PERSONAL, NoticeFact, PersonalFacts, Statement, check_facts, read_facts
+from incident_app.paths import read_text
 
 PARTS = ("subject.txt", "body.txt", "body.html")
 _PLACEHOLDER = re.compile(r"\[\[\s*([a-z_]+)\s*\]\]")
+LONGEST_TEXT = 200_000
+"""Characters of one part of a notice: a mail that anybody reads is far shorter."""
+FILTERS = frozenset({"default", "d", "e", "escape", "first", "join", "last", "length", "lower", "trim", "upper"})
+METHODS = frozenset({"splitlines", "strip", "split", "startswith", "endswith", "lower", "upper"})
+"""What a template may call: none of them makes a text longer than it was."""
 BULLETS = {"ja": "・", "en": "- "}
 
 
@@ -38,6 +47,18 @@ class NoticeText:
     template_texts: Mapping[str, str]
 
 
+class _Sandbox(SandboxedEnvironment):
+    """A template joins texts: it cannot multiply, raise to a power or format, which make a huge text of a few words."""
+
+    intercepted_binops = frozenset({"*", "**", "%", "//"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401, ARG002
+        raise SecurityError(f"the operator {operator} is not known in a notice")
+
+    def is_safe_callable(self, obj: Any) -> bool:  # noqa: ANN401 - whatever a template names
+        return super().is_safe_callable(obj) and getattr(obj, "__name__", "") in METHODS
+
+
 class NoticeTemplates:
     """The notice templates of an instance: folders kind/language with three parts and their facts."""
 
@@ -47,7 +68,7 @@ class NoticeTemplates:
         self._html = self._environment(escaped=True)
 
     def _environment(self, *, escaped: bool) -> SandboxedEnvironment:
-        environment = SandboxedEnvironment(
+        environment = _Sandbox(
             loader=FileSystemLoader([str(root) for root in self._roots]),
             undefined=StrictUndefined,
             autoescape=escaped,
@@ -56,6 +77,8 @@ class NoticeTemplates:
             lstrip_blocks=True,
         )
         environment.globals.clear()  # a text needs facts, not functions
+        for name in set(environment.filters) - FILTERS:
+            del environment.filters[name]
         return environment
 
     def kinds(self) -> tuple[str, ...]:
@@ -107,12 +130,22 @@ class NoticeTemplates:
 
     def _render(self, name: str, values: Mapping[str, str]) -> str:
         environment = self._html if name.endswith(".html") else self._text
-        return environment.get_template(name).render(values)
+        pieces, length = [], 0
+        try:
+            for piece in environment.get_template(name).generate(values):
+                pieces.append(piece)
+                length += len(piece)
+                if length > LONGEST_TEXT:
+                    raise TemplateFaulty(file=name, problem=f"its text is longer than {LONGEST_TEXT:,} characters")
+        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, RecursionError) as fault:
+            problem = f"{type(fault).__name__}: {fault}" if isinstance(fault, TemplateError) else type(fault).__name__
+            raise TemplateFaulty(file=name, problem=problem) from None
+        return "".join(pieces)
 
     def _source(self, name: str) -> str:
         for root in self._roots:
             if (root / name).is_file():
-                return (root / name).read_text(encoding="utf-8")
+                return read_text(root / name)
         raise NotFound(what="template", name=name)
 
 

@@ -12,10 +12,11 @@ from argon2.exceptions import VerificationError
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.access import Permission, Role, permissions_of
+from incident_app.domain.access import Membership, Permission, Role, permissions_of
 from incident_app.domain.errors import BadInput, Forbidden, IncidentAppError, NotFound
 from incident_app.domain.events import MemberAdded, RoleGranted, UserAdded
 from incident_app.domain.ids import Actor, IncidentId, UserId
+from incident_app.domain.lengths import ADDRESS, check_length
 from incident_app.persistence.accounts import IncidentMember, RoleGrant, User
 from incident_app.services.transaction import Transaction, reading, recording, transaction
 
@@ -52,6 +53,8 @@ class Account:
     name: str
     language: str
     roles: frozenset[Role]
+    sessions_valid_from: datetime
+    """Changes when the account signs out; a session begun before is over."""
 
     @property
     def actor(self) -> Actor:
@@ -89,6 +92,8 @@ def add_user(
         raise BadInput(field="password", problem=f"at least {SHORTEST_PASSWORD} characters are needed")
     if "@" not in email:
         raise BadInput(field="email", problem="this is not an e-mail address")
+    check_length(email, field="email", longest=ADDRESS)
+    check_length(name, field="name")
     password_hash = (hasher or PasswordHasher()).hash(password)
     with transaction(engine, actor=actor, now=now) as act:
         if act.session.scalar(sa.select(User.id).where(User.email == email.lower())):
@@ -126,24 +131,44 @@ def _grant(act: Transaction, user_id: int, role: Role, actor: Actor) -> None:
 def sign_in(
     engine: Engine, *, email: str, password: str, now: datetime, hasher: PasswordHasher | None = None
 ) -> Account:
-    """Check a password. Five failures lock the account for 15 minutes; the refusal never says which part was wrong."""
+    """Check a password. Five failures lock the account for 15 minutes; the refusal never says which part was wrong.
+
+    A try is counted before its password is checked, so that guesses made at once get no more tries than five.
+    """
     verifier = hasher or PasswordHasher()
-    with reading(engine) as session:
-        user = session.scalars(sa.select(User).where(User.email == email.strip().lower(), User.active)).one_or_none()
+    user = _count_try(engine, email, now)
     right = _password_is_right(verifier, user.password_hash if user else _nobodys_hash(verifier), password)
-    if user is None or (user.locked_until and user.locked_until > now):
+    if user is None or not right:
         raise SignInRefused
     with recording(engine) as session:
-        failures = 0 if right else user.failed_logins + 1
-        locked_until = now + LOCKED_FOR if failures >= FAILURES_BEFORE_LOCK else None
-        session.execute(
-            sa.update(User)
-            .where(User.id == user.id)
-            .values(failed_logins=0 if locked_until else failures, locked_until=locked_until),
-        )
-    if not right:
-        raise SignInRefused
+        session.execute(sa.update(User).where(User.id == user.id).values(failed_logins=0, locked_until=None))
     return get_account(engine, UserId(user.id))
+
+
+def _count_try(engine: Engine, email: str, now: datetime) -> sa.Row[int, str] | None:
+    """Count one more try and return the account's number and hash; None when there is none or it is locked."""
+    is_last = User.failed_logins + 1 >= FAILURES_BEFORE_LOCK
+    count = (
+        sa.update(User)
+        .where(User.email == email.strip().lower(), User.active)
+        .where(sa.or_(User.locked_until.is_(None), User.locked_until <= now))
+        .values(
+            failed_logins=sa.case((is_last, 0), else_=User.failed_logins + 1),
+            locked_until=sa.case((is_last, now + LOCKED_FOR), else_=None),
+        )
+        .returning(User.id, User.password_hash)
+    )
+    with recording(engine) as session:
+        return session.execute(count).one_or_none()
+
+
+def sign_out(engine: Engine, user_id: UserId, *, now: datetime) -> None:
+    """End every session of an account: a cookie that was copied before opens nothing afterwards."""
+    with recording(engine) as session:
+        before = session.scalar(sa.select(User.sessions_valid_from).where(User.id == user_id))
+        if before is not None:
+            later = max(now, before + timedelta(microseconds=1))  # a clock that stands still or goes back ends it too
+            session.execute(sa.update(User).where(User.id == user_id).values(sessions_valid_from=later))
 
 
 @lru_cache(maxsize=4)
@@ -218,6 +243,8 @@ def add_member(
     engine: Engine, incident_id: IncidentId, user_id: UserId, *, role: str, actor: Actor, now: datetime
 ) -> None:
     """Let one more person see an incident. Adding somebody twice changes nothing."""
+    if role not in set(Membership):
+        raise BadInput(field="role", problem="choose lead, member, approver or observer")
     with reading(engine) as session:
         live = sa.select(IncidentMember.id).where(
             IncidentMember.incident_id == incident_id,
@@ -240,4 +267,11 @@ def _account(session: Session, user: User) -> Account:
     roles = session.scalars(
         sa.select(RoleGrant.role).where(RoleGrant.user_id == user.id, RoleGrant.revoked_at.is_(None))
     )
-    return Account(id=UserId(user.id), email=user.email, name=user.name, language=user.language, roles=frozenset(roles))
+    return Account(
+        id=UserId(user.id),
+        email=user.email,
+        name=user.name,
+        language=user.language,
+        roles=frozenset(roles),
+        sessions_valid_from=user.sessions_valid_from,
+    )

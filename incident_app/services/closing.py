@@ -11,7 +11,12 @@ from incident_app.services.commitment import discharge_promises
 from incident_app.services.incidents import close_incident
 
 
-def settle_and_close(engine: Engine, incident_id: IncidentId, *, actor: Actor, now: datetime) -> None:
-    """Settle the promises as they stand, then close; refused while a duty is open, undecided or open again."""
+def settle_and_close(
+    engine: Engine, incident_id: IncidentId, *, reason: str | None = None, actor: Actor, now: datetime
+) -> None:
+    """Settle the promises as they stand, then close; refused while a duty is open, undecided or open again.
+
+    An incident of which no impact was ever determined needs a reason.
+    """
     discharge_promises(engine, incident_id, actor=actor, now=now)
-    close_incident(engine, incident_id, actor=actor, now=now)
+    close_incident(engine, incident_id, reason=reason, actor=actor, now=now)

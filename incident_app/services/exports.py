@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -28,6 +29,14 @@ from incident_app.services.commitment import commitment_rows
 from incident_app.services.timeline import chain_head, entries
 from incident_app.services.transaction import reading, transaction
 
+HandOver = Callable[[str], None]
+"""Writes an export where it was asked for; called before the export is recorded, outside any transaction."""
+
+
+def keep_in_hand(_text: str) -> None:
+    """Write nothing: the caller hands the returned text over."""
+
+
 FORMATS = ("csv", "json", "markdown")
 OUTCOME_COLUMNS = (
     "delivery_id",
@@ -53,6 +62,7 @@ def export_timeline(
     *,
     language: str = "ja",
     purpose: str,
+    hand_over: HandOver = keep_in_hand,
     actor: Actor,
     now: datetime,
 ) -> str:
@@ -65,6 +75,7 @@ def export_timeline(
         text = timeline_json(rows, head=head)
     else:
         text = timeline_markdown(rows, language=language, head=head)
+    hand_over(text)
     _record(engine, incident_id, "timeline", len(rows), text, purpose, actor=actor, now=now)
     return text
 
@@ -76,6 +87,7 @@ def export_commitment(
     *,
     language: str = "ja",
     purpose: str,
+    hand_over: HandOver = keep_in_hand,
     actor: Actor,
     now: datetime,
 ) -> str:
@@ -88,6 +100,7 @@ def export_commitment(
         text = commitment_json(rows)
     else:
         text = commitment_markdown(rows, language=language)
+    hand_over(text)
     _record(engine, incident_id, "commitment", len(rows), text, purpose, actor=actor, now=now)
     return text
 

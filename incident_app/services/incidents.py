@@ -16,8 +16,10 @@ from incident_app.domain.errors import BadInput, IllegalMove, NotFound
 from incident_app.domain.events import ClockStarted, IncidentClosed, IncidentOpened
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.incidents import AWARENESS, DETECTION, Opening, check_awareness, check_moment, check_opening
-from incident_app.domain.vocabulary import ClockSource, DutyStatus, Phase
+from incident_app.domain.lengths import check_length
+from incident_app.domain.vocabulary import BuildStatus, ClockSource, DutyStatus, Phase
 from incident_app.persistence.accounts import IncidentMember
+from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.incidents import ClockStart, Incident
 from incident_app.persistence.obligations import Obligation
 from incident_app.services.accounts import Account, join_incident, require_membership, user_of
@@ -116,6 +118,7 @@ def record_awareness(
 ) -> None:
     """Record when we became aware, or correct it: an earlier entry stays and is pointed to (C9)."""
     check_moment(aware_at, field="aware_at", now=now)
+    check_length(known_by, field="known_by")
     with transaction(engine, actor=actor, now=now) as act:
         row = get_row(act.session, incident_id)
         check_awareness(row.detected_at, aware_at, reason)
@@ -184,8 +187,10 @@ def anchors_of(session: Session, row: Incident) -> dict[str, datetime | None]:
     return {"detected": row.detected_at, "aware": aware.at if aware else None, "opened": row.opened_at}
 
 
-def close_incident(engine: Engine, incident_id: IncidentId, *, actor: Actor, now: datetime) -> None:
-    """Close an incident whose duties are all settled."""
+def close_incident(
+    engine: Engine, incident_id: IncidentId, *, reason: str | None = None, actor: Actor, now: datetime
+) -> None:
+    """Close an incident whose duties are all settled; one whose impact nobody determined needs a reason."""
     with transaction(engine, actor=actor, now=now) as act:
         row = get_row(act.session, incident_id)
         if row.phase is Phase.CLOSED:
@@ -198,8 +203,21 @@ def close_incident(engine: Engine, incident_id: IncidentId, *, actor: Actor, now
         )
         if unsettled:
             raise BadInput(field="incident", problem=f"{unsettled} duties are still open or undecided")
+        if not (reason or "").strip() and not _is_determined(act.session, incident_id):
+            raise BadInput(field="reason", problem="no impact was determined; say why it is closed all the same")
         row.phase, row.closed_at = Phase.CLOSED, now
-        act.record(IncidentClosed(reference=row.reference), incident=incident_id)
+        kept = act.keep_text(reason.strip()) if reason and reason.strip() else None
+        act.record(
+            IncidentClosed(reference=row.reference, reason_digest=kept.digest if kept else None), incident=incident_id
+        )
+
+
+def _is_determined(session: Session, incident_id: IncidentId) -> bool:
+    """Tell whether there is a sealed determination: without one no duty can have been derived."""
+    sealed = sa.select(ImpactDetermination.id).where(
+        ImpactDetermination.incident_id == incident_id, ImpactDetermination.status == BuildStatus.SEALED
+    )
+    return session.scalar(sealed.limit(1)) is not None
 
 
 def list_incidents(engine: Engine, account: Account) -> list[IncidentView]:

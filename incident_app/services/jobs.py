@@ -179,15 +179,17 @@ def _import(
     path = tools.uploads / f"{wanted['digest']}.csv"
     if not path.is_file():
         raise NotFound(what="uploaded file", name=str(wanted["digest"])[:12])
-    import_file(
-        engine,
-        path.read_bytes(),
-        address_key=tools.address_key,
-        keep_good=bool(wanted["keep_good"]),
-        actor=actor,
-        now=now,
-    )
-    path.unlink()
+    try:
+        import_file(
+            engine,
+            path.read_bytes(),
+            address_key=tools.address_key,
+            keep_good=bool(wanted["keep_good"]),
+            actor=actor,
+            now=now,
+        )
+    finally:  # a refused file holds names and addresses all the same; whoever has it hands it in again
+        path.unlink(missing_ok=True)
 
 
 _WORK: Mapping[JobKind, Work] = {JobKind.DETERMINE: _determine, JobKind.FILL: _fill, JobKind.IMPORT: _import}

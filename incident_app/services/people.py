@@ -14,6 +14,7 @@ from incident_app.domain.delivery import SETTLED_STANDINGS, Standing
 from incident_app.domain.errors import BadInput, NotFound, NothingYet
 from incident_app.domain.events import PeopleInformed, PeopleListed
 from incident_app.domain.ids import Actor, IncidentId
+from incident_app.domain.lengths import check_length
 from incident_app.domain.vocabulary import BuildStatus, Certainty, Language, Purpose
 from incident_app.persistence.affected import patterns_between
 from incident_app.persistence.bulk import insert_new
@@ -32,6 +33,10 @@ class Listed:
     added: int
     changed: int
     exempted: int
+
+
+LONGEST_WAY = 60
+"""Characters that say how somebody was told: what the column of a person holds."""
 
 
 class NumbersUnknown(NotFound):
@@ -275,18 +280,25 @@ def record_told(
         raise BadInput(field="standing", problem="a delivered mail sets this by itself; record another way of telling")
     if not reason.strip():
         raise BadInput(field="reason", problem="say how and by whom the person was told, or why nobody has to")
+    check_length(how, field="how", longest=LONGEST_WAY)
     with transaction(engine, actor=actor, now=now) as act:
         people = _named(act.session, incident_id, purpose, customer_numbers)
         if len(people) != len(set(customer_numbers)):
             raise NumbersUnknown(unknown=len(set(customer_numbers)) - len(people))
-        text = act.keep_text(reason)
+        text, way = act.keep_text(reason), act.keep_text(how)
         for person in people:
             person.standing, person.standing_since, person.how = standing, now, how
             person.reason_text_id = text.id
             if standing is Standing.INFORMED_OTHERWISE:
                 person.told_item_set_id = person.item_set_id
         act.record(
-            PeopleInformed(purpose=purpose, standing=standing, people=len(people), how=how, reason_digest=text.digest),
+            PeopleInformed(
+                purpose=purpose,
+                standing=standing,
+                people=len(people),
+                how_digest=way.digest,
+                reason_digest=text.digest,
+            ),
             incident=incident_id,
         )
         return len(people)

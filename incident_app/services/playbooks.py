@@ -35,6 +35,12 @@ class SameVersionOtherText(IncidentAppError):
     ja = "{kind} {code} の版 {version} は、別の内容で読み込み済みです。ファイルの版を上げてください。"
 
 
+class AlreadyStored(IncidentAppError):
+    """{kind} {code} version {version} is stored already."""
+
+    ja = "{kind} {code} の版 {version} は読み込み済みです。"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Playbook:
     """One stored version of a playbook file."""
@@ -51,23 +57,32 @@ def store_playbook(
     engine: Engine, kind: PlaybookKind, *, code: str, version: str, content: str, actor: Actor, now: datetime
 ) -> Playbook | None:
     """Store a version of a playbook that was read without fault; None when exactly this text is stored already."""
-    digest = digest_of([kind, content])
     with reading(engine) as session:
-        known = session.scalars(
-            sa.select(PlaybookVersion).where(
-                PlaybookVersion.kind == kind, PlaybookVersion.code == code, PlaybookVersion.version == version
-            ),
-        ).one_or_none()
-    if known is not None:
-        if known.digest != digest:
-            raise SameVersionOtherText(kind=kind, code=code, version=version)
+        if is_stored(session, kind, code=code, version=version, content=content):
+            return None
+    try:
+        with transaction(engine, actor=actor, now=now) as act:
+            return add_version(act, kind, code=code, version=version, content=content)
+    except AlreadyStored:  # by another process that started at the same time
         return None
-    with transaction(engine, actor=actor, now=now) as act:
-        return add_version(act, kind, code=code, version=version, content=content)
+
+
+def is_stored(session: Session, kind: PlaybookKind, *, code: str, version: str, content: str) -> bool:
+    """Tell whether exactly this text is stored; the same version with another text is refused."""
+    known = session.scalars(
+        sa.select(PlaybookVersion.digest).where(
+            PlaybookVersion.kind == kind, PlaybookVersion.code == code, PlaybookVersion.version == version
+        ),
+    ).one_or_none()
+    if known is not None and known != digest_of([kind, content]):
+        raise SameVersionOtherText(kind=kind, code=code, version=version)
+    return known is not None
 
 
 def add_version(act: Transaction, kind: PlaybookKind, *, code: str, version: str, content: str) -> Playbook:
-    """Store a version inside a larger act."""
+    """Store a version inside a larger act; AlreadyStored ends the act when another one was faster."""
+    if is_stored(act.session, kind, code=code, version=version, content=content):
+        raise AlreadyStored(kind=kind, code=code, version=version)
     row = PlaybookVersion(
         kind=kind,
         code=code,

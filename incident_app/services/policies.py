@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from incident_app.domain.policy_inventory import with_policy
 from incident_app.persistence.playbooks import Commitment
 from incident_app.services.inventory import current_inventory
 from incident_app.services.inventory_store import mark_source, store_inventory, stores_from
-from incident_app.services.playbooks import PlaybookKind, SameVersionOtherText, add_version, get_newest, newest
+from incident_app.services.playbooks import AlreadyStored, PlaybookKind, add_version, get_newest, is_stored, newest
 from incident_app.services.transaction import Transaction, reading, transaction
 
 FROM_POLICY = "policy"
@@ -29,12 +30,9 @@ def load_policy(engine: Engine, text: str, *, file: str, actor: Actor, now: date
     """
     policy = read_policy(text, file=file)
     with reading(engine) as session:
-        for known in newest(session, PlaybookKind.POLICY):
-            if (known.code, known.version) == (policy.code, policy.version):
-                if known.content != text:
-                    raise SameVersionOtherText(kind=PlaybookKind.POLICY, code=policy.code, version=policy.version)
-                return policy
-    with transaction(engine, actor=actor, now=now) as act:
+        if is_stored(session, PlaybookKind.POLICY, code=policy.code, version=policy.version, content=text):
+            return policy
+    with suppress(AlreadyStored), transaction(engine, actor=actor, now=now) as act:  # another process may be faster
         version = add_version(act, PlaybookKind.POLICY, code=policy.code, version=policy.version, content=text)
         _store_inventory(act, policy)
         for position, part in enumerate(policy.commitments):

@@ -13,6 +13,7 @@ from incident_app.domain.ids import Actor
 from incident_app.domain.regimes import read_regime
 from incident_app.domain.responses import read_response
 from incident_app.domain.severity_methods import read_method
+from incident_app.paths import read_text
 from incident_app.services.campaigns import Sender
 from incident_app.services.inventory_files import apply_import, plan_import
 from incident_app.services.playbooks import PlaybookKind, newest, store_playbook
@@ -37,7 +38,7 @@ def load_playbooks(engine: Engine, files: Files, *, policy: str, actor: Actor, n
         ("severity", PlaybookKind.SEVERITY, read_method),
     ):
         for path in files(folder):
-            text = path.read_text(encoding="utf-8")
+            text = read_text(path)
             found = read(text, file=path.name)
             version = found.version.partition("+")[0]
             stored = store_playbook(engine, kind, code=found.code, version=version, content=text, actor=actor, now=now)
@@ -48,7 +49,7 @@ def load_playbooks(engine: Engine, files: Files, *, policy: str, actor: Actor, n
 def _load_policy(engine: Engine, path: Path, *, actor: Actor, now: datetime) -> int:
     with reading(engine) as session:
         before = len(newest(session, PlaybookKind.POLICY))
-    load_policy(engine, path.read_text(encoding="utf-8"), file=path.name, actor=actor, now=now)
+    load_policy(engine, read_text(path), file=path.name, actor=actor, now=now)
     with reading(engine) as session:
         return len(newest(session, PlaybookKind.POLICY)) - before
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -16,6 +16,7 @@ from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.events import ChainAnchored, NoteCorrected, NoteRecorded, summary
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.incidents import check_moment
+from incident_app.domain.lengths import check_length
 from incident_app.domain.timeline import Break, ChainedEvent, first_break
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.timeline import ChainAnchor, ChainHead, EventRow, TextRow
@@ -24,6 +25,9 @@ from incident_app.services.accounts import names_by_actor
 from incident_app.services.transaction import reading, transaction
 
 FETCH = 1_000
+BEYOND = 2**63
+TEXTS = ("text_digest", "how_digest", "place_digest", "reason_digest", "result_digest")
+"""Facts that refer to texts kept apart, in the order in which an entry shows them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,28 +42,59 @@ class Verification:
 def verify_timeline(engine: Engine) -> Verification:
     """Walk the whole chain and name the first altered, removed or reordered event, if any."""
     with reading(engine) as session:
-        head = session.execute(sa.select(ChainHead.sequence, ChainHead.hash)).one()
-        anchors = [(row.sequence, row.hash) for row in session.scalars(sa.select(ChainAnchor))]
+        found = session.execute(sa.select(ChainHead.sequence, ChainHead.hash)).one_or_none()
+        head = None if found is None else (_place(found.sequence), found.hash)
+        anchors = session.execute(sa.select(ChainAnchor.sequence, ChainAnchor.hash))
+        written_down = [(_place(sequence), hash_then) for sequence, hash_then in anchors]
         with closing(_stored_events(session)) as stored:
-            broken = first_break(stored, head=(head.sequence, head.hash), anchors=anchors)
-        return Verification(events=head.sequence, head_hash=head.hash, broken=broken)
+            broken = first_break(stored, head=head, anchors=written_down)
+        return Verification(events=head[0] if head else 0, head_hash=head[1] if head else "", broken=broken)
 
 
 def _stored_events(session: Session) -> Generator[ChainedEvent, None, None]:
-    query = sa.select(EventRow).order_by(EventRow.sequence).execution_options(yield_per=FETCH)
-    with closing(session.scalars(query)) as rows:  # a walk that stops at the first break leaves no cursor open
-        for row in rows:
+    """Yield the events as they are stored, whatever stands in their columns: a forged one is to be named."""
+    query = (
+        sa.select(
+            EventRow.sequence,
+            EventRow.incident_id,
+            EventRow.kind,
+            EventRow.actor,
+            sa.type_coerce(EventRow.occurred_at, sa.String),
+            sa.type_coerce(EventRow.recorded_at, sa.String),
+            EventRow.body,
+            EventRow.previous_hash,
+            EventRow.hash,
+        )
+        .order_by(EventRow.sequence)
+        .execution_options(yield_per=FETCH)
+    )
+    with closing(session.execute(query)) as rows:  # a walk that stops at the first break leaves no cursor open
+        for sequence, incident_id, kind, actor, occurred_at, recorded_at, body, previous_hash, event_hash in rows:
             yield ChainedEvent(
-                sequence=row.sequence,
-                incident_id=row.incident_id,
-                kind=row.kind,
-                actor=row.actor,
-                occurred_at=row.occurred_at,
-                recorded_at=row.recorded_at,
-                body=row.body,
-                previous_hash=row.previous_hash,
-                hash=row.hash,
+                sequence=sequence,
+                incident_id=incident_id,
+                kind=kind,
+                actor=actor,
+                occurred_at=_moment(occurred_at),
+                recorded_at=_moment(recorded_at),
+                body=body,
+                previous_hash=previous_hash,
+                hash=event_hash,
             )
+
+
+def _moment(stored: object) -> datetime | None:
+    """Read a stored time without trusting it: SQLite keeps whatever was written."""
+    try:
+        found = stored if isinstance(stored, datetime) else datetime.fromisoformat(str(stored))
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _place(stored: object) -> int:
+    """Read a stored place in the chain; what is no number lies beyond every event, so that it is found."""
+    return stored if isinstance(stored, int) else BEYOND
 
 
 def chain_head(engine: Engine) -> tuple[int, str]:
@@ -96,7 +131,7 @@ def _texts(session: Session, rows: list[EventRow]) -> dict[str, str]:
 
 def _text_digests(row: EventRow) -> list[str]:
     facts = json.loads(row.body)["facts"]
-    return [facts[name] for name in ("text_digest", "reason_digest", "result_digest") if facts.get(name)]
+    return [facts[name] for name in TEXTS if facts.get(name)]
 
 
 def _entry(row: EventRow, reference: str | None, names: dict[str, str], texts: dict[str, str]) -> TimelineEntry:
@@ -146,8 +181,12 @@ def correct_note(
 
 def anchor_chain(engine: Engine, *, placed_where: str, actor: Actor, now: datetime) -> tuple[int, str]:
     """Write the head of the chain down, so that a cut-off end is found later; return what to keep elsewhere."""
+    if not placed_where.strip():
+        raise BadInput(field="placed_where", problem="say where it is written down")
+    check_length(placed_where, field="placed_where")
     with transaction(engine, actor=actor, now=now) as act:
         sequence, head_hash = act.sequence, act.head_hash
-        act.session.add(ChainAnchor(sequence=sequence, hash=head_hash, placed_where=placed_where, at=now))
-        act.record(ChainAnchored(anchored=sequence, hash=head_hash, placed_where=placed_where))
+        place = act.keep_text(placed_where.strip())
+        act.session.add(ChainAnchor(sequence=sequence, hash=head_hash, placed_where=place.digest, at=now))
+        act.record(ChainAnchored(anchored=sequence, hash=head_hash, place_digest=place.digest))
         return sequence, head_hash

@@ -144,6 +144,15 @@ def typed(name: str) -> str:
     return flask.request.form.get(name, "").strip()
 
 
+LONGEST_NUMBER = 18
+"""Digits that every database can hold."""
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a text is a whole number that something can have; "²" is a digit and no number."""
+    return text.isdecimal() and len(text) <= LONGEST_NUMBER
+
+
 def names_of_data(**_place: str) -> dict[str, str]:
     """Return what the reader calls each store, company, item and category of the inventory, by its code."""
     at = 0 if language() == "ja" else 1

@@ -103,7 +103,7 @@ def ask_approval(reference: str, campaign_id: int) -> Response:
 def start(reference: str, campaign_id: int) -> Response:
     wave = _wave(reference, campaign_id)
     digits = unicodedata.normalize("NFKC", context.typed("count")).replace(",", "").replace("、", "")
-    if not digits.isdecimal():
+    if not context.is_number(digits):
         raise BadInput(field="count", problem="type the number of messages")
     dispatch.start_campaign(
         context.engine(), wave.id, typed_count=int(digits), actor=context.account().actor, now=context.now()

@@ -46,6 +46,8 @@ def _forbidden(_error: Forbidden) -> Answer:
 
 def _refused(error: IncidentAppError) -> Answer:
     """Show the form again with the reason on top and everything typed still in it."""
+    if isinstance(error, NotFound) and _is_in_address(error):
+        return _not_found(error)
     view = flask.current_app.view_functions.get(flask.request.endpoint or "")
     shown: FormShown | None = getattr(view, "form_shown", None)
     try:
@@ -61,6 +63,12 @@ def _refused(error: IncidentAppError) -> Answer:
     if isinstance(error, NotFound) and flask.request.method == "GET":
         return _not_found(error)
     return _page(422, phrase("error.refused", language()), said(error, language(), now()))
+
+
+def _is_in_address(error: NotFound) -> bool:
+    """Tell whether it is the address itself that names what does not exist, or not for this incident."""
+    name = str(error.facts.get("name", ""))
+    return any(str(value) == name for value in (flask.request.view_args or {}).values())
 
 
 def _refusal(error: IncidentAppError, shown: FormShown) -> Refusal:

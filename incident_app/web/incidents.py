@@ -107,7 +107,13 @@ def awareness(reference: str) -> Response:
 @shown_at("incidents.overview")
 def close(reference: str) -> Response:
     view = context.incident_of(reference)
-    closing.settle_and_close(context.engine(), view.id, actor=context.account().actor, now=context.now())
+    closing.settle_and_close(
+        context.engine(),
+        view.id,
+        reason=context.typed("reason") or None,
+        actor=context.account().actor,
+        now=context.now(),
+    )
     context.done("closing.closed")
     return flask.redirect(flask.url_for("incidents.overview", reference=reference))
 
@@ -118,7 +124,7 @@ def close(reference: str) -> Response:
 def add_member(reference: str) -> Response:
     view = context.incident_of(reference)
     chosen = context.typed("user_id")
-    if not chosen.isdigit():
+    if not context.is_number(chosen):
         raise BadInput(field="user_id", problem="choose somebody")
     joining = accounts.get_account(context.engine(), UserId(int(chosen)))
     accounts.add_member(

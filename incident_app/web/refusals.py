@@ -215,6 +215,8 @@ LABELS = {
     "file": "scope.file",
     "format": "timeline.format",
     "harms": "scope.harms",
+    "how": "dispatch.how",
+    "known_by": "incident.known_by",
     "incidents.awareness:reason": "incident.aware_reason",
     "items": "impact.items",
     "merging.dismiss:reason": "merging.reason_dismiss",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import traceback
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -14,7 +15,14 @@ from sqlalchemy.orm import Session
 from incident_app.domain.digests import digest_of
 from incident_app.domain.vocabulary import BuildStatus
 from incident_app.persistence.customers import Import, ItemSet
-from incident_app.persistence.database import SQLITE_PRAGMAS
+from incident_app.persistence.database import (
+    SQLITE_PRAGMAS,
+    MomentDoesNotFit,
+    TextDoesNotFit,
+    TextNotStorable,
+    ValueDoesNotFit,
+)
+from incident_app.persistence.timeline import ChainAnchor
 
 NOW = datetime(2026, 11, 20, 8, 20, tzinfo=UTC)
 
@@ -95,3 +103,42 @@ def test_every_connection_to_sqlite_has_the_safe_settings(engine: Engine) -> Non
             found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in shown}
             assert found == shown
             connection.rollback()
+
+
+@pytest.mark.parametrize("text", ["x" * 301, "a\0b", "\ud800"])
+def test_a_text_that_does_not_fit_is_refused_alike_on_both_databases(engine: Engine, text: str) -> None:
+    row = ChainAnchor(sequence=1, hash="h" * 64, placed_where=text, at=NOW)
+    with pytest.raises((TextDoesNotFit, TextNotStorable)), Session(engine) as session, session.begin():
+        session.add(row)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(ChainAnchor)) == 0
+
+
+def test_a_time_that_no_year_of_utc_holds_is_refused(engine: Engine) -> None:
+    first = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9)))
+    with pytest.raises(MomentDoesNotFit), Session(engine) as session, session.begin():
+        session.add(an_import(first))
+
+
+def test_a_number_that_the_database_cannot_hold_is_refused(engine: Engine) -> None:
+    with pytest.raises(ValueDoesNotFit), Session(engine) as session, session.begin():
+        session.add(ChainAnchor(sequence=10**30, hash="h" * 64, placed_where="x", at=NOW))
+
+
+def test_what_a_database_refuses_is_told_without_the_values(engine: Engine) -> None:
+    """PostgreSQL's driver repeats the whole row under DETAIL, and the library lists the parameters."""
+    who, where = "山田花子", "secret.person@example.jp"
+    statement = sa.text(
+        "INSERT INTO users (email, name, password_hash, language, active, failed_logins, sessions_valid_from) "
+        "VALUES (:email, :name, 'x', 'ja', :active, 0, '2026-11-20 08:20:00')"
+    )
+    values = {"email": where, "name": who, "active": True}
+    with engine.begin() as connection:
+        connection.execute(statement, values)
+    for wrong in (values, {**values, "email": where + "2", "active": None}):
+        with pytest.raises(sa.exc.IntegrityError) as refusal, engine.begin() as connection:
+            connection.execute(statement, wrong)
+        told = "".join(traceback.format_exception(refusal.value)) + repr(refusal.value.orig)
+        assert who not in told
+        assert where not in told
+        assert "users" in told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -170,6 +172,48 @@ def test_every_guarded_table_refuses_on_real_rows(instance: Engine) -> None:
                     assert "named columns" in refuses(instance, f'UPDATE {name} SET "{column.name}" = NULL')
 
 
+@pytest.mark.parametrize("instance_url", ["sqlite"], indirect=True)
+def test_a_plain_connection_replaces_no_guarded_row_by_its_number_or_any_other_key(instance: Engine) -> None:
+    builders.with_customers(instance)
+    incident = builders.an_incident(instance)
+    builders.determined(instance, incident.id, builders.a_scope("member-db"))
+    builders.a_wave(instance, incident.id, builders.a_notice(instance, incident.id))
+    a_text(instance)
+    with closing(sqlite3.connect(str(instance.url.database))) as plain:
+        plain.isolation_level = None
+        assert plain.execute("PRAGMA recursive_triggers").fetchone() == (0,)
+        tried = 0
+        for name in sorted(GUARDED):
+            before = plain.execute(f"SELECT * FROM {name}").fetchall()
+            if before:
+                with pytest.raises(sqlite3.IntegrityError, match=f"{name}: "):
+                    plain.execute(f"INSERT OR REPLACE INTO {name} SELECT * FROM {name} LIMIT 1")
+                assert plain.execute(f"SELECT * FROM {name}").fetchall() == before
+                tried += 1
+        with pytest.raises(sqlite3.IntegrityError, match="texts: rows are never replaced"):
+            plain.execute(
+                "INSERT OR REPLACE INTO texts (id, body, digest) SELECT id + 1000, 'other', digest FROM texts"
+            )
+        plain.execute("INSERT INTO texts (body, digest) VALUES ('one more', 'x')")
+    assert tried > 20
+
+
+@pytest.mark.parametrize("instance_url", ["sqlite"], indirect=True)
+def test_a_plain_connection_moves_no_sealed_row_below_a_parent_that_is_building(instance: Engine) -> None:
+    builders.with_customers(instance)
+    incident = builders.an_incident(instance)
+    builders.determined(instance, incident.id, builders.a_scope("member-db"))
+    names = Base.metadata.tables["impact_determinations"].columns.keys()
+    other = {"id": "99", "version": "99", "status": "'building'", "inputs_digest": "'other'"}
+    copied = ", ".join(other.get(name, f'"{name}"') for name in names)
+    patterns = Base.metadata.tables["impact_patterns"].columns.keys()
+    moved = ", ".join({"determination_id": "99"}.get(name, f'"{name}"') for name in patterns)
+    with closing(sqlite3.connect(str(instance.url.database))) as plain:
+        plain.execute(f"INSERT INTO impact_determinations SELECT {copied} FROM impact_determinations LIMIT 1")
+        with pytest.raises(sqlite3.IntegrityError, match="impact_patterns"):
+            plain.execute(f"INSERT OR REPLACE INTO impact_patterns SELECT {moved} FROM impact_patterns")
+
+
 def test_every_named_column_and_parent_of_a_guard_exists() -> None:
     for table in GUARDED.values():
         for name in (*table.info.get("settable", ()), *table.info.get("erasable", ())):
@@ -182,7 +226,7 @@ def test_every_named_column_and_parent_of_a_guard_exists() -> None:
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_every_guarded_table_has_a_trigger_for_each_way_to_change_it(dialect: str) -> None:
-    actions = {"UPDATE", "DELETE"} | ({"TRUNCATE"} if dialect == "postgresql" else set())
+    actions = {"UPDATE", "DELETE"} | ({"TRUNCATE"} if dialect == "postgresql" else {"INSERT"})
     found: dict[str, set[str]] = {}
     for guard in expected_guards(dialect).values():
         found.setdefault(guard.table, set()).add(guard.action)

@@ -21,6 +21,7 @@ from incident_app.persistence.timeline import ChainHead
 from incident_app.persistence.triggers import refresh_guards
 
 VERSIONS = "alembic_version"
+DECISIONS, FOUR_EYES = "ALTER TABLE approval_decisions", "ck_approval_decisions_four_eyes"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -124,7 +125,9 @@ def test_a_guard_that_fires_at_another_time_or_place_is_named(engine: Engine, he
         drop_guard(engine, "guard_item_sets_update", "item_sets"),
         f"CREATE TRIGGER guard_item_sets_update {header} EXECUTE FUNCTION guard_item_sets_update()",
     )
-    (fault,) = schema.schema_faults(engine)
+    fault, *others = schema.schema_faults(engine)
+    elsewhere = "mail_domains: trigger guard_item_sets_update is not of this program"
+    assert others == ([] if "item_sets" in header else [elsewhere])
     what = "was changed" if "item_sets" in header else "is missing"
     assert fault.startswith(f"item_sets: trigger guard_item_sets_update {what}")
     with engine.begin() as connection:
@@ -215,6 +218,73 @@ def test_the_migrations_build_what_is_declared_with_every_check_and_its_name(emp
     checks = [(table, name) for table, kind, name, *_ in declared if kind == "check"]
     assert len(checks) > 30
     assert [name for table, name in checks if not name.startswith(f"ck_{table}_")] == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        (
+            "ALTER TABLE approval_decisions DROP CONSTRAINT ck_approval_decisions_four_eyes",
+            "approval_decisions: ck_approval_decisions_four_eyes is missing",
+        ),
+        (
+            "ALTER TABLE campaigns DROP CONSTRAINT ck_campaigns_sending_needs_approval",
+            "campaigns: ck_campaigns_sending_needs_approval is missing",
+        ),
+        (
+            f"{DECISIONS} DROP CONSTRAINT {FOUR_EYES}, ADD CONSTRAINT {FOUR_EYES} CHECK (true)",
+            "approval_decisions: ck_approval_decisions_four_eyes was changed",
+        ),
+        (
+            "CREATE RULE swallow AS ON INSERT TO events DO INSTEAD NOTHING",
+            "events: rule swallow is not of this program",
+        ),
+        ("ALTER TABLE deliveries DISABLE TRIGGER ALL", "deliveries: its foreign keys are switched off"),
+    ],
+)
+def test_a_constraint_that_was_taken_away_or_emptied_is_named(engine: Engine, statement: str, fault: str) -> None:
+    run(engine, statement)
+    assert fault in schema.schema_faults(engine)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_check_that_was_edited_in_the_file_is_named(engine: Engine) -> None:
+    run(
+        engine,
+        "PRAGMA writable_schema=on",
+        "UPDATE sqlite_master SET sql = replace(sql, 'decided_by <> requested_by', '1') "
+        "WHERE name = 'approval_decisions'",
+        "PRAGMA writable_schema=reset",
+    )
+    assert "approval_decisions: ck_approval_decisions_four_eyes was changed" in schema.schema_faults(engine)
+
+
+def test_an_index_that_holds_for_no_row_is_named(engine: Engine) -> None:
+    run(
+        engine,
+        "DROP INDEX uq_delivery_people_open",
+        "CREATE UNIQUE INDEX uq_delivery_people_open ON delivery_people (person_id) WHERE 1 = 0",
+    )
+    assert "delivery_people: uq_delivery_people_open was changed" in schema.schema_faults(engine)
+
+
+def test_a_trigger_that_swallows_events_is_named(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        statements = ["CREATE TRIGGER aaa BEFORE INSERT ON events BEGIN SELECT RAISE(IGNORE); END"]
+    else:
+        statements = [
+            "CREATE FUNCTION aaa() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+            "CREATE TRIGGER aaa BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION aaa()",
+        ]
+    run(engine, *statements)
+    assert schema.schema_faults(engine) == ["events: trigger aaa is not of this program"]
+
+
+def test_looking_whether_everything_is_whole_leaves_nothing_behind(engine: Engine) -> None:
+    before = everything_declared(engine)
+    assert schema.schema_faults(engine) == []
+    assert everything_declared(engine) == before
 
 
 def _upgrade(url: str) -> None:

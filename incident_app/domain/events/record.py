@@ -32,4 +32,4 @@ class ExportMade(EventFacts):
 class ChainAnchored(EventFacts):
     anchored: int
     hash: str
-    placed_where: str
+    place_digest: str

@@ -236,6 +236,7 @@ class CommitmentConfirmed(EventFacts):
 @event("incident.closed", ja="事案を閉じました", en="Incident closed")
 class IncidentClosed(EventFacts):
     reference: str
+    reason_digest: str | None
 
 
 @event(

@@ -179,7 +179,7 @@ class PeopleInformed(EventFacts):
     purpose: str
     standing: str
     people: int
-    how: str
+    how_digest: str
     reason_digest: str | None
 
 
