@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import ssl
 import sys
 from collections.abc import Callable, Mapping
@@ -13,6 +14,11 @@ from typing import Any
 
 PREFIX = "INCIDENT_APP_"
 SECURITY_WORDS = ("tls", "starttls", "plaintext_loopback_only")
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"(?=.{{1,200}}\Z)(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}")
+"""Short enough for a return address with its token in front: an address holds 254 characters."""
+_ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LOCAL_PART = re.compile(rf"(?=.{{1,64}}\Z){_ATOM}(?:\.{_ATOM})*")
 
 
 class SettingsError(Exception):
@@ -84,8 +90,8 @@ class Settings:
             smtp_ca_file=reader.certificates("SMTP_CA_FILE"),
             smtp_connections=reader.number("SMTP_CONNECTIONS", 5, low=1, high=100),
             smtp_per_second=reader.number("SMTP_PER_SECOND", 100, low=1, high=100_000),
-            sender_address=reader.text("SENDER_ADDRESS", "notice@incident-app.example"),
-            bounce_domain=reader.text("BOUNCE_DOMAIN", "incident-app.example"),
+            sender_address=reader.address("SENDER_ADDRESS", "notice@incident-app.example"),
+            bounce_domain=reader.domain("BOUNCE_DOMAIN", "incident-app.example"),
             policy=reader.text("POLICY", "gpu-cloud-bygmo"),
             designated_operator=reader.yes_or_no("DESIGNATED_OPERATOR", default=False),
             session_hours=reader.number("SESSION_HOURS", 12, low=1, high=72),
@@ -162,6 +168,27 @@ class _Reader:
         found = self.text(name, default)
         if found not in allowed:
             self.problems.append(f"{PREFIX}{name}: {found!r} is not one of {', '.join(allowed)}.")
+            return default
+        return found
+
+    def domain(self, name: str, default: str) -> str:
+        """Read a domain that mail can come from; a fault in it would fail every message of every wave."""
+        found = self.text(name, default)
+        if not _DOMAIN.fullmatch(found):
+            self.problems.append(
+                f"{PREFIX}{name}: {found!r} is not a mail domain. Write it in letters, digits, hyphens and dots, "
+                "such as mail.example.jp; a Japanese one in its xn-- form.",
+            )
+            return default
+        return found
+
+    def address(self, name: str, default: str) -> str:
+        found = self.text(name, default)
+        local_part, _, domain = found.rpartition("@")
+        if not _LOCAL_PART.fullmatch(local_part) or not _DOMAIN.fullmatch(domain):
+            self.problems.append(
+                f"{PREFIX}{name}: {found!r} is not a mail address. Write one such as notice@mail.example.jp.",
+            )
             return default
         return found
 

@@ -22,6 +22,8 @@ class Board:
         self._lanes = lanes
         self.waiting: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self.unsent: list[Delivery] = []
+        self.held: list[tuple[Delivery, str]] = []
+        """What could not be sent for a reason that is ours, with the reason."""
         self.outcomes: Counter[type[Outcome]] = Counter()
         self.given_back = 0
         self.busy = 0
@@ -39,7 +41,7 @@ class Board:
     @property
     def is_idle(self) -> bool:
         """Tell whether no delivery waits, is under way or is still to be given back."""
-        return self.waiting.empty() and self.busy == 0 and not self.unsent
+        return self.waiting.empty() and self.busy == 0 and not self.unsent and not self.held
 
     @property
     def runs_dry(self) -> bool:

@@ -23,6 +23,8 @@ from notifications.transport import Envelope
 
 _GO_AHEAD = 354
 _CLOSING = 421
+_ABOUT_US = frozenset({530, 534, 535, 538})
+"""RFC 4954, 6: who has not signed in, or not well enough, may send to nobody."""
 _LONE_LINE_ENDS = re.compile(rb"\r\n|\r|\n")
 _LEADING_DOTS = re.compile(rb"(?m)^\.")
 
@@ -48,7 +50,7 @@ async def send_one(
     try:
         refusal = await _envelope_refusal(client, envelope, eight_bit=eight_bit)
         if refusal is not None:
-            return await _after_refusal(client, refusal, envelope)
+            return await _after_refusal(client, *refusal, envelope)
         protocol = _open_protocol(client)
         before_data()
         body_handed_over = True  # from here on, a broken line may still mean delivery
@@ -71,24 +73,30 @@ async def _envelope_refusal(
     envelope: Envelope,
     *,
     eight_bit: bool,
-) -> aiosmtplib.SMTPResponse | None:
-    """Say MAIL, RCPT and DATA; return the reply that refuses one of them."""
+) -> tuple[aiosmtplib.SMTPResponse, bool] | None:
+    """Say MAIL, RCPT and DATA; return the reply that refuses one of them, and whether it is about us."""
     options = [b"BODY=8BITMIME"] if eight_bit and not envelope.content.isascii() else []
     sender = b"FROM:<%b>" % wire_form(envelope.sender).encode("ascii")
     recipient = b"TO:<%b>" % wire_form(envelope.recipient).encode("ascii")
     for command in ((b"MAIL", sender, *options), (b"RCPT", recipient)):
         reply = await client.execute_command(*command)
         if reply.code // 100 != 2:  # noqa: PLR2004 - 2yz is "done" in every SMTP reply
-            return reply
+            # MAIL names only the sender: whoever refuses it would refuse it for every recipient.
+            return reply, command[0] == b"MAIL" or reply.code in _ABOUT_US
     reply = await client.execute_command(b"DATA")
-    return None if reply.code == _GO_AHEAD else reply
+    return None if reply.code == _GO_AHEAD else (reply, reply.code in _ABOUT_US)
 
 
-async def _after_refusal(client: aiosmtplib.SMTP, reply: aiosmtplib.SMTPResponse, envelope: Envelope) -> Exchange:
+async def _after_refusal(
+    client: aiosmtplib.SMTP,
+    reply: aiosmtplib.SMTPResponse,
+    about_us: bool,  # noqa: FBT001 - half of what the envelope's refusal says
+    envelope: Envelope,
+) -> Exchange:
     """Clear the envelope so that the next message finds the connection as new."""
     words = _words(reply, envelope)
     kind = RefusedForGood if reply.code // 100 == 5 else RefusedForNow  # noqa: PLR2004 - 5yz is "never"
-    outcome = kind(code=reply.code, enhanced=enhanced_code(words), text=words)
+    outcome = kind(code=reply.code, enhanced=enhanced_code(words), text=words, about_us=about_us)
     if reply.code == _CLOSING or reply.code // 100 not in {4, 5}:
         return Exchange(outcome=outcome, connection_usable=False)
     try:

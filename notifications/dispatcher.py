@@ -15,7 +15,7 @@ from typing import ParamSpec, TypeVar
 from notifications.board import Board
 from notifications.journal import Journal
 from notifications.lane import Lane
-from notifications.outbox import Attempt, Composer, Outbox
+from notifications.outbox import Attempt, Composer, Delivery, Outbox
 from notifications.outcome import Accepted, RefusedForGood, RefusedForNow, Unknown
 from notifications.recorder import Recorder
 from notifications.retry import Backoff
@@ -145,12 +145,25 @@ class Dispatcher:
         claimed = await self._call(self._outbox.claim, limit=self._options.claim_limit, lease=self._options.lease)
         if was_idle or board.leased_until is None:
             board.leased_until = leased_until
-        board.put(claimed)
+        if claimed:
+            await self._prepare(board, claimed)
+            board.put(claimed)
         # An empty answer counts only if nothing was under way when the question was put.
         became_idle = board.is_idle and recorder.is_empty and not (was_idle and all_recorded)
         return bool(claimed) or became_idle
 
+    async def _prepare(self, board: Board, claimed: Sequence[Delivery]) -> None:
+        try:
+            await self._call(self._composer.prepare, claimed)
+        except BaseException:
+            board.unsent += claimed  # nothing of it was begun
+            raise
+
     async def _give_back(self, board: Board) -> None:
+        while board.held:
+            await self._call(self._outbox.hold, *board.held[0])
+            del board.held[0]
+            board.given_back += 1
         if board.unsent:
             deliveries, board.unsent = board.unsent, []
             await self._call(self._outbox.give_back, deliveries)

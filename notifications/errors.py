@@ -49,6 +49,10 @@ class CannotCompose(MailerError):
     """One delivery cannot be made into a message; the others can."""
 
 
+class SharedFault(MailerError):
+    """What many deliveries share is at fault: a person has to mend it before any of them can be sent."""
+
+
 class SettingsRefused(MailerError):
     """The settings would send mail unsafely or not at all."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum, auto
 
 from notifications.board import Board
-from notifications.errors import CannotConnect, MailerError
+from notifications.errors import CannotConnect, MailerError, SharedFault
 from notifications.journal import Journal
 from notifications.outbox import Attempt, Composer, Delivery, Outbox
 from notifications.outcome import Outcome, RefusedForGood, RefusedForNow
@@ -20,6 +20,7 @@ _SERVICE_CLOSING = 421
 
 class _Turn(Enum):
     DONE = auto()
+    HELD = auto()
     UNSENT = auto()
     STALE_CONNECTION = auto()
     NO_CONNECTION = auto()
@@ -73,7 +74,7 @@ class Lane:
             turn = await self._try(delivery)
         if turn is _Turn.NO_CONNECTION and self._board.connected and not self._board.halt.is_set():
             self._board.put([delivery])  # the other lanes have a connection
-        elif turn is not _Turn.DONE:
+        elif turn not in {_Turn.DONE, _Turn.HELD}:
             self._board.unsent.append(delivery)
         return turn
 
@@ -82,19 +83,27 @@ class Lane:
         if connection is None:
             return _Turn.NO_CONNECTION
         await self._board.wait_for_turn()
-        if not self._may_send():
+        if not self._may_send(delivery):
             return _Turn.UNSENT
         try:
             envelope = self._composer.compose(delivery, eight_bit=connection.eight_bit)
+        except SharedFault as fault:
+            return self._hold(delivery, str(fault))
         except (MailerError, ValueError, LookupError):
             # What is wrong with one person's facts must not keep the others from being told.
             self._record(delivery, RefusedForGood(text=NOT_COMPOSED), content_digest="")
             return _Turn.DONE
         return await self._send(connection, delivery, envelope)
 
-    def _may_send(self) -> bool:
+    def _hold(self, delivery: Delivery, reason: str) -> _Turn:
+        """Leave a delivery to whoever mends what is wrong with us or with the server: it is no fault of the person."""
+        self._board.held.append((delivery, reason))
+        self._board.news.set()
+        return _Turn.HELD
+
+    def _may_send(self, delivery: Delivery) -> bool:
         lease_holds = self._board.leased_until is not None and self._clock() < self._board.leased_until
-        return lease_holds and not self._board.halt.is_set() and self._outbox.sending_allowed()
+        return lease_holds and not self._board.halt.is_set() and self._outbox.may_send(delivery)
 
     async def _send(self, connection: Connection, delivery: Delivery, envelope: Envelope) -> _Turn:
         begun = False
@@ -108,6 +117,8 @@ class Lane:
         outcome = await connection.send(envelope, before_data=before_data)
         if not begun and not was_new and _is_about_the_connection(outcome):
             return _Turn.STALE_CONNECTION
+        if isinstance(outcome, RefusedForGood) and outcome.about_us and not begun:
+            return self._hold(delivery, f"the server refuses us: {outcome.code} {outcome.text}".strip())
         self._record(delivery, outcome, content_digest=self._content_digest(envelope.content))
         if begun or outcome.code is not None:
             self._journal.end(delivery.id, delivery.attempt, outcome.code)

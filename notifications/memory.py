@@ -51,6 +51,8 @@ class MemoryOutbox:
         self._policy = policy or RetryPolicy()
         self.attempts: list[Attempt] = []
         self.allowed = True
+        self.held: list[str] = []
+        self.stopped: set[int] = set()
 
     def states(self) -> dict[int, MemoryState]:
         """Return the state of every delivery."""
@@ -83,9 +85,19 @@ class MemoryOutbox:
             row = self._leased(delivery.id, delivery.attempt)
             row.state, row.lease_until = MemoryState.QUEUED, None
 
+    def hold(self, delivery: Delivery, reason: str) -> None:
+        """Queue a delivery again, keep the reason and allow nothing more."""
+        self.give_back([delivery])
+        self.held.append(reason)
+        self.allowed = False
+
     def sending_allowed(self) -> bool:
         """Tell what `allowed` says."""
         return self.allowed
+
+    def may_send(self, delivery: Delivery) -> bool:
+        """Tell whether any may be sent and this one was not stopped."""
+        return delivery.id not in self.stopped and self.sending_allowed()
 
     def settle(self, replay: Replay) -> None:
         """Bring leased deliveries of a dead worker into the state that its journal proves."""

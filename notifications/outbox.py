@@ -40,7 +40,7 @@ class Attempt:
 
 
 class Outbox(Protocol):
-    """Keeps the deliveries. All calls but `sending_allowed` come from a thread and never two at a time."""
+    """Keeps the deliveries. All calls but `sending_allowed` and `may_send` come from a thread, one at a time."""
 
     def claim(self, *, limit: int, lease: timedelta) -> Sequence[Delivery]:
         """Lease up to `limit` deliveries that are due to this worker."""
@@ -58,14 +58,29 @@ class Outbox(Protocol):
         """Queue deliveries again whose attempt never began; the attempt does not count."""
         ...
 
+    def hold(self, delivery: Delivery, reason: str) -> None:
+        """Give a delivery back and send none like it until a person has looked: the fault is ours, not its own."""
+        ...
+
     def sending_allowed(self) -> bool:
-        """Tell at once, from memory at most a second old, whether messages may leave now."""
+        """Tell at once, from memory at most a second old, whether any message may leave now."""
+        ...
+
+    def may_send(self, delivery: Delivery) -> bool:
+        """Tell at once, from memory at most a second old, whether this message may still leave."""
         ...
 
 
 class Composer(Protocol):
     """Makes messages of deliveries."""
 
+    def prepare(self, deliveries: Sequence[Delivery]) -> None:
+        """Fetch what these deliveries share, in a thread, after each claim and before any of them is composed."""
+        ...
+
     def compose(self, delivery: Delivery, *, eight_bit: bool) -> Envelope:
-        """Return the message without any I/O, or raise CannotCompose if this one cannot be made."""
+        """Return the message without any I/O.
+
+        CannotCompose says that this one cannot be made; SharedFault that none like it can, for a reason of ours.
+        """
         ...

@@ -19,6 +19,8 @@ class _Known:
     code: int | None = None
     enhanced: str | None = None
     text: str = field(default="")
+    about_us: bool = False
+    """The reply judges the sender, not the recipient: it would have been the same for anybody."""
 
 
 class Accepted(_Known):

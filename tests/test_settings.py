@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from incident_app.settings import PREFIX, Settings, SettingsError, default_home, is_loopback
+from notifications.addresses import parse_address
 
 
 def read(**values: str) -> Settings:
@@ -145,3 +148,30 @@ def test_another_database_is_refused_without_repeating_its_secret(url: str) -> N
     with pytest.raises(SettingsError, match=re.escape("DATABASE_URL: must start with")) as refusal:
         Settings.from_environment({"DATABASE_URL": url})
     assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["mail_1.example.jp", "bad domain", "example", "-a.example", "a..example", "10.0.0.1", "試験.example", "a" * 201],
+)
+def test_a_domain_or_sender_that_would_fail_every_message_is_refused_at_the_start(domain: str) -> None:
+    (about_domain,) = problems(BOUNCE_DOMAIN=domain)
+    assert f"{PREFIX}BOUNCE_DOMAIN" in about_domain
+    (about_sender,) = problems(SENDER_ADDRESS=f"notice@{domain}")
+    assert f"{PREFIX}SENDER_ADDRESS" in about_sender
+
+
+@pytest.mark.parametrize("address", ["not an address", "@example.jp", "a..b@example.jp", ".a@example.jp", "a@b@c d"])
+def test_a_sender_that_is_no_address_is_refused_at_the_start(address: str) -> None:
+    (about_sender,) = problems(SENDER_ADDRESS=address)
+    assert f"{PREFIX}SENDER_ADDRESS" in about_sender
+
+
+@given(sender=st.from_regex(r"[a-z.!+-]{1,20}@[A-Za-z0-9.-]{1,40}", fullmatch=True))
+def test_whatever_sender_the_settings_take_the_mailer_takes_too(sender: str) -> None:
+    try:
+        settings = read(SENDER_ADDRESS=sender, BOUNCE_DOMAIN=sender.partition("@")[2])
+    except SettingsError:
+        return
+    parse_address(settings.sender_address)
+    parse_address(f"bounce+{'0' * 24}@{settings.bounce_domain}")

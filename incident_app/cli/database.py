@@ -9,6 +9,7 @@ import click
 from incident_app.cli.context import REFUSED, World, command
 from incident_app.persistence import schema
 from incident_app.services import setup
+from incident_app.services.outbox_checks import outbox_faults
 from incident_app.services.timeline import verify_timeline
 
 
@@ -33,13 +34,15 @@ def upgrade(world: World) -> None:
 @db.command()
 @command
 def check(world: World) -> None:
-    """Say whether schema, guards and event chain are whole. Exit 1 when they are not."""
+    """Say whether schema, guards, event chain and outbox are whole. Exit 1 when they are not."""
     faults = schema.schema_faults(world.raw_engine)
     verification = None if faults and "no tables" in faults[0] else verify_timeline(world.raw_engine)
+    if not faults:  # a schema that is not as needed cannot be asked
+        faults += outbox_faults(world.raw_engine, now=world.now)
     if verification is not None and verification.broken is not None:
         faults.append(verification.broken.en)
     events = verification.events if verification else 0
-    text = "\n".join(faults) if faults else f"Schema, guards and chain are whole ({events:,} events)."
+    text = "\n".join(faults) if faults else f"Schema, guards, chain and outbox are whole ({events:,} events)."
     world.show({"whole": not faults, "faults": faults, "events": events}, text)
     if faults:
         sys.exit(REFUSED)

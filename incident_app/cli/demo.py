@@ -181,11 +181,12 @@ def summary_text(engine: Engine, told: Told, files: dict[str, Path]) -> str:
 
 def serve_demo(settings: Settings, engine: Engine, worker: Worker, told: Told) -> None:
     """Serve the pages of the demonstration until interrupted."""
-    with worker_beside(worker):
+    with worker_beside(worker) as beside:
         serve_pages(
             settings,
             lambda port: click.echo(
                 f"\nServing on http://127.0.0.1:{port}/incidents/{told.incident.reference} (Ctrl-C ends it)", err=True
             ),
+            is_well=lambda: beside.is_well,
         )
     engine.dispose()

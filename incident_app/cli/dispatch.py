@@ -8,12 +8,14 @@ import click
 
 from incident_app.cli.context import REFUSED, World, command
 from incident_app.domain.access import Permission
-from incident_app.domain.delivery import AudienceRule, Standing, WhenUncertain
+from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing, WhenUncertain
 from incident_app.domain.ids import CampaignId, NoticeId
 from incident_app.services import campaigns, exports, people, waves
 from incident_app.services import dispatch as control
 from incident_app.services.accounts import Account
 from incident_app.services.setup import sender_of
+
+NOTHING_YET = dict.fromkeys(("planned", "sent", "failed", "skipped", "in_doubt", "waiting"), 0)
 
 
 @click.group()
@@ -104,11 +106,24 @@ def status(world: World, reference: str) -> None:
     """Show every wave; planned = sent + failed + skipped + in doubt + waiting, always."""
     view, _ = world.incident(reference)
     found = waves.list_campaigns(world.engine, view.id)
-    shown = [{"campaign": wave, "totals": _totals(wave)} for wave in found]
+    filling = waves.being_filled(world.engine, view.id)
+    shown: list[dict[str, object]] = [
+        {
+            "campaign": wave,
+            "totals": _totals(wave),
+            "withheld": waves.withheld_by_reason(world.engine, wave.id),
+        }
+        for wave in found
+    ]
+    shown += [
+        {"campaign": {"wave": wave, "status": CampaignStatus.BUILDING, "since": since}, "totals": NOTHING_YET}
+        for wave, since in filling
+    ]
     lines = [
         f"Wave {wave.wave} ({wave.status}): " + ", ".join(f"{k} {v:,}" for k, v in _totals(wave).items())
         for wave in found
     ]
+    lines += [f"Wave {wave} (building): being filled since {since.isoformat()}" for wave, since in filling]
     world.show(shown, "\n".join(lines) or "There is no wave yet.")
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import click
+import flask
 import waitress
 from sqlalchemy.engine import Engine
 
@@ -23,6 +27,10 @@ from notifications.dispatcher import DispatcherOptions
 from notifications.retry import RetryPolicy
 from notifications.smtp import Security, SmtpSettings, SmtpTransport
 from notifications.throttle import RateLimit
+
+REST_SECONDS = 5.0
+"""How long a worker that broke rests before it begins again."""
+log = logging.getLogger("incident_app")
 
 
 def utc_now() -> datetime:
@@ -59,18 +67,55 @@ def make_worker(engine: Engine, settings: Settings, *, retry: RetryPolicy | None
     )
 
 
+class WorkerBeside:
+    """A worker in a thread of its own, begun again when it breaks; it tells whether it works."""
+
+    def __init__(self, worker: Worker, *, rest_seconds: float = REST_SECONDS) -> None:
+        self._worker = worker
+        self._rest_seconds = rest_seconds
+        self._stop = asyncio.Event()
+        self._loop = asyncio.new_event_loop()
+        self._broke_at: float | None = None
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), name="worker")
+
+    @property
+    def is_well(self) -> bool:
+        """Tell whether the worker works and has not broken of late."""
+        of_late = self._broke_at is not None and time.monotonic() - self._broke_at < 2 * self._rest_seconds
+        return self._thread.is_alive() and not of_late
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Let it finish what is under way, and wait for that."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._loop.close()
+
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                await self._worker.run(self._stop)
+            except Exception as failure:  # noqa: BLE001 - pages without a worker would look as if all were well
+                self._broke_at = time.monotonic()
+                log.error("the worker broke (%s) and begins again", type(failure).__name__)  # noqa: TRY400 - no values
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._rest_seconds):
+                        await self._stop.wait()
+
+
 @contextmanager
-def worker_beside(worker: Worker) -> Iterator[None]:
+def worker_beside(worker: Worker) -> Iterator[WorkerBeside]:
     """Run a worker in a thread of its own while the block runs; let it finish what is under way at the end."""
-    loop, stop = asyncio.new_event_loop(), asyncio.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(worker.run(stop),), name="worker")
-    thread.start()
+    beside = WorkerBeside(worker)
+    beside.start()
     try:
-        yield
+        yield beside
     finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
+        beside.end()
 
 
 @click.command()
@@ -78,14 +123,34 @@ def worker_beside(worker: Worker) -> Iterator[None]:
 def serve(world: World) -> None:
     """Serve the pages, with a worker beside them."""
     settings, engine = world.settings, world.engine
-    with worker_beside(make_worker(engine, settings)):
-        serve_pages(settings, lambda port: click.echo(f"Serving on http://{settings.listen_host}:{port}", err=True))
+    with worker_beside(make_worker(engine, settings)) as beside:
+        serve_pages(
+            settings,
+            lambda port: click.echo(f"Serving on http://{settings.listen_host}:{port}", err=True),
+            is_well=lambda: beside.is_well,
+        )
 
 
-def serve_pages(settings: Settings, started: Callable[[int], None]) -> None:
+def pages_with_health(settings: Settings, is_well: Callable[[], bool]) -> flask.Flask:
+    """Return the pages; /healthz answers 503 while the worker beside them is not well."""
+    app = create_app(settings)
+
+    def healthz() -> tuple[str, int, dict[str, str]]:
+        text, status = ("ok\n", 200) if is_well() else ("the worker does not work\n", 503)
+        return text, status, {"Content-Type": "text/plain"}
+
+    app.view_functions["healthz"] = healthz
+    return app
+
+
+def serve_pages(settings: Settings, started: Callable[[int], None], *, is_well: Callable[[], bool]) -> None:
     """Serve until interrupted; port 0 lets the kernel choose one."""
     server = waitress.create_server(
-        create_app(settings), host=settings.listen_host, port=settings.listen_port, threads=8, ident=None
+        pages_with_health(settings, is_well),
+        host=settings.listen_host,
+        port=settings.listen_port,
+        threads=8,
+        ident=None,
     )
     started(server.effective_port)
     signal.signal(signal.SIGTERM, _interrupt)

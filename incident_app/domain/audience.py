@@ -75,7 +75,16 @@ class AudienceDigest:
 
 
 def campaign_digest(
-    *, audience: str, texts: Mapping[str, str], sender: Mapping[str, object], when_uncertain: str
+    *,
+    audience: str,
+    texts: Mapping[str, str],
+    sender: Mapping[str, object],
+    when_uncertain: str,
+    item_names: object = None,
 ) -> ContentDigest:
-    """Return what the approver of a wave signs: texts by language, audience, sender, and what happens in doubt."""
-    return digest_of({"audience": audience, "texts": texts, "sender": sender, "when_uncertain": when_uncertain})
+    """Return what the approver of a wave signs: texts, audience, names of the items, sender, what happens in doubt.
+
+    Waves from before the names were frozen have none; their digests stay what was approved.
+    """
+    signed = {"audience": audience, "texts": texts, "sender": sender, "when_uncertain": when_uncertain}
+    return digest_of(signed if item_names is None else signed | {"item_names": item_names})

@@ -149,6 +149,31 @@ class Standing(StrEnum):
     EXEMPT = "exempt"
 
 
+class WithheldBecause(StrEnum):
+    """Why a message was withheld on purpose."""
+
+    CONTACT_GONE = "contact_gone"
+    CANCELLED = "cancelled"
+    TOLD_ALREADY = "told_already"
+    NOT_AFFECTED = "not_affected"
+    FACTS_CHANGED = "facts_changed"
+
+
+def reason_to_withhold(
+    *, standing: Standing, told: int | None, planned: tuple[int, int, str], known_now: tuple[int, int, str]
+) -> WithheldBecause | None:
+    """Tell why a person must not get the message that was planned; None when they must.
+
+    `planned` and `known_now` hold the items, those confirmed, and the certainty: in the message, and by the newest
+    determination. `told` are the items the person was told of already, by whatever way.
+    """
+    if standing is Standing.EXEMPT:
+        return WithheldBecause.NOT_AFFECTED
+    if standing in {Standing.INFORMED, Standing.INFORMED_OTHERWISE} and told == planned[0]:
+        return WithheldBecause.TOLD_ALREADY
+    return WithheldBecause.FACTS_CHANGED if planned != known_now else None
+
+
 SETTLED_STANDINGS = frozenset(
     {Standing.INFORMED, Standing.INFORMED_OTHERWISE, Standing.COVERED_BY_PUBLIC_NOTICE, Standing.EXEMPT},
 )
@@ -187,9 +212,14 @@ class DeliveryTotals:
         return self.by_state.get(DeliveryState.UNCERTAIN, 0)
 
     @property
+    def counted(self) -> int:
+        """Messages that there are, in whatever state."""
+        return self.sent + self.failed + self.skipped + self.in_doubt + self.waiting
+
+    @property
     def agrees(self) -> bool:
         """True when planned = sent + failed + skipped + in doubt + waiting."""
-        return self.planned == self.sent + self.failed + self.skipped + self.in_doubt + self.waiting
+        return self.planned == self.counted
 
     @property
     def is_settled(self) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from incident_app.domain.vocabulary import Subject, Verdict
 from incident_app.persistence.database import Base, Digest, Key
-from incident_app.persistence.triggers import append_only, set_once
+from incident_app.persistence.triggers import Refusal, append_only, refusing, set_once
 
 
 class ApprovalRequest(Base):
@@ -30,6 +30,16 @@ class ApprovalRequest(Base):
     withdrawn_at: Mapped[datetime | None]
 
 
+class ApprovalAuthor(Base):
+    """Who made what is put forward, besides whoever asks: none of them may decide it."""
+
+    __tablename__ = "approval_authors"
+    __table_args__ = (sa.PrimaryKeyConstraint("request_id", "user_id"), {"info": append_only()})
+
+    request_id: Mapped[int] = mapped_column(sa.ForeignKey("approval_requests.id"))
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+
+
 class ApprovalDecision(Base):
     __tablename__ = "approval_decisions"
     __table_args__ = (
@@ -39,7 +49,25 @@ class ApprovalDecision(Base):
             name="decision_copies_its_author",
         ),
         sa.CheckConstraint("decided_by <> requested_by", name="four_eyes"),
-        {"info": append_only()},
+        {
+            "info": append_only()
+            | refusing(
+                Refusal(
+                    name="other_content",
+                    action="INSERT",
+                    condition="EXISTS (SELECT 1 FROM approval_requests r WHERE r.id = NEW.request_id "
+                    "AND (r.content_digest <> NEW.content_digest OR r.withdrawn_at IS NOT NULL))",
+                    reason="a decision is on exactly what was asked for",
+                ),
+                Refusal(
+                    name="own_work",
+                    action="INSERT",
+                    condition="EXISTS (SELECT 1 FROM approval_authors a "
+                    "WHERE a.request_id = NEW.request_id AND a.user_id = NEW.decided_by)",
+                    reason="the author cannot decide (four_eyes)",
+                ),
+            )
+        },
     )
 
     id: Mapped[Key]

@@ -7,10 +7,53 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from incident_app.domain.delivery import AudienceRule, CampaignStatus, DeliveryState, Standing, WhenUncertain
+from incident_app.domain.delivery import (
+    AudienceRule,
+    CampaignStatus,
+    DeliveryState,
+    Standing,
+    WhenUncertain,
+    WithheldBecause,
+)
 from incident_app.domain.vocabulary import Certainty, Channel, Language, Purpose
 from incident_app.persistence.database import Base, BigInt, BigKey, Digest, Json, Key
-from incident_app.persistence.triggers import append_only
+from incident_app.persistence.triggers import Refusal, append_only, changed, refusing
+
+_GRANTED = (
+    "NEW.status IN ('approved', 'running') AND NEW.approved_digest IS NOT NULL AND NOT EXISTS (SELECT 1 "
+    "FROM approval_decisions d JOIN approval_requests r ON r.id = d.request_id WHERE r.subject = 'campaign' "
+    "AND r.subject_id = NEW.id AND d.verdict = 'granted' AND d.content_digest = NEW.approved_digest)"
+)
+_FROZEN_WITH_A_WAVE = (
+    "incident_id",
+    "notice_id",
+    "determination_id",
+    "purpose",
+    "wave_number",
+    "audience_rule",
+    "channel",
+    "when_uncertain",
+    "sender_name",
+    "sender_address",
+    "planned",
+    "people",
+    "audience_digest",
+    "item_names",
+    "created_at",
+    "created_by",
+)
+_OF_A_FROZEN_WAVE = "NOT EXISTS (SELECT 1 FROM campaigns c WHERE c.id = {row}.campaign_id AND c.status = 'building')"
+_IN_A_FROZEN_WAVE = (
+    "NOT EXISTS (SELECT 1 FROM deliveries d JOIN campaigns c ON c.id = d.campaign_id "
+    "WHERE d.id = {row}.delivery_id AND c.status = 'building')"
+)
+
+
+def _only_while_building(condition: str) -> tuple[Refusal, Refusal]:
+    return (
+        Refusal(name="added", action="INSERT", condition=condition.format(row="NEW"), reason="the wave is frozen"),
+        Refusal(name="removed", action="DELETE", condition=condition.format(row="OLD"), reason="the wave is frozen"),
+    )
 
 
 class PersonToInform(Base):
@@ -52,6 +95,30 @@ class Campaign(Base):
         sa.CheckConstraint(
             "status NOT IN ('approved', 'running') OR approved_digest IS NOT NULL", name="sending_needs_approval"
         ),
+        sa.Index(
+            "uq_campaigns_building",
+            "incident_id",
+            "purpose",
+            unique=True,
+            sqlite_where=sa.text("status = 'building'"),
+            postgresql_where=sa.text("status = 'building'"),
+        ),
+        {
+            "info": refusing(
+                Refusal(name="approved", action="UPDATE", condition=_GRANTED, reason="nobody approved this digest"),
+                Refusal(name="born_approved", action="INSERT", condition=_GRANTED, reason="nobody approved this"),
+                Refusal(
+                    name="frozen",
+                    action="UPDATE",
+                    condition="OLD.status <> 'building' "
+                    f"AND (NEW.status = 'building' OR {changed(*_FROZEN_WITH_A_WAVE)})",
+                    reason="the wave is frozen",
+                ),
+                Refusal(
+                    name="removed", action="DELETE", condition="OLD.status <> 'building'", reason="the wave is frozen"
+                ),
+            )
+        },
     )
 
     id: Mapped[Key]
@@ -78,6 +145,8 @@ class Campaign(Base):
     people: Mapped[int]
     approved_digest: Mapped[Digest | None]
     audience_digest: Mapped[Digest | None]
+    item_names: Mapped[Json | None]
+    """The data items of the audience as the mails name them, frozen when the wave is filled."""
     pause_reason_text_id: Mapped[int | None] = mapped_column(sa.ForeignKey("texts.id"))
     created_at: Mapped[datetime]
     created_by: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
@@ -120,6 +189,19 @@ class DeliveryRow(Base):
             postgresql_where=sa.text("state = 'sending'"),
         ),
         sa.Index("ix_deliveries_campaign_state", "campaign_id", "state"),
+        {
+            "info": refusing(
+                Refusal(
+                    name="readdressed",
+                    action="UPDATE",
+                    condition=changed(
+                        "campaign_id", "contact_id", "address_digest", "told_apart_by", "domain_id", "language", "token"
+                    ),
+                    reason="whom a message is for never changes",
+                ),
+                *_only_while_building(_OF_A_FROZEN_WAVE),
+            )
+        },
     )
 
     id: Mapped[Key]
@@ -139,6 +221,7 @@ class DeliveryRow(Base):
     next_attempt_at: Mapped[BigInt]
     lease_until: Mapped[int | None] = mapped_column(BigKey)
     lease_owner: Mapped[str | None] = mapped_column(sa.String(60))
+    withheld_because: Mapped[WithheldBecause | None]
 
 
 class DeliveryPerson(Base):
@@ -154,7 +237,18 @@ class DeliveryPerson(Base):
             sqlite_where=sa.text("open"),
             postgresql_where=sa.text("open"),
         ),
-        {"sqlite_with_rowid": False},
+        {
+            "sqlite_with_rowid": False,
+            "info": refusing(
+                Refusal(
+                    name="exchanged",
+                    action="UPDATE",
+                    condition=changed("delivery_id", "person_id", "item_set_id", "confirmed_item_set_id", "certainty"),
+                    reason="whom a message is for never changes",
+                ),
+                *_only_while_building(_IN_A_FROZEN_WAVE),
+            ),
+        },
     )
 
     delivery_id: Mapped[int] = mapped_column(sa.ForeignKey("deliveries.id"))

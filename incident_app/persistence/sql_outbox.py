@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from incident_app.domain.delivery import CampaignStatus, DeliveryEvent, DeliveryState, Standing, next_state
-from incident_app.domain.vocabulary import Certainty, Language, PersonKind, Relation
+from incident_app.domain.delivery import (
+    CampaignStatus,
+    DeliveryEvent,
+    DeliveryState,
+    Standing,
+    WithheldBecause,
+    next_state,
+)
 from incident_app.persistence.bulk import chunks, insert_new
-from incident_app.persistence.customers import Customer, CustomerContact
-from incident_app.persistence.notices import NoticeVersion
+from incident_app.persistence.claims import ClaimedFacts, ClaimedPerson, Due, due_deliveries, people_of, pin_versions
 from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryPerson, DeliveryRow, PersonToInform
 from notifications.addresses import Address
 from notifications.journal import Fate, Replay
@@ -28,29 +32,9 @@ Opener = Callable[[], AbstractContextManager[Session]]
 """Opens a session that is saved at its end; only services know how."""
 
 GO_STALE_SECONDS = 1.0
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class ClaimedPerson:
-    """One person in a message, as the composer needs them."""
-
-    name: str
-    kind: PersonKind
-    relation: Relation
-    item_set_id: int
-    confirmed_item_set_id: int
-    certainty: Certainty
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class ClaimedFacts:
-    """Everything the composer needs for one message."""
-
-    campaign_id: int
-    notice_version_id: int
-    language: Language
-    token: str
-    people: tuple[ClaimedPerson, ...]
+UNKNOWN = "unknown"
+CRASHED = "the worker ended before the reply"
+"""What is written of an attempt whose outcome a crash of ours has hidden."""
 
 
 def microseconds(moment: datetime) -> int:
@@ -68,54 +52,80 @@ class SqlOutbox:
         read: Opener,
         owner: str,
         clock: Callable[[], datetime],
+        on_hold: Callable[[int, str], None],
+        admit: Callable[[int], bool],
         policy: RetryPolicy | None = None,
     ) -> None:
+        """Make an outbox.
+
+        `on_hold` stops a campaign, with the reason, of which nothing can be sent; `admit` tells once for each that
+        runs whether it may be sent as it stands.
+        """
         self._open = open_session
         self._read = read
         self.owner = owner
         self._clock = clock
         self._policy = policy or RetryPolicy()
-        self._allowed, self._looked_at = False, float("-inf")
+        self._on_hold = on_hold
+        self._admit = admit
+        self._admitted: set[int] = set()
+        self._running, self._looked_at = frozenset[int](), float("-inf")
 
     def claim(self, *, limit: int, lease: timedelta) -> Sequence[Delivery]:
-        """Lease up to `limit` due deliveries of running campaigns; withhold those whose contact no longer holds."""
+        """Lease up to `limit` due deliveries of running campaigns; withhold what must no longer be sent."""
+        admitted = self._admitted_now()
+        while admitted:
+            with self._open() as session:
+                due = session.execute(due_deliveries(limit, microseconds(self._clock()), admitted)).all()
+                people, held_back = people_of(session, due)
+                for because, ids in held_back.items():
+                    withhold(session, ids, because)
+                taken = [row for row in due if row.id in people]
+                if taken:
+                    return self._lease(session, taken, people, lease)
+            if not due:
+                break
+        return []
+
+    def _admitted_now(self) -> set[int]:
+        """Return the running campaigns that may be sent; each is tested anew whenever it begins to run."""
+        with self._read() as session:
+            running = set(session.scalars(sa.select(Campaign.id).where(Campaign.status == CampaignStatus.RUNNING)))
+        self._admitted &= running
+        self._admitted |= {campaign_id for campaign_id in running - self._admitted if self._admit(campaign_id)}
+        return set(self._admitted)
+
+    def _lease(
+        self, session: Session, taken: Sequence[Due], people: Mapping[int, Sequence[ClaimedPerson]], lease: timedelta
+    ) -> Sequence[Delivery]:
         now = self._clock()
-        with self._open() as session:
-            due = session.execute(_due(limit, microseconds(now))).all()
-            gone = [row.id for row in due if row.valid_until is not None or not row.address]
-            taken = [row for row in due if row.id not in set(gone)]
-            if gone:
-                withhold(session, gone)
-            if not taken:
-                return []
-            session.execute(
-                sa.update(DeliveryRow)
-                .where(DeliveryRow.id.in_([row.id for row in taken]), DeliveryRow.state == DeliveryState.QUEUED)
-                .values(
-                    state=next_state(DeliveryState.QUEUED, DeliveryEvent.CLAIMED),
-                    lease_owner=self.owner,
-                    lease_until=microseconds(now + lease),
-                    attempt_count=DeliveryRow.attempt_count + 1,
-                    first_attempt_at=sa.func.coalesce(DeliveryRow.first_attempt_at, microseconds(now)),
+        session.execute(
+            sa.update(DeliveryRow)
+            .where(DeliveryRow.id.in_([row.id for row in taken]), DeliveryRow.state == DeliveryState.QUEUED)
+            .values(
+                state=next_state(DeliveryState.QUEUED, DeliveryEvent.CLAIMED),
+                lease_owner=self.owner,
+                lease_until=microseconds(now + lease),
+                attempt_count=DeliveryRow.attempt_count + 1,
+                first_attempt_at=sa.func.coalesce(DeliveryRow.first_attempt_at, microseconds(now)),
+            ),
+        )
+        versions = pin_versions(session, taken)
+        return [
+            Delivery(
+                id=row.id,
+                attempt=row.attempt_count + 1,
+                recipient=Address(row.address or ""),
+                facts=ClaimedFacts(
+                    campaign_id=row.campaign_id,
+                    notice_version_id=versions[row.campaign_id, row.language],
+                    language=row.language,
+                    token=row.token,
+                    people=tuple(people[row.id]),
                 ),
             )
-            versions = _pin_versions(session, taken)
-            people = _people_of(session, [row.id for row in taken])
-            return [
-                Delivery(
-                    id=row.id,
-                    attempt=row.attempt_count + 1,
-                    recipient=Address(row.address),
-                    facts=ClaimedFacts(
-                        campaign_id=row.campaign_id,
-                        notice_version_id=versions[row.campaign_id, row.language],
-                        language=row.language,
-                        token=row.token,
-                        people=tuple(people[row.id]),
-                    ),
-                )
-                for row in taken
-            ]
+            for row in taken
+        ]
 
     def record(self, attempts: Sequence[Attempt]) -> None:
         """Store what came of these attempts and move their deliveries and people, all or none."""
@@ -173,6 +183,8 @@ class SqlOutbox:
                     policy=self._policy,
                     delivery_id=row.id,
                 )
+                if again_at is None and attempt.outcome.about_us:  # nobody is given up for a refusal of us
+                    again_at = attempt.finished_at + self._policy.longest_delay
                 if again_at is None:
                     return DeliveryEvent.GAVE_UP, None
                 return DeliveryEvent.REFUSED_FOR_NOW, microseconds(again_at)
@@ -188,13 +200,27 @@ class SqlOutbox:
         with self._open() as session:
             _never_begun(session, [delivery.id for delivery in deliveries], self.owner)
 
+    def hold(self, delivery: Delivery, reason: str) -> None:
+        """Queue a delivery again and stop its campaign: whatever is at fault would fail everybody in it."""
+        self.give_back([delivery])
+        if isinstance(delivery.facts, ClaimedFacts):
+            self._on_hold(delivery.facts.campaign_id, reason)
+        self._looked_at = float("-inf")
+
     def sending_allowed(self) -> bool:
-        """Tell whether any campaign runs, from memory at most a second old; asked before each message."""
+        """Tell whether any campaign runs, from memory at most a second old."""
+        return bool(self._running_now())
+
+    def may_send(self, delivery: Delivery) -> bool:
+        """Tell whether this message's campaign runs, from memory at most a second old; asked before each message."""
+        return isinstance(delivery.facts, ClaimedFacts) and delivery.facts.campaign_id in self._running_now()
+
+    def _running_now(self) -> frozenset[int]:
         if time.monotonic() - self._looked_at > GO_STALE_SECONDS:
             with self._read() as session:
-                running = sa.select(Campaign.id).where(Campaign.status == CampaignStatus.RUNNING).limit(1)
-                self._allowed, self._looked_at = session.scalar(running) is not None, time.monotonic()
-        return self._allowed
+                running = sa.select(Campaign.id).where(Campaign.status == CampaignStatus.RUNNING)
+                self._running, self._looked_at = frozenset(session.scalars(running)), time.monotonic()
+        return self._running
 
     def recover(self, session: Session, owner: str, journal: Replay) -> int:
         """Settle the leased rows of a dead worker by its journal; return how many are in doubt."""
@@ -214,7 +240,7 @@ class SqlOutbox:
                 Attempt(
                     delivery_id=delivery_id,
                     number=number,
-                    outcome=outcome_of_reply(code) if code else Unknown(text="the worker ended before the reply"),
+                    outcome=outcome_of_reply(code) if code else Unknown(text=CRASHED),
                     finished_at=self._clock(),
                     content_digest="",
                 ),
@@ -241,96 +267,15 @@ def move_people(session: Session, delivery_ids: Sequence[int], standing: Standin
     session.execute(sa.update(DeliveryPerson).where(DeliveryPerson.delivery_id.in_(delivery_ids)).values(open=False))
 
 
-def withhold(session: Session, ids: Sequence[int]) -> None:
+def withhold(session: Session, ids: Sequence[int], because: WithheldBecause) -> None:
     """Withhold queued messages on purpose; their people keep their standing and are free for another message."""
     for chunk in chunks(ids):
         session.execute(
             sa.update(DeliveryRow)
             .where(DeliveryRow.id.in_(chunk), DeliveryRow.state == DeliveryState.QUEUED)
-            .values(state=next_state(DeliveryState.QUEUED, DeliveryEvent.WITHHELD)),
+            .values(state=next_state(DeliveryState.QUEUED, DeliveryEvent.WITHHELD), withheld_because=because),
         )
         session.execute(sa.update(DeliveryPerson).where(DeliveryPerson.delivery_id.in_(chunk)).values(open=False))
-
-
-def _due(limit: int, now: int) -> sa.Select[int, int, Language, str, int, str | None, datetime | None]:
-    return (
-        sa.select(
-            DeliveryRow.id,
-            DeliveryRow.campaign_id,
-            DeliveryRow.language,
-            DeliveryRow.token,
-            DeliveryRow.attempt_count,
-            CustomerContact.address,
-            CustomerContact.valid_until,
-        )
-        .join(Campaign, Campaign.id == DeliveryRow.campaign_id)
-        .join(CustomerContact, CustomerContact.id == DeliveryRow.contact_id)
-        .where(
-            Campaign.status == CampaignStatus.RUNNING,
-            DeliveryRow.state == DeliveryState.QUEUED,
-            DeliveryRow.next_attempt_at <= now,
-        )
-        .order_by(Campaign.priority, DeliveryRow.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=DeliveryRow)
-    )
-
-
-def _pin_versions(
-    session: Session, taken: Sequence[sa.Row[int, int, Language, str, int, str | None, datetime | None]]
-) -> dict[tuple[int, Language], int]:
-    """Write on each claimed row the version it is sent with; return it by campaign and language."""
-    campaigns = {row.campaign_id for row in taken}
-    found = session.execute(
-        sa.select(Campaign.id, NoticeVersion.language, NoticeVersion.id)
-        .join(
-            NoticeVersion,
-            sa.and_(NoticeVersion.notice_id == Campaign.notice_id, NoticeVersion.version == Campaign.notice_version),
-        )
-        .where(Campaign.id.in_(campaigns)),
-    )
-    versions = {(campaign_id, language): version_id for campaign_id, language, version_id in found}
-    for campaign_id, language in {(row.campaign_id, row.language) for row in taken}:
-        ids = [row.id for row in taken if (row.campaign_id, row.language) == (campaign_id, language)]
-        session.execute(
-            sa.update(DeliveryRow)
-            .where(DeliveryRow.id.in_(ids))
-            .values(notice_version_id=versions[campaign_id, language]),
-        )
-    return versions
-
-
-def _people_of(session: Session, delivery_ids: Sequence[int]) -> dict[int, list[ClaimedPerson]]:
-    people: dict[int, list[ClaimedPerson]] = defaultdict(list)
-    rows = session.execute(
-        sa.select(
-            DeliveryPerson.delivery_id,
-            DeliveryPerson.item_set_id,
-            DeliveryPerson.confirmed_item_set_id,
-            DeliveryPerson.certainty,
-            CustomerContact.name,
-            Customer.kind,
-            Customer.relation,
-        )
-        .join(DeliveryRow, DeliveryRow.id == DeliveryPerson.delivery_id)
-        .join(CustomerContact, CustomerContact.id == DeliveryRow.contact_id)
-        .join(PersonToInform, PersonToInform.id == DeliveryPerson.person_id)
-        .join(Customer, Customer.id == PersonToInform.customer_id)
-        .where(DeliveryPerson.delivery_id.in_(delivery_ids))
-        .order_by(DeliveryPerson.delivery_id, DeliveryPerson.person_id),
-    )
-    for delivery_id, set_id, confirmed_id, certainty, name, kind, relation in rows:
-        people[delivery_id].append(
-            ClaimedPerson(
-                name=name or "",
-                kind=kind,
-                relation=relation,
-                item_set_id=set_id,
-                confirmed_item_set_id=confirmed_id,
-                certainty=Certainty(certainty),
-            ),
-        )
-    return people
 
 
 def _leased_by(owner: str) -> sa.Update:
@@ -370,6 +315,6 @@ def outcome_word(outcome: Outcome) -> str:
         Accepted: "accepted",
         RefusedForNow: "refused_for_now",
         RefusedForGood: "refused_for_good",
-        Unknown: "unknown",
+        Unknown: UNKNOWN,
     }
     return words[type(outcome)]

@@ -42,6 +42,29 @@ def sealed_child(parent: str, key: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """One thing that a table refuses beyond its kind: `action` where `condition` holds.
+
+    A condition speaks both dialects; `{differs}` in it stands for the comparison that takes NULL for a value.
+    """
+
+    name: str
+    action: str
+    condition: str
+    reason: str
+
+
+def refusing(*refusals: Refusal) -> dict[str, Any]:
+    """Mark a table that refuses these things; may be joined with the mark of a kind."""
+    return {"refusals": refusals}
+
+
+def changed(*columns: str) -> str:
+    """Return the condition that one of these columns gets another value."""
+    return " OR ".join(f'OLD."{name}" {{differs}} NEW."{name}"' for name in columns)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Guard:
     """One trigger: refuse `action` on `table` when `condition` holds."""
 
@@ -93,8 +116,7 @@ def expected_guards(dialect: str) -> dict[str, Guard]:
     guards = {
         guard.name: guard
         for table in Base.metadata.sorted_tables
-        if "guard" in table.info
-        for guard in _guards_of(table, dialect)
+        for guard in (*_refusals_of(table, dialect), *(_guards_of(table, dialect) if "guard" in table.info else ()))
     }
     return {name: guard for name, guard in guards.items() if dialect != "sqlite" or guard.action != "TRUNCATE"}
 
@@ -194,6 +216,18 @@ def _overwrites(table: Table) -> str:
 
 def _same_key(columns: Iterable[sa.Column[Any]]) -> str:
     return " AND ".join(f'old."{column.name}" = NEW."{column.name}"' for column in columns)
+
+
+def _refusals_of(table: Table, dialect: str) -> Iterator[Guard]:
+    differs = "IS NOT" if dialect == "sqlite" else "IS DISTINCT FROM"
+    for refusal in table.info.get("refusals", ()):
+        yield Guard(
+            name=f"{PREFIX}{table.name}_{refusal.name}",
+            table=table.name,
+            action=refusal.action,
+            condition=refusal.condition.replace("{differs}", differs),
+            reason=f"{table.name}: {refusal.reason}",
+        )
 
 
 def _append_only(_table: Table) -> dict[str, tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,11 +18,12 @@ from incident_app.domain.events import ApprovalGranted, ApprovalRejected, Approv
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.reports import check_ready
 from incident_app.domain.vocabulary import Subject, Verdict
-from incident_app.persistence.approvals import ApprovalDecision, ApprovalRequest
+from incident_app.persistence.approvals import ApprovalAuthor, ApprovalDecision, ApprovalRequest
+from incident_app.persistence.notices import NoticeVersion
 from incident_app.persistence.outbox import Campaign
-from incident_app.persistence.reports import Report
+from incident_app.persistence.reports import Report, ReportVersion
 from incident_app.services.accounts import user_of
-from incident_app.services.campaigns import check_languages, current_campaign_digest
+from incident_app.services.approved_content import check_audience, check_languages, current_campaign_digest
 from incident_app.services.report_versions import current_version, filled_form
 from incident_app.services.transaction import Transaction, reading, transaction
 
@@ -67,6 +69,8 @@ def request_approval(
     engine: Engine, incident_id: IncidentId, subject: Subject, subject_id: int, *, actor: Actor, now: datetime
 ) -> int:
     """Put something before a second person, exactly as it is now; return the request's number."""
+    if subject is Subject.CAMPAIGN:
+        check_audience(engine, subject_id)
     with transaction(engine, actor=actor, now=now) as act:
         digest = _current_digest(act.session, incident_id, subject, subject_id)
         _check_complete(act.session, subject, subject_id)
@@ -76,13 +80,20 @@ def request_approval(
             campaign = act.session.get_one(Campaign, subject_id)
             check_languages(act.session, campaign)
             campaign.status = next_campaign_status(campaign.status, CampaignEvent.APPROVAL_REQUESTED)
-        return open_request(act, incident_id, subject, subject_id, digest)
+        authors = _authors(act.session, subject, subject_id)
+        return open_request(act, incident_id, subject, subject_id, digest, authors=authors)
 
 
 def open_request(
-    act: Transaction, incident_id: IncidentId, subject: Subject, subject_id: int, digest: ContentDigest
+    act: Transaction,
+    incident_id: IncidentId,
+    subject: Subject,
+    subject_id: int,
+    digest: ContentDigest,
+    *,
+    authors: AbstractSet[int] = frozenset(),
 ) -> int:
-    """Record a request inside a larger act."""
+    """Record a request inside a larger act, with those who made what it is about."""
     request = ApprovalRequest(
         incident_id=incident_id,
         subject=subject,
@@ -93,6 +104,7 @@ def open_request(
     )
     act.session.add(request)
     act.session.flush()
+    act.session.add_all(ApprovalAuthor(request_id=request.id, user_id=author) for author in sorted(authors))
     act.record(
         ApprovalRequested(request_id=request.id, subject=subject, subject_id=subject_id, content_digest=digest),
         incident=incident_id,
@@ -101,7 +113,8 @@ def open_request(
 
 
 def grant(engine: Engine, request_id: int, *, actor: Actor, now: datetime) -> None:
-    """Approve exactly what was put forward. Refused to the author, and when the content has changed since."""
+    """Approve exactly what was put forward. Refused to the authors, and when the content has changed since."""
+    _check_rows(engine, request_id)
     with transaction(engine, actor=actor, now=now) as act:
         request = _undecided(act.session, request_id)
         incident_id = IncidentId(request.incident_id)
@@ -123,6 +136,14 @@ def grant(engine: Engine, request_id: int, *, actor: Actor, now: datetime) -> No
             ),
             incident=incident_id,
         )
+
+
+def _check_rows(engine: Engine, request_id: int) -> None:
+    with reading(engine) as session:
+        request = session.get(ApprovalRequest, request_id)
+        campaign_id = request.subject_id if request and request.subject is Subject.CAMPAIGN else None
+    if campaign_id is not None:
+        check_audience(engine, campaign_id)
 
 
 def reject(engine: Engine, request_id: int, *, reason: str, actor: Actor, now: datetime) -> None:
@@ -210,7 +231,8 @@ def _pending(row: ApprovalRequest) -> PendingApproval:
 
 def _decide(act: Transaction, request: ApprovalRequest, verdict: Verdict, reason_id: int | None) -> None:
     decided_by = user_of(act.actor)
-    if decided_by == request.requested_by:  # the database refuses it as well; here it is explained
+    made_by = act.session.scalars(sa.select(ApprovalAuthor.user_id).where(ApprovalAuthor.request_id == request.id))
+    if decided_by in {request.requested_by, *made_by}:  # the database refuses it as well; here it is explained
         raise OwnWork
     decision = ApprovalDecision(
         request_id=request.id,
@@ -254,6 +276,20 @@ def _check_complete(session: Session, subject: Subject, subject_id: int) -> None
     """Refuse a report with a gap that has no reason: nobody is asked to approve it, nobody approves it (E5)."""
     if subject is Subject.REPORT:
         check_ready(filled_form(current_version(session, session.get_one(Report, subject_id))))
+
+
+def _authors(session: Session, subject: Subject, subject_id: int) -> set[int]:
+    """Return who wrote the text and put the wave together, or wrote the report: asking is not what makes an author."""
+    if subject is Subject.CAMPAIGN:
+        campaign = session.get_one(Campaign, subject_id)
+        texts = sa.select(NoticeVersion.written_by).where(
+            NoticeVersion.notice_id == campaign.notice_id, NoticeVersion.version == campaign.notice_version
+        )
+        return {campaign.created_by, *session.scalars(texts)}
+    written = sa.select(ReportVersion.written_by).join(
+        Report, sa.and_(Report.id == ReportVersion.report_id, Report.current_version == ReportVersion.version)
+    )
+    return set(session.scalars(written.where(Report.id == subject_id))) if subject is Subject.REPORT else set()
 
 
 def _of_campaign(session: Session, incident_id: IncidentId, subject_id: int) -> ContentDigest:

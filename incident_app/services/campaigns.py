@@ -3,39 +3,46 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.audience import AudienceDigest, Candidate, PlannedMessage, campaign_digest, plan_messages
+from incident_app.domain.audience import PlannedMessage, plan_messages
 from incident_app.domain.delivery import (
     AudienceRule,
     CampaignEvent,
     CampaignStatus,
     DeliveryState,
-    Standing,
     WhenUncertain,
     next_campaign_status,
 )
 from incident_app.domain.digests import ContentDigest
-from incident_app.domain.errors import IncidentAppError, NotFound
+from incident_app.domain.errors import BadInput, IncidentAppError, NotFound
 from incident_app.domain.events import DispatchFilled
 from incident_app.domain.ids import Actor, CampaignId, IncidentId, NoticeId
-from incident_app.domain.vocabulary import Channel, Language
+from incident_app.domain.vocabulary import Channel, Language, Purpose
 from incident_app.persistence.bulk import chunks, insert_new
-from incident_app.persistence.customers import CustomerContact, ItemSet
-from incident_app.persistence.notices import Notice, NoticeVersion
-from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow, MailDomain, PersonToInform
+from incident_app.persistence.customers import CustomerContact
+from incident_app.persistence.incidents import Incident
+from incident_app.persistence.notices import Notice
+from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow, MailDomain
 from incident_app.persistence.sql_outbox import microseconds
 from incident_app.services.accounts import user_of
+from incident_app.services.approved_content import NamedItem, digest_of_candidates, names_of_items
+from incident_app.services.audience import check_items_known, chosen_people, with_contacts
 from incident_app.services.people import newest_determination
 from incident_app.services.transaction import building, reading, transaction
-from notifications.addresses import Address, domain_of
+from notifications.addresses import Address, domain_of, parse_address
+from notifications.errors import AddressRefused
+
+LONGEST_FILL = timedelta(minutes=30)
+"""A fill that began longer ago has died; a million people take a few minutes."""
 
 
 class NobodyToInform(IncidentAppError):
@@ -44,10 +51,16 @@ class NobodyToInform(IncidentAppError):
     ja = "この波で送る相手がいません。メールアドレスのない人は、郵送・電話の一覧にあります。"
 
 
-class LanguageMissing(IncidentAppError):
-    """The notice has no text in {languages}, but people in this wave are written to in that language."""
+class FillReplaced(IncidentAppError):
+    """Another wave of this incident was begun while this one was being filled, and took its place.
 
-    ja = "この波には {languages} で通知する人がいますが、その言語の通知文がありません。"
+    Nothing of this one is kept. If people are still missing from the other wave, fill again once it is done.
+    """
+
+    ja = (
+        "この波を作成している間に、同じ事案の別の波の作成が始まったため、こちらは取りやめました。何も残っていません。"
+        "まだ波に入っていない人がいるときは、もう一方の作成が終わってから、もう一度作成してください。"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,40 +101,60 @@ def fill_campaign(
     `items` narrows the audience to people of whom one of these items was affected (card holders first). People without
     a valid e-mail address are counted as unreachable and keep their standing; nobody is dropped in silence.
     """
-    campaign_id, wave = _open(
+    begun = _begin(
         engine, incident_id, notice_id, rule, sender, when_uncertain, priority=priority, actor=actor, now=now
     )
+    with ExitStack() as undo:
+        undo.callback(_give_up, engine, begun)
+        filled, content = _build(engine, begun, rule, items, now)
+        _freeze(engine, begun, filled, content, actor=actor, now=now)
+        undo.pop_all()
+    return filled
+
+
+def _build(
+    engine: Engine, begun: _Begun, rule: AudienceRule, items: frozenset[str], now: datetime
+) -> tuple[Filled, _Content]:
     with reading(engine) as session:
-        chosen = list(_chosen(session, incident_id, campaign_id, rule, items))
-        candidates = list(_with_contacts(session, chosen))
+        chosen = list(chosen_people(session, _still_ours(session, begun, locked=False), rule, items))
+        check_items_known(session, chosen)
+        candidates = list(with_contacts(session, chosen))
+        names = names_of_items(session, {candidate.item_set_id for candidate in candidates})
     if not (messages := plan_messages(candidates)):
-        _drop(engine, campaign_id)
         raise NobodyToInform
     for chunk in chunks(messages):
         with building(engine) as session:
-            _store(session, campaign_id, chunk, now)
+            _still_ours(session, begun)
+            _store(session, begun.id, chunk, now)
     filled = Filled(
-        campaign_id=campaign_id,
-        wave=wave,
+        campaign_id=begun.id,
+        wave=begun.wave,
         people=len(candidates),
         planned=len(messages),
         unreachable=len(chosen) - len(candidates),
         told_apart=sum(bool(message.told_apart_by) for message in messages),
     )
-    _freeze(engine, filled, _digest_of(candidates), actor=actor, now=now)
-    return filled
+    return filled, _Content(audience=digest_of_candidates(candidates), item_names=names)
 
 
-def _digest_of(candidates: Sequence[Candidate]) -> ContentDigest:
-    digest = AudienceDigest()
-    for candidate in sorted(candidates, key=lambda candidate: candidate.person_id):
-        digest.add(
-            candidate.person_id, candidate.item_set_id, candidate.confirmed_item_set_id, candidate.address_digest
-        )
-    return digest.finish()
+@dataclass(frozen=True, kw_only=True)
+class _Content:
+    """What is frozen with a wave, for whoever approves it."""
+
+    audience: ContentDigest
+    item_names: list[NamedItem]
 
 
-def _open(
+@dataclass(frozen=True, kw_only=True)
+class _Begun:
+    """A wave that is being filled. The public id tells it from a later one that got the same key."""
+
+    id: CampaignId
+    public_id: str
+    wave: int
+
+
+def _begin(
     engine: Engine,
     incident_id: IncidentId,
     notice_id: NoticeId,
@@ -132,11 +165,10 @@ def _open(
     priority: int,
     actor: Actor,
     now: datetime,
-) -> tuple[CampaignId, int]:
+) -> _Begun:
+    _check_sender(sender)
     with building(engine) as session:
-        notice = session.get(Notice, notice_id)
-        if notice is None or notice.incident_id != incident_id:
-            raise NotFound(what="notice", name=notice_id)
+        notice = _take_place(session, incident_id, notice_id)
         campaign = Campaign(
             public_id=secrets.token_hex(12),
             incident_id=incident_id,
@@ -159,7 +191,71 @@ def _open(
         )
         session.add(campaign)
         session.flush()
-        return CampaignId(campaign.id), campaign.wave_number
+        return _Begun(id=CampaignId(campaign.id), public_id=campaign.public_id, wave=campaign.wave_number)
+
+
+def _take_place(session: Session, incident_id: IncidentId, notice_id: NoticeId) -> Notice:
+    """Let one fill of an incident begin at a time, in the place of whatever is unfinished."""
+    session.get(Incident, incident_id, with_for_update={"key_share": True})
+    notice = session.get(Notice, notice_id)
+    if notice is None or notice.incident_id != incident_id:
+        raise NotFound(what="notice", name=notice_id)
+    for unfinished in _unfinished(session, incident_id, notice.purpose):
+        _drop(session, unfinished)
+    return notice
+
+
+def _check_sender(sender: Sender) -> None:
+    try:
+        parse_address(sender.address)
+    except AddressRefused as refusal:
+        raise BadInput(field="sender", problem=f"nothing can be sent from this address ({refusal})") from refusal
+
+
+def _unfinished(session: Session, incident_id: IncidentId, purpose: Purpose) -> Sequence[Campaign]:
+    """Return what an earlier fill left behind, or is still building; the later one takes its place."""
+    return session.scalars(
+        sa.select(Campaign)
+        .where(
+            Campaign.incident_id == incident_id,
+            Campaign.purpose == purpose,
+            Campaign.status == CampaignStatus.BUILDING,
+        )
+        .with_for_update(),
+    ).all()
+
+
+def _find_ours(session: Session, begun: _Begun, *, locked: bool = True) -> Campaign | None:
+    query = sa.select(Campaign).where(Campaign.public_id == begun.public_id, Campaign.status == CampaignStatus.BUILDING)
+    return session.scalars(query.with_for_update() if locked else query).one_or_none()
+
+
+def _still_ours(session: Session, begun: _Begun, *, locked: bool = True) -> Campaign:
+    campaign = _find_ours(session, begun, locked=locked)
+    if campaign is None:
+        raise FillReplaced
+    return campaign
+
+
+def _give_up(engine: Engine, begun: _Begun) -> None:
+    """Leave nothing half-filled behind, or its people would be kept out of every later wave."""
+    with building(engine) as session:
+        campaign = _find_ours(session, begun)
+        if campaign is not None:
+            _drop(session, campaign)
+
+
+def drop_stale_fills(engine: Engine, *, now: datetime) -> int:
+    """Drop what fills that died have left behind, so that their people are free; return how many waves that were."""
+    with building(engine) as session:
+        stale = session.scalars(
+            sa.select(Campaign)
+            .where(Campaign.status == CampaignStatus.BUILDING, Campaign.created_at < now - LONGEST_FILL)
+            .with_for_update(),
+        ).all()
+        for campaign in stale:
+            _drop(session, campaign)
+        return len(stale)
 
 
 def _next_wave(session: Session, notice: Notice) -> int:
@@ -167,81 +263,6 @@ def _next_wave(session: Session, notice: Notice) -> int:
         Campaign.incident_id == notice.incident_id, Campaign.purpose == notice.purpose
     )
     return 1 + (session.scalar(newest) or 0)
-
-
-def _chosen(
-    session: Session, incident_id: IncidentId, campaign_id: CampaignId, rule: AudienceRule, items: frozenset[str]
-) -> Iterator[PersonToInform]:
-    """Yield the people whom the rule chooses; never one with an open delivery."""
-    campaign = session.get_one(Campaign, campaign_id)
-    busy = sa.select(DeliveryPerson.person_id).where(DeliveryPerson.open)
-    query = (
-        sa.select(PersonToInform)
-        .where(
-            PersonToInform.incident_id == incident_id,
-            PersonToInform.purpose == campaign.purpose,
-            PersonToInform.determination_id == campaign.determination_id,
-            PersonToInform.id.not_in(busy),
-            _RULES[rule],
-        )
-        .order_by(PersonToInform.id)
-    )
-    wanted = _sets_with(session, items) if items else None
-    for person in session.scalars(query):
-        if wanted is None or person.item_set_id in wanted:
-            yield person
-
-
-_RULES: Mapping[AudienceRule, sa.ColumnElement[bool]] = {
-    AudienceRule.EVERYONE_TO_INFORM: PersonToInform.standing == Standing.TO_INFORM,
-    AudienceRule.NEWLY_AFFECTED: sa.and_(
-        PersonToInform.standing == Standing.TO_INFORM, PersonToInform.told_item_set_id.is_(None)
-    ),
-    AudienceRule.ITEMS_CHANGED: sa.and_(
-        PersonToInform.told_item_set_id.is_not(None),
-        PersonToInform.told_item_set_id != PersonToInform.item_set_id,
-        PersonToInform.standing != Standing.EXEMPT,
-    ),
-    AudienceRule.FAILED_ONLY: PersonToInform.standing == Standing.NOT_REACHED,
-}
-
-
-def _sets_with(session: Session, items: frozenset[str]) -> set[int]:
-    return {
-        set_id for set_id, codes in session.execute(sa.select(ItemSet.id, ItemSet.item_codes)) if items & set(codes)
-    }
-
-
-def _with_contacts(session: Session, chosen: Sequence[PersonToInform]) -> Iterator[Candidate]:
-    """Yield those of the chosen people who have a valid e-mail address."""
-    for chunk in chunks(chosen, 2_000):
-        contacts = {
-            contact.customer_id: contact
-            for contact in session.scalars(
-                sa.select(CustomerContact)
-                .where(
-                    CustomerContact.customer_id.in_([person.customer_id for person in chunk]),
-                    CustomerContact.channel == Channel.EMAIL,
-                    CustomerContact.valid_until.is_(None),
-                    CustomerContact.address.is_not(None),
-                )
-                .order_by(CustomerContact.id),
-            )
-        }
-        for person in chunk:
-            contact = contacts.get(person.customer_id or 0)
-            if contact is not None and person.customer_id is not None:
-                yield Candidate(
-                    person_id=person.id,
-                    customer_id=person.customer_id,
-                    contact_id=contact.id,
-                    address_digest=contact.address_digest,
-                    name=contact.name or "",
-                    language=person.language,
-                    item_set_id=person.item_set_id,
-                    confirmed_item_set_id=person.confirmed_item_set_id,
-                    certainty=person.certainty,
-                )
 
 
 def _store(session: Session, campaign_id: CampaignId, messages: Sequence[PlannedMessage], now: datetime) -> None:
@@ -307,18 +328,19 @@ def _delivery_ids(
     return {(digest, apart): delivery_id for digest, apart, delivery_id in rows}
 
 
-def _drop(engine: Engine, campaign_id: CampaignId) -> None:
-    with building(engine) as session:
-        ids = sa.select(DeliveryRow.id).where(DeliveryRow.campaign_id == campaign_id)
-        session.execute(sa.delete(DeliveryPerson).where(DeliveryPerson.delivery_id.in_(ids)))
-        session.execute(sa.delete(DeliveryRow).where(DeliveryRow.campaign_id == campaign_id))
-        session.execute(sa.delete(Campaign).where(Campaign.id == campaign_id))
+def _drop(session: Session, campaign: Campaign) -> None:
+    ids = sa.select(DeliveryRow.id).where(DeliveryRow.campaign_id == campaign.id)
+    session.execute(sa.delete(DeliveryPerson).where(DeliveryPerson.delivery_id.in_(ids)))
+    session.execute(sa.delete(DeliveryRow).where(DeliveryRow.campaign_id == campaign.id))
+    session.delete(campaign)
+    session.flush()
 
 
-def _freeze(engine: Engine, filled: Filled, digest: ContentDigest, *, actor: Actor, now: datetime) -> None:
+def _freeze(engine: Engine, begun: _Begun, filled: Filled, content: _Content, *, actor: Actor, now: datetime) -> None:
     with transaction(engine, actor=actor, now=now) as act:
-        campaign = act.session.get_one(Campaign, filled.campaign_id)
-        campaign.people, campaign.planned, campaign.audience_digest = filled.people, filled.planned, digest
+        campaign = _still_ours(act.session, begun)
+        campaign.people, campaign.planned, campaign.audience_digest = filled.people, filled.planned, content.audience
+        campaign.item_names = content.item_names
         campaign.status = next_campaign_status(campaign.status, CampaignEvent.SEALED)
         act.record(
             DispatchFilled(
@@ -327,39 +349,7 @@ def _freeze(engine: Engine, filled: Filled, digest: ContentDigest, *, actor: Act
                 people=filled.people,
                 planned=filled.planned,
                 unreachable=filled.unreachable,
-                audience_digest=digest,
+                audience_digest=content.audience,
             ),
             incident=IncidentId(campaign.incident_id),
         )
-
-
-def current_campaign_digest(session: Session, campaign_id: int) -> ContentDigest:
-    """Return what an approver of this wave would sign now: its texts, audience and sender as they are."""
-    campaign = session.get_one(Campaign, campaign_id)
-    rows = session.execute(
-        sa.select(NoticeVersion.language, NoticeVersion.content_digest).where(
-            NoticeVersion.notice_id == campaign.notice_id, NoticeVersion.version == campaign.notice_version
-        ),
-    )
-    return campaign_digest(
-        audience=campaign.audience_digest or "",
-        texts=dict(rows.all()),
-        sender={"address": campaign.sender_address, "names": campaign.sender_name},
-        when_uncertain=campaign.when_uncertain,
-    )
-
-
-def check_languages(session: Session, campaign: Campaign) -> None:
-    """Refuse a wave that holds people in a language in which the notice has no text."""
-    written = set(
-        session.scalars(
-            sa.select(NoticeVersion.language).where(
-                NoticeVersion.notice_id == campaign.notice_id, NoticeVersion.version == campaign.notice_version
-            ),
-        ),
-    )
-    needed = set(
-        session.scalars(sa.select(DeliveryRow.language).where(DeliveryRow.campaign_id == campaign.id).distinct()),
-    )
-    if missing := sorted(needed - written):
-        raise LanguageMissing(languages=", ".join(missing))

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
 
 from incident_app.domain.errors import IncidentAppError
-from incident_app.domain.inventory import DataItem
-from incident_app.domain.notices import personal_facts
-from incident_app.domain.vocabulary import Language
-from incident_app.persistence.customers import ItemSet
+from incident_app.domain.notices import PersonalFacts, PersonalItem, personal_facts
+from incident_app.persistence.claims import ClaimedFacts
 from incident_app.persistence.impact import ImpactDetermination
+from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.notices import NoticeVersion
 from incident_app.persistence.outbox import Campaign
-from incident_app.persistence.sql_outbox import ClaimedFacts
 from incident_app.rendering.notices import PersonalText
-from incident_app.services.inventory import current_inventory
-from incident_app.services.notices import personal_items, shared_facts
+from incident_app.services.approved_content import items_in_mails
+from incident_app.services.notices import SharedFacts, shared_facts
 from incident_app.services.transaction import reading
 from notifications.addresses import Address, parse_address
-from notifications.errors import CannotCompose
+from notifications.errors import CannotCompose, MailerError, SharedFault
 from notifications.message import Message, message_id, to_bytes
 from notifications.outbox import Delivery
 from notifications.transport import Envelope
+
+NOBODY = PersonalFacts(
+    recipient="", reference_code="", your_title="", your_information=(), your_requests=("",), your_desk=""
+)
+"""The facts of no person: what cannot be composed with them is faulty for everybody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +41,21 @@ class _Compiled:
     subject: str
     text: PersonalText
     html: PersonalText
-    language: Language
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wave:
+    """What all messages of a wave share besides the text."""
+
+    sender: str
+    names: Mapping[str, str]
+    items: Mapping[str, PersonalItem]
+    """By code, in the order of the policy, named as they were when the wave was approved."""
+    shared: SharedFacts
 
 
 class NoticeComposer:
-    """Fulfils notifications.outbox.Composer. Texts and item names are read once, when a run begins."""
+    """Fulfils notifications.outbox.Composer. What messages share is read when the first of them is claimed."""
 
     def __init__(
         self, engine: Engine, *, clock: Callable[[], datetime], bounce_domain: str, message_domain: str
@@ -49,59 +64,72 @@ class NoticeComposer:
         self._bounce_domain = bounce_domain
         self._message_domain = message_domain
         self._engine = engine
-        self._load()
+        self._versions: dict[int, _Compiled] = {}
+        self._waves: dict[int, _Wave] = {}
+        self._sets: dict[int, frozenset[str]] = {}
+        self._faults: dict[tuple[int, int], str | None] = {}
 
-    def _load(self) -> None:
-        with reading(self._engine) as session:
-            self._versions = {row.id: _compiled(row) for row in session.scalars(sa.select(NoticeVersion))}
-            self._senders: Mapping[int, tuple[Address, Mapping[str, str]]] = {
-                row.id: (
-                    parse_address(row.sender_address),
-                    dict(row.sender_name) if isinstance(row.sender_name, dict) else {},
-                )
-                for row in session.scalars(sa.select(Campaign))
-            }
-            self._shared = {
-                campaign: shared_facts(session, determination)
-                for campaign, determination in session.execute(
-                    sa.select(Campaign.id, ImpactDetermination).join(
-                        ImpactDetermination, ImpactDetermination.id == Campaign.determination_id
-                    ),
-                )
-            }
-            items = current_inventory(session).items
-            self._sets = {
-                row.id: tuple(item for item in items if item.code in set(row.item_codes))
-                for row in session.scalars(sa.select(ItemSet))
-            }
+    def prepare(self, deliveries: Sequence[Delivery]) -> None:
+        """Read the texts, senders and item sets that these deliveries need and that are not known yet."""
+        claimed = [delivery.facts for delivery in deliveries if isinstance(delivery.facts, ClaimedFacts)]
+        versions = {facts.notice_version_id for facts in claimed} - set(self._versions)
+        waves = {facts.campaign_id for facts in claimed} - set(self._waves)
+        sets = {key for facts in claimed for person in facts.people for key in person.sets} - set(self._sets)
+        if versions or waves or sets:
+            with reading(self._engine) as session:
+                self._versions |= _versions(session, versions)
+                self._waves |= _waves(session, waves)
+                self._sets |= {key: frozenset(codes) for key, codes in item_codes(session, sets).items()}
+        for facts in claimed:
+            self._try_out(facts)
+
+    def _try_out(self, facts: ClaimedFacts) -> None:
+        """Write the message once to nobody: what fails here would fail for everybody, and is no person's fault."""
+        key = (facts.campaign_id, facts.notice_version_id)
+        if key not in self._faults:
+            self._faults[key] = self._fault_of(facts)
+
+    def _fault_of(self, facts: ClaimedFacts) -> str | None:
+        try:
+            nobody = parse_address(self._return_address(facts.token))
+            self._envelope(facts, nobody, NOBODY, eight_bit=True)
+        except (MailerError, ValueError, LookupError) as fault:
+            return f"nobody can be written to like this: {fault}"
+        return None
 
     def compose(self, delivery: Delivery, *, eight_bit: bool) -> Envelope:
         """Return one person's mail: only their own items, one recipient, a Message-ID that never changes."""
         facts = delivery.facts
         if not isinstance(facts, ClaimedFacts) or not facts.people:
             raise CannotCompose
-        version = self._versions[facts.notice_version_id]
-        sender, names = self._senders[facts.campaign_id]
-        shared = self._shared[facts.campaign_id]
-        confirmed = self._confirmed(facts)
+        if fault := self._faults.get((facts.campaign_id, facts.notice_version_id), "the texts were not read"):
+            raise SharedFault(fault)
+        shared, first = self._waves[facts.campaign_id].shared, facts.people[0]
+        confirmed, possible = self._items(facts)
         try:
             personal = personal_facts(
-                name=facts.people[0].name,
-                kind=facts.people[0].kind,
-                relation=facts.people[0].relation,
+                name=first.name,
+                kind=first.kind,
+                relation=first.relation,
                 language=facts.language,
-                confirmed=personal_items(confirmed),
-                possible=personal_items(item for item in self._items(facts) if item not in confirmed),
+                confirmed=confirmed,
+                possible=possible,
                 harms=shared.harms,
-                desk_note=shared.desk_notes.get(facts.people[0].relation),
+                desk_note=shared.desk_notes.get(first.relation),
                 token=facts.token,
             )
         except IncidentAppError as refusal:
             raise CannotCompose from refusal
+        return self._envelope(facts, delivery.recipient, personal, eight_bit=eight_bit)
+
+    def _envelope(
+        self, facts: ClaimedFacts, recipient: Address, personal: PersonalFacts, *, eight_bit: bool
+    ) -> Envelope:
+        version, wave = self._versions[facts.notice_version_id], self._waves[facts.campaign_id]
         message = Message(
-            sender=sender,
-            sender_name=names.get(facts.language, ""),
-            recipient=delivery.recipient,
+            sender=_parsed(wave.sender),
+            sender_name=wave.names.get(facts.language, ""),
+            recipient=recipient,
             subject=version.subject,
             text=version.text.fill(personal),
             html=version.html.fill(personal),
@@ -111,20 +139,47 @@ class NoticeComposer:
             headers={"Auto-Submitted": "auto-generated"},
         )
         return Envelope(
-            sender=Address(f"bounce+{facts.token}@{self._bounce_domain}"),
-            recipient=delivery.recipient,
+            sender=Address(self._return_address(facts.token)),
+            recipient=recipient,
             content=to_bytes(message, eight_bit=eight_bit),
         )
 
-    def _items(self, facts: ClaimedFacts) -> tuple[DataItem, ...]:
-        """Return the items of everybody in the message, each once, in the order of the policy."""
-        seen = {item.code: item for person in facts.people for item in self._sets[person.item_set_id]}
-        return tuple(seen.values())
+    def _return_address(self, token: str) -> str:
+        return f"bounce+{token}@{self._bounce_domain}"
 
-    def _confirmed(self, facts: ClaimedFacts) -> tuple[DataItem, ...]:
-        """Return the items whose leak is confirmed of everybody in the message: nobody is told too much."""
-        sets = [self._sets[person.confirmed_item_set_id] for person in facts.people]
-        return tuple(item for item in sets[0] if all(item in other for other in sets[1:]))
+    def _items(self, facts: ClaimedFacts) -> tuple[tuple[PersonalItem, ...], tuple[PersonalItem, ...]]:
+        """Return what is confirmed of everybody in the message, and what else is possible of anybody."""
+        if unread := {key for person in facts.people for key in person.sets} - set(self._sets):
+            raise SharedFault(f"the item sets {sorted(unread)} were not read")
+        items = self._waves[facts.campaign_id].items
+        codes = frozenset().union(*(self._sets[person.item_set_id] for person in facts.people))
+        sure = frozenset.intersection(*(self._sets[person.confirmed_item_set_id] for person in facts.people))
+        return (
+            tuple(item for code, item in items.items() if code in sure),
+            tuple(item for code, item in items.items() if code in codes - sure),
+        )
+
+
+@lru_cache(maxsize=64)
+def _parsed(sender: str) -> Address:
+    return parse_address(sender)
+
+
+def _versions(session: Session, wanted: Iterable[int]) -> dict[int, _Compiled]:
+    rows = session.scalars(sa.select(NoticeVersion).where(NoticeVersion.id.in_(wanted)))
+    return {row.id: _compiled(row) for row in rows}
+
+
+def _waves(session: Session, wanted: Iterable[int]) -> dict[int, _Wave]:
+    return {
+        row.id: _Wave(
+            sender=row.sender_address,
+            names=dict(row.sender_name) if isinstance(row.sender_name, dict) else {},
+            items=items_in_mails(session, row),
+            shared=shared_facts(session, session.get_one(ImpactDetermination, row.determination_id)),
+        )
+        for row in session.scalars(sa.select(Campaign).where(Campaign.id.in_(wanted)))
+    }
 
 
 def _compiled(row: NoticeVersion) -> _Compiled:
@@ -132,5 +187,4 @@ def _compiled(row: NoticeVersion) -> _Compiled:
         subject=row.subject,
         text=PersonalText.compile(row.text, html=False, language=row.language),
         html=PersonalText.compile(row.html, html=True, language=row.language),
-        language=row.language,
     )

@@ -17,11 +17,12 @@ from incident_app.domain.delivery import (
     DeliveryState,
     Standing,
     WhenUncertain,
+    WithheldBecause,
     next_campaign_status,
     next_state,
 )
 from incident_app.domain.digests import ContentDigest
-from incident_app.domain.errors import BadInput, IncidentAppError, NotFound
+from incident_app.domain.errors import BadInput, IllegalMove, IncidentAppError, NotFound
 from incident_app.domain.events import (
     DeliveryResolved,
     DispatchCancelled,
@@ -35,12 +36,13 @@ from incident_app.domain.ids import Actor, CampaignId, IncidentId
 from incident_app.domain.vocabulary import Subject
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow
-from incident_app.persistence.sql_outbox import microseconds, move_people, withhold
+from incident_app.persistence.sql_outbox import CRASHED, UNKNOWN, microseconds, move_people, withhold
 from incident_app.persistence.timeline import EventRow
 from incident_app.services.approvals import ApprovalOutdated, NotApproved, is_approved
-from incident_app.services.campaigns import current_campaign_digest
-from incident_app.services.transaction import reading, recording, transaction
+from incident_app.services.approved_content import check_audience, current_campaign_digest
+from incident_app.services.transaction import Transaction, reading, recording, transaction
 from incident_app.services.waves import attempts_digest, get_campaign_row, totals_in
+from notifications.retry import RetryPolicy
 
 
 class WrongCount(IncidentAppError):
@@ -72,6 +74,7 @@ _RESOLVED = {
 
 def start_campaign(engine: Engine, campaign_id: CampaignId, *, typed_count: int, actor: Actor, now: datetime) -> None:
     """Let a wave go: approved exactly as it is now, and the number of messages typed by a person (J5)."""
+    check_audience(engine, campaign_id)
     with transaction(engine, actor=actor, now=now) as act:
         campaign = get_campaign_row(act.session, campaign_id)
         _check_may_send(act.session, campaign)
@@ -95,28 +98,51 @@ def pause_campaign(
 ) -> None:
     """Stop a wave: no further message is begun."""
     with transaction(engine, actor=actor, now=now) as act:
-        campaign = get_campaign_row(act.session, campaign_id)
-        campaign.status = next_campaign_status(campaign.status, CampaignEvent.PAUSED)
-        text = act.keep_text(reason) if reason else None
-        campaign.pause_reason_text_id = text.id if text else None
-        totals = totals_in(act.session, campaign)
-        through, digest = _report_attempts(act.session, campaign)
-        act.record(
-            DispatchPaused(
-                campaign_id=campaign_id,
-                wave=campaign.wave_number,
-                accepted=totals.sent,
-                waiting=totals.waiting,
-                reason_digest=text.digest if text else None,
-                attempts_through=through,
-                attempts_digest=digest,
-            ),
-            incident=IncidentId(campaign.incident_id),
-        )
+        _pause(act, get_campaign_row(act.session, campaign_id), reason)
+
+
+def check_before_sending(engine: Engine, campaign_id: CampaignId) -> None:
+    """Test a running wave as its start was tested: somebody may have set it running, or changed it, by other means."""
+    check_audience(engine, campaign_id)
+    with reading(engine) as session:
+        _check_may_send(session, get_campaign_row(session, campaign_id))
+
+
+def pause_for_fault(engine: Engine, campaign_id: CampaignId, *, reason: str, actor: Actor, now: datetime) -> bool:
+    """Stop a wave of which nothing can be sent for a reason of ours; False when it does not run any more."""
+    with reading(engine) as session:
+        if get_campaign_row(session, campaign_id).status is not CampaignStatus.RUNNING:
+            return False
+    try:
+        pause_campaign(engine, campaign_id, reason=reason, actor=actor, now=now)
+    except IllegalMove:  # somebody was faster
+        return False
+    return True
+
+
+def _pause(act: Transaction, campaign: Campaign, reason: str | None) -> None:
+    campaign.status = next_campaign_status(campaign.status, CampaignEvent.PAUSED)
+    text = act.keep_text(reason) if reason else None
+    campaign.pause_reason_text_id = text.id if text else None
+    totals = totals_in(act.session, campaign)
+    through, digest = _report_attempts(act.session, campaign)
+    act.record(
+        DispatchPaused(
+            campaign_id=campaign.id,
+            wave=campaign.wave_number,
+            accepted=totals.sent,
+            waiting=totals.waiting,
+            reason_digest=text.digest if text else None,
+            attempts_through=through,
+            attempts_digest=digest,
+        ),
+        incident=IncidentId(campaign.incident_id),
+    )
 
 
 def resume_campaign(engine: Engine, campaign_id: CampaignId, *, actor: Actor, now: datetime) -> None:
-    """Go on with a paused wave; its approval is tested again."""
+    """Go on with a paused wave; its approval and its rows are tested again."""
+    check_audience(engine, campaign_id)
     with transaction(engine, actor=actor, now=now) as act:
         campaign = get_campaign_row(act.session, campaign_id)
         _check_may_send(act.session, campaign)
@@ -139,7 +165,7 @@ def cancel_campaign(engine: Engine, campaign_id: CampaignId, *, reason: str, act
                 DeliveryRow.campaign_id == campaign_id, DeliveryRow.state == DeliveryState.QUEUED
             ),
         ).all()
-        withhold(act.session, waiting)
+        withhold(act.session, waiting, WithheldBecause.CANCELLED)
         unsent = len(waiting)
         text = act.keep_text(reason)
         through, digest = _report_attempts(act.session, campaign)
@@ -166,7 +192,7 @@ def withhold_cancelled(engine: Engine) -> None:
                 DeliveryRow.campaign_id.in_(cancelled), DeliveryRow.state == DeliveryState.QUEUED
             ),
         ).all()
-        withhold(session, ids)
+        withhold(session, ids, WithheldBecause.CANCELLED)
 
 
 def resolve(
@@ -184,13 +210,16 @@ def resolve(
         raise BadInput(field="reason", problem="say how you know")
     with transaction(engine, actor=actor, now=now) as act:
         row = act.session.get(DeliveryRow, delivery_id)
-        if row is None or act.session.get_one(Campaign, row.campaign_id).incident_id != incident_id:
+        campaign = act.session.get(Campaign, row.campaign_id) if row else None
+        if row is None or campaign is None or campaign.incident_id != incident_id:
             raise NotFound(what="delivery", name=delivery_id)
         row.state = next_state(row.state, _RESOLVED[resolution])
         row.next_attempt_at = microseconds(now)
         act.session.flush()
         if row.state is DeliveryState.ACCEPTED:
             move_people(act.session, [row.id], Standing.INFORMED, at=now)
+        elif campaign.status is CampaignStatus.CANCELLED:  # nobody will send it, so its people are free at once
+            withhold(act.session, [row.id], WithheldBecause.CANCELLED)
         text = act.keep_text(reason)
         act.record(
             DeliveryResolved(delivery_id=delivery_id, resolution=resolution, reason_digest=text.digest),
@@ -198,8 +227,12 @@ def resolve(
         )
 
 
-def note_doubts(engine: Engine, *, actor: Actor, now: datetime) -> int:
-    """Put newly found doubts on the timeline; queue them again where the approver chose so. Return how many stay."""
+def note_doubts(engine: Engine, *, actor: Actor, now: datetime, retry: RetryPolicy | None = None) -> int:
+    """Put newly found doubts on the timeline; return how many stay.
+
+    Where the approver chose so, what a crash of ours left in doubt is sent again: once, after a while, and with the
+    same Message-ID. A line that breaks after the text is the server's doing and would break again: a person decides.
+    """
     left = 0
     with reading(engine) as session:
         doubted = session.execute(
@@ -214,18 +247,27 @@ def note_doubts(engine: Engine, *, actor: Actor, now: datetime) -> int:
                 DispatchDoubted(campaign_id=campaign_id, wave=campaign.wave_number, in_doubt=number),
                 incident=IncidentId(campaign.incident_id),
             )
-            if campaign.when_uncertain is WhenUncertain.RESEND:
-                act.session.execute(
-                    sa.update(DeliveryRow)
-                    .where(DeliveryRow.campaign_id == campaign_id, DeliveryRow.state == DeliveryState.UNCERTAIN)
-                    .values(
-                        state=next_state(DeliveryState.UNCERTAIN, DeliveryEvent.REQUEUED),
-                        next_attempt_at=microseconds(now),
-                    ),
-                )
-            else:
-                left += number
+            left += number - _send_again_once(act.session, campaign, now + (retry or RetryPolicy()).first_delay)
     return left
+
+
+def _send_again_once(session: Session, campaign: Campaign, at: datetime) -> int:
+    if campaign.when_uncertain is not WhenUncertain.RESEND or campaign.status is CampaignStatus.CANCELLED:
+        return 0
+    doubts = sa.select(DeliveryRow).where(
+        DeliveryRow.campaign_id == campaign.id, DeliveryRow.state == DeliveryState.UNCERTAIN
+    )
+    again = 0
+    for row in session.scalars(doubts):
+        tried = session.scalars(
+            sa.select(DeliveryAttempt.reply_text).where(
+                DeliveryAttempt.delivery_id == row.id, DeliveryAttempt.outcome == UNKNOWN
+            ),
+        ).all()
+        if tried == [CRASHED]:
+            row.state, row.next_attempt_at = next_state(row.state, DeliveryEvent.REQUEUED), microseconds(at)
+            again += 1
+    return again
 
 
 def finish_settled(engine: Engine, *, actor: Actor, now: datetime) -> list[CampaignId]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +12,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from incident_app.domain.delivery import AudienceRule, WhenUncertain
 from incident_app.domain.errors import IncidentAppError, NotFound, find_refusal
@@ -23,6 +24,7 @@ from incident_app.services.obligations import determine_and_derive
 from incident_app.services.transaction import reading, recording
 
 LEASE = timedelta(minutes=10)
+log = logging.getLogger("incident_app")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,11 +142,25 @@ def _do(engine: Engine, tools: JobTools, job: _Taken, now: datetime) -> dict[str
     except IncidentAppError as refusal:
         said = {"ja": refusal.message("ja"), "en": refusal.message("en")}
         return {**said, "kind": type(refusal).__name__, "facts": {n: str(fact) for n, fact in refusal.facts.items()}}
-    except (SQLAlchemyError, OSError, ValueError, LookupError, TypeError) as failure:
-        # A fault of one job must not end the worker; its values may hold personal data, so only its kind is kept.
-        kind = type(failure).__name__
-        return {"ja": f"予期しない失敗です（{kind}）。", "en": f"It failed unexpectedly ({kind})."}
+    except Exception as failure:  # noqa: BLE001 - whatever is wrong with one job must not end the worker
+        return _unexpected(job, failure)
     return None
+
+
+def _unexpected(job: _Taken, failure: Exception) -> dict[str, object]:
+    """Log a failure under a number, its kind and place only: its values may hold personal data."""
+    number, kind = f"E-{secrets.token_hex(2).upper()}", type(failure).__name__
+    traceback = failure.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    where = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback else "unknown place"
+    log.error("%s: job %d (%s) failed with %s at %s", number, job.id, job.kind, kind, where)
+    return {
+        "ja": f"予期しない失敗です（{kind}、番号 {number}）。"
+        "もう一度お試しのうえ、続くときは番号を管理者にお伝えください。",
+        "en": f"It failed unexpectedly ({kind}, number {number}). Try again; if it goes on, give the number to your "
+        "administrator.",
+    }
 
 
 Work = Callable[[Engine, JobTools, IncidentId, Mapping[str, Any], Actor, datetime], None]

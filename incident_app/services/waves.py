@@ -16,7 +16,7 @@ from incident_app.domain.errors import NotFound
 from incident_app.domain.ids import CampaignId, IncidentId
 from incident_app.persistence.customers import CustomerContact
 from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow, MailDomain
-from incident_app.services.campaigns import current_campaign_digest
+from incident_app.services.approved_content import current_campaign_digest
 from incident_app.services.impact_views import mask
 from incident_app.services.transaction import reading
 
@@ -52,6 +52,17 @@ def list_campaigns(engine: Engine, incident_id: IncidentId) -> list[CampaignView
         return [_view(session, row) for row in rows]
 
 
+def being_filled(engine: Engine, incident_id: IncidentId) -> list[tuple[int, datetime]]:
+    """Return number and beginning of each wave that is being filled, or whose filling died."""
+    with reading(engine) as session:
+        rows = session.execute(
+            sa.select(Campaign.wave_number, Campaign.created_at).where(
+                Campaign.incident_id == incident_id, Campaign.status == CampaignStatus.BUILDING
+            ),
+        )
+        return [(wave, since) for wave, since in rows]
+
+
 def get_campaign(engine: Engine, campaign_id: CampaignId) -> CampaignView:
     """Return one wave with its totals, recounted from the rows."""
     with reading(engine) as session:
@@ -64,6 +75,17 @@ def get_wave_of(engine: Engine, incident_id: IncidentId, campaign_id: CampaignId
     if wave.incident_id != incident_id:
         raise NotFound(what="wave", name=campaign_id)
     return wave
+
+
+def withheld_by_reason(engine: Engine, campaign_id: CampaignId) -> dict[str, int]:
+    """Count the messages of a wave that were withheld on purpose, by the reason."""
+    with reading(engine) as session:
+        rows = session.execute(
+            sa.select(DeliveryRow.withheld_because, sa.func.count())
+            .where(DeliveryRow.campaign_id == campaign_id, DeliveryRow.state == DeliveryState.WITHHELD)
+            .group_by(DeliveryRow.withheld_because),
+        )
+        return {because or "unknown": number for because, number in rows}
 
 
 def in_doubt(engine: Engine, campaign_id: CampaignId) -> list[int]:

@@ -18,10 +18,12 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from incident_app.domain.delivery import CampaignStatus, DeliveryState
-from incident_app.domain.ids import Actor
+from incident_app.domain.errors import IncidentAppError
+from incident_app.domain.ids import Actor, CampaignId
 from incident_app.persistence.outbox import Campaign, DeliveryRow
 from incident_app.persistence.sql_outbox import SqlOutbox, microseconds
 from incident_app.services import dispatch, jobs
+from incident_app.services.campaigns import drop_stale_fills
 from incident_app.services.composing import NoticeComposer
 from incident_app.services.transaction import reading, recording
 from notifications.dispatcher import Dispatcher, DispatcherOptions, Ended, Summary
@@ -64,8 +66,22 @@ class Worker:
             read=partial(reading, engine),
             owner=self.owner,
             clock=clock,
+            on_hold=self._hold,
+            admit=self._admit,
             policy=settings.retry,
         )
+
+    def _hold(self, campaign_id: int, reason: str) -> None:
+        dispatch.pause_for_fault(self.engine, CampaignId(campaign_id), reason=reason, actor=WORKER, now=self.clock())
+
+    def _admit(self, campaign_id: int) -> bool:
+        """Test a running wave before its first message leaves; one that fails is stopped with the reason."""
+        try:
+            dispatch.check_before_sending(self.engine, CampaignId(campaign_id))
+        except IncidentAppError as refusal:
+            self._hold(campaign_id, refusal.message("en"))
+            return False
+        return True
 
     def recover(self) -> int:
         """Settle what dead workers left leased, each by its journal; return how many messages are in doubt."""
@@ -78,7 +94,7 @@ class Worker:
                 doubts += self._outbox.recover(session, owner, journal)
             self._path(owner).unlink(missing_ok=True)
         if doubts:
-            dispatch.note_doubts(self.engine, actor=WORKER, now=self.clock())
+            dispatch.note_doubts(self.engine, actor=WORKER, now=self.clock(), retry=self.settings.retry)
         return doubts
 
     async def send(self, stop: asyncio.Event) -> Summary | None:
@@ -102,8 +118,7 @@ class Worker:
             summary = await dispatcher.run(stop, until_empty=True)
         self._path(self.owner).unlink(missing_ok=True)
         if summary.unknown:
-            dispatch.note_doubts(self.engine, actor=WORKER, now=self.clock())
-        dispatch.withhold_cancelled(self.engine)
+            dispatch.note_doubts(self.engine, actor=WORKER, now=self.clock(), retry=self.settings.retry)
         dispatch.finish_settled(self.engine, actor=WORKER, now=self.clock())
         return summary
 
@@ -128,12 +143,18 @@ class Worker:
 
     async def _once(self, stop: asyncio.Event) -> bool:
         """Recover, do one job, send what is due; tell whether there may be more to do at once."""
-        await asyncio.to_thread(self.recover)
+        await asyncio.to_thread(self._set_right)
         worked = await asyncio.to_thread(
             jobs.work_on_next, self.engine, self.settings.tools, owner=self.owner, now=self.clock()
         )
         summary = await self.send(stop)
         return worked or (summary is not None and summary.ended is Ended.STOPPED)
+
+    def _set_right(self) -> None:
+        """Settle what dead workers and dead fills left, and what came back to the queue of a cancelled wave."""
+        self.recover()
+        dispatch.withhold_cancelled(self.engine)
+        drop_stale_fills(self.engine, now=self.clock())
 
     def _has_running_waves(self) -> bool:
         with reading(self.engine) as session:

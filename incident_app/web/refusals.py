@@ -14,7 +14,7 @@ from incident_app.domain.incidents import ReasonNeeded
 from incident_app.domain.notices import MARK, MissingFacts
 from incident_app.domain.reports import GapsNotStated
 from incident_app.domain.vocabulary import Certainty, ListRelation
-from incident_app.services.campaigns import LanguageMissing
+from incident_app.services.approved_content import LanguageMissing
 from incident_app.services.dispatch import WrongCount
 from incident_app.services.people import NumbersUnknown
 from incident_app.services.person_counts import CountDoubted

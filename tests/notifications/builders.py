@@ -54,6 +54,10 @@ class PlainComposer:
     def __init__(self, faulty=None):
         self.faulty = faulty or {}
         self.asked_for_eight_bit = set()
+        self.prepared = set()
+
+    def prepare(self, deliveries):
+        self.prepared |= {delivery.id for delivery in deliveries}
 
     def compose(self, delivery, *, eight_bit):
         self.asked_for_eight_bit.add(eight_bit)

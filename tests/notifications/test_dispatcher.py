@@ -6,8 +6,8 @@ import pytest
 
 from notifications.board import Board
 from notifications.dispatcher import Ended
-from notifications.errors import CannotCompose, ContentRefused
-from notifications.journal import replay
+from notifications.errors import CannotCompose, ContentRefused, SharedFault
+from notifications.journal import Fate, replay
 from notifications.lane import NOT_COMPOSED
 from notifications.memory import MemoryOutbox, MemoryState, MemoryTransport
 from notifications.outcome import Accepted, RefusedForGood, RefusedForNow, Unknown
@@ -207,3 +207,49 @@ def test_a_whole_run_over_real_smtp_loses_nothing_and_doubles_nothing(journal):
     assert {number for number, state in states.items() if state is U} == {14}
     assert sorted(received) == sorted(a_recipient(number) for number, state in states.items() if state is A)
     assert len(received) == 35
+
+
+def test_what_all_messages_share_is_fetched_for_each_claim_before_any_is_composed(journal):
+    composer = PlainComposer()
+    dispatch(an_outbox(20), MemoryTransport(), journal, composer=composer)
+    assert composer.prepared == set(range(1, 21))
+
+
+def test_a_message_that_is_stopped_by_itself_goes_back_while_the_others_leave(journal):
+    outbox = an_outbox(6)
+    outbox.stopped = {2, 5}
+    stop = []
+
+    def script(_envelope):
+        if len(transport.handed_over) == 3:
+            stop[0]()
+        return Accepted(code=250)
+
+    transport = MemoryTransport(script)
+    dispatch(outbox, transport, journal, stop=stop, until_empty=False)
+    assert outbox.states() == {number: Q if number in {2, 5} else A for number in range(1, 7)}
+
+
+@pytest.mark.parametrize(
+    ("fault", "refusal"),
+    [
+        (SharedFault("no text"), None),
+        (None, RefusedForGood(code=550, text="5.7.1 we know no such sender", about_us=True)),
+    ],
+)
+def test_a_fault_of_ours_fails_nobody_and_stops_the_sending_with_its_reason(journal, fault, refusal):
+    outbox = an_outbox(20)
+    composer = PlainComposer(dict.fromkeys(range(1, 21), fault) if fault else None)
+    summary = dispatch(outbox, MemoryTransport(lambda _: refusal), journal, composer=composer)
+    assert set(outbox.states().values()) == {Q}
+    assert outbox.attempts == []
+    assert summary.ended is Ended.NOT_ALLOWED
+    assert set(outbox.held) == {"no text" if fault else "the server refuses us: 550 5.7.1 we know no such sender"}
+
+
+def test_what_was_held_leaves_no_mark_of_an_end_in_the_journal(journal):
+    """Its next attempt bears the same number: an old end would be taken for its own."""
+    refusal = RefusedForGood(code=550, text="no such sender", about_us=True)
+    dispatch(an_outbox(1), MemoryTransport(lambda _: refusal), journal)
+    journal.close()
+    assert replay(journal._path).fate_of(1, 1) is Fate.NEVER_BEGUN

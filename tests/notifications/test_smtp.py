@@ -77,7 +77,8 @@ def test_a_refusal_at_any_step_is_understood_and_the_line_stays_usable(step, rep
         outcomes, begun, usable = run(sink, an_envelope(1), an_envelope(2))
         received = sink.received
         connections = sink.connections
-    assert outcomes[0] == kind(code=int(reply[:3]), enhanced=reply[4:9], text=reply[4:])
+    about_us = step == "sender"  # MAIL names nobody but the sender
+    assert outcomes[0] == kind(code=int(reply[:3]), enhanced=reply[4:9], text=reply[4:], about_us=about_us)
     assert isinstance(outcomes[1], Accepted)
     assert usable == [True, True]
     assert begun == ([FIRST, a_recipient(2)] if step == "content" else [a_recipient(2)])
@@ -272,3 +273,11 @@ def test_clear_text_stays_on_this_machine(host, allowed):
 def test_settings_that_cannot_work_are_refused(changes):
     with pytest.raises(SettingsRefused):
         loopback(**{"port": 25, **changes})
+
+
+@pytest.mark.parametrize("step", ["sender", "recipient", "data"])
+def test_who_has_not_signed_in_is_told_so_and_no_recipient_is_blamed(step):
+    with MailSink(script=SinkScript(**{step: once("530 5.7.0 authentication required")})) as sink:
+        outcomes, _, _ = run(sink, an_envelope(1))
+    assert isinstance(outcomes[0], RefusedForGood)
+    assert outcomes[0].about_us

@@ -10,13 +10,14 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from incident_app.domain.delivery import CampaignStatus, DeliveryState
+from incident_app.domain.delivery import AudienceRule, CampaignStatus, DeliveryState
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.vocabulary import DutyStatus, Subject, Verdict
-from incident_app.persistence.approvals import ApprovalDecision, ApprovalRequest
+from incident_app.persistence.approvals import ApprovalAuthor, ApprovalDecision, ApprovalRequest
 from incident_app.persistence.database import Base
 from incident_app.persistence.obligations import Obligation
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow
+from incident_app.services import campaigns
 from tests import builders
 
 NOW = datetime(2026, 11, 20, 8, 20, tzinfo=UTC)
@@ -81,6 +82,23 @@ def filled(judged: Engine) -> Engine:
     return judged
 
 
+@pytest.fixture
+def half_filled(judged: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """An instance with one wave that is still being filled: its rows may come and go."""
+    incident = IncidentId(1)
+    monkeypatch.setattr(campaigns, "_freeze", lambda *_, **__: None)
+    campaigns.fill_campaign(
+        judged,
+        incident,
+        builders.a_notice(judged, incident),
+        rule=AudienceRule.EVERYONE_TO_INFORM,
+        sender=campaigns.Sender(address="notice@example.jp", names={}),
+        actor=builders.author(judged).actor,
+        now=NOW,
+    )
+    return judged
+
+
 def test_the_author_of_a_request_cannot_decide_it(judged: Engine) -> None:
     author = builders.author(judged).id
     request = a_request(judged, IncidentId(1), requested_by=author)
@@ -127,7 +145,8 @@ def test_one_duty_lives_at_a_time_for_one_rule_and_addressee(judged: Engine) -> 
     save(judged, copy_of(duty, addressee_ref="somebody-else"))
 
 
-def test_a_person_is_in_one_open_message_of_a_purpose_at_a_time(filled: Engine) -> None:
+def test_a_person_is_in_one_open_message_of_a_purpose_at_a_time(half_filled: Engine) -> None:
+    filled = half_filled
     with Session(filled, expire_on_commit=False) as session, session.begin():
         first = session.scalars(sa.select(DeliveryPerson).limit(1)).one()
         delivery = session.get_one(DeliveryRow, first.delivery_id)
@@ -145,7 +164,8 @@ def test_a_person_is_in_one_open_message_of_a_purpose_at_a_time(filled: Engine) 
     save(filled, copy_of(first, delivery_id=number))
 
 
-def test_one_address_gets_one_message_of_a_wave(filled: Engine) -> None:
+def test_one_address_gets_one_message_of_a_wave(half_filled: Engine) -> None:
+    filled = half_filled
     with Session(filled) as session:
         delivery = session.scalars(sa.select(DeliveryRow).limit(1)).one()
     with pytest.raises(IntegrityError, match=r"one_message_per_address|deliveries\.address_digest"):
@@ -173,3 +193,51 @@ def test_a_lease_is_held_exactly_while_a_message_is_being_sent(
 def test_a_wave_does_not_run_without_the_digest_that_was_approved(filled: Engine, status: CampaignStatus) -> None:
     with pytest.raises(IntegrityError, match="sending_needs_approval"):
         change(filled, Campaign, status=status)
+
+
+def test_whoever_made_a_thing_cannot_decide_it_whoever_asks(judged: Engine) -> None:
+    author, other = builders.author(judged).id, builders.approver(judged).id
+    request = a_request(judged, IncidentId(1), requested_by=other)
+    save(judged, ApprovalAuthor(request_id=request, user_id=author))
+    with pytest.raises(IntegrityError, match="the author cannot decide"):
+        save(judged, a_decision(request, requested_by=other, decided_by=author))
+
+
+def test_a_decision_is_on_exactly_what_was_asked_for(judged: Engine) -> None:
+    author, other = builders.author(judged).id, builders.approver(judged).id
+    request = a_request(judged, IncidentId(1), requested_by=author)
+    decision = a_decision(request, requested_by=author, decided_by=other)
+    decision.content_digest = "e" * 64
+    with pytest.raises(IntegrityError, match="exactly what was asked for"):
+        save(judged, decision)
+
+
+@pytest.mark.parametrize("status", ["approved", "running"])
+def test_a_wave_is_not_set_going_with_a_digest_nobody_approved(filled: Engine, status: str) -> None:
+    with pytest.raises(IntegrityError, match="nobody approved this digest"):
+        change(filled, Campaign, status=status, approved_digest="f" * 64)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE deliveries SET contact_id = (SELECT max(id) FROM customer_contacts)",
+        "UPDATE deliveries SET token = 'another' WHERE id = 1",
+        "DELETE FROM delivery_people",
+        "UPDATE delivery_people SET item_set_id = (SELECT max(id) FROM item_sets)",
+        "UPDATE delivery_people SET certainty = 'assumed'",
+        "UPDATE campaigns SET audience_digest = 'f'",
+        "UPDATE campaigns SET item_names = '[]'",
+        "UPDATE campaigns SET sender_address = 'other@example.jp'",
+        "UPDATE campaigns SET status = 'building'",
+        "DELETE FROM campaigns",
+        (
+            "INSERT INTO delivery_people (delivery_id, person_id, item_set_id, confirmed_item_set_id, certainty, open) "
+            "SELECT delivery_id, person_id + 100, item_set_id, confirmed_item_set_id, "
+            "certainty, open FROM delivery_people"
+        ),
+    ],
+)
+def test_a_frozen_wave_keeps_its_audience(filled: Engine, statement: str) -> None:
+    with pytest.raises(IntegrityError, match=r"frozen|never changes"), filled.begin() as connection:
+        connection.exec_driver_sql(statement)

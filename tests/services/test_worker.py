@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -115,23 +116,64 @@ def test_a_line_cut_after_the_text_is_in_doubt_until_somebody_says_what_happened
     }
 
 
-def test_sending_again_keeps_the_message_id(instance: Engine, clock: Clock, tmp_path: Path) -> None:
-    seen: list[str] = []
+def crash_with_one_begun(engine: Engine, clock: Clock, folder: Path) -> int:
+    """Leave what a worker leaves that is killed between the text of its only message and the reply."""
+    dead = a_worker(engine, 9, folder, clock)
+    (claimed,) = dead._outbox.claim(limit=1, lease=timedelta(minutes=5))
+    with Journal.fresh(dead._path(dead.owner)) as journal:
+        journal.begin(claimed.id, claimed.attempt)
+    return claimed.id
 
-    def once(address: str) -> str | None:
-        seen.append(address)
-        return DROP if address.startswith("ichiro@") and seen.count(address) == 1 else None
 
+def test_sending_again_keeps_the_message_id_waits_a_while_and_happens_once(
+    instance: Engine, clock: Clock, tmp_path: Path
+) -> None:
     _, campaign = a_running_wave(instance, when_uncertain=WhenUncertain.RESEND)
-    with MailSink(script=SinkScript(content=once)) as sink:
+    doubt = crash_with_one_begun(instance, clock, tmp_path / "j")
+    with MailSink() as sink:
+        run_until_idle(a_worker(instance, sink.port, tmp_path / "j", clock))
+        assert len(sink.received) == 3  # the others leave at once, the doubtful one waits
+    clock.forward(timedelta(minutes=6))
+    assert crash_with_one_begun(instance, clock, tmp_path / "j") == doubt
+    with MailSink() as sink:
+        worker = a_worker(instance, sink.port, tmp_path / "j", clock)
+        for _ in range(3):
+            run_until_idle(worker)
+            clock.forward(timedelta(hours=1))
+        assert not sink.received  # twice in doubt: a person decides
+    assert waves.in_doubt(instance, campaign) == [doubt]
+
+
+def test_what_a_crash_left_in_doubt_arrives_with_the_same_message_id(
+    instance: Engine, clock: Clock, tmp_path: Path
+) -> None:
+    _, campaign = a_running_wave(instance, when_uncertain=WhenUncertain.RESEND)
+    doubt = crash_with_one_begun(instance, clock, tmp_path / "j")
+    with MailSink() as sink:
         worker = a_worker(instance, sink.port, tmp_path / "j", clock)
         run_until_idle(worker)
+        clock.forward(timedelta(minutes=6))
         run_until_idle(worker)
-        received = [mail for mail in sink.received if mail.recipients[0] == "ichiro@example.jp"]
+        again = sink.received[-1].content
     with reading(instance) as session:
-        row = session.execute(sa.select(DeliveryRow).where(DeliveryRow.attempt_count == 2)).scalar_one()
-    assert f"<{row.token}@example.jp>".encode() in received[-1].content
+        row = session.get_one(DeliveryRow, doubt)
+    assert f"<{row.token}@example.jp>".encode() in again
     assert waves.get_campaign(instance, campaign).totals.sent == 4
+
+
+def test_a_server_that_cuts_the_line_after_each_text_gets_no_second_copy(
+    instance: Engine, clock: Clock, tmp_path: Path
+) -> None:
+    """It was sent about once a second for ever."""
+    _, campaign = a_running_wave(instance, when_uncertain=WhenUncertain.RESEND)
+    with MailSink(script=SinkScript(content=lambda _: DROP)) as sink:
+        worker = a_worker(instance, sink.port, tmp_path / "j", clock)
+        for _ in range(4):
+            run_until_idle(worker)
+            clock.forward(timedelta(hours=1))
+    with reading(instance) as session:
+        assert set(session.scalars(sa.select(DeliveryRow.attempt_count))) == {1}
+    assert waves.get_campaign(instance, campaign).totals.in_doubt == 4
 
 
 def test_pause_stops_resume_goes_on_and_cancel_says_how_many_stay_unsent(
@@ -179,11 +221,12 @@ def test_a_worker_that_lost_its_database_settles_its_own_messages_first(
     assert waves.get_campaign(instance, campaign).totals.in_doubt == 1
 
 
+@pytest.mark.parametrize("failure", [ValueError, OverflowError, RuntimeError, KeyError])
 def test_a_job_that_breaks_does_not_end_the_worker(
-    instance: Engine, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    instance: Engine, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: type[Exception]
 ) -> None:
     def broken(*_arguments: object) -> None:
-        raise ValueError("ichiro@example.jp")
+        raise failure("ichiro@example.jp")
 
     monkeypatch.setitem(jobs._WORK, JobKind.DETERMINE, broken)
     view = builders.an_incident(instance)
@@ -199,6 +242,7 @@ def test_a_job_that_breaks_does_not_end_the_worker(
     (job,) = jobs.list_jobs(instance, view.id)
     assert job.status is JobStatus.FAILED
     assert "ichiro" not in (job.error_en or "")
+    assert re.search(r"number E-[0-9A-F]{4}", job.error_en or "")
 
 
 def test_more_people_open_a_fulfilled_duty_toward_people_again(instance: Engine, clock: Clock, tmp_path: Path) -> None:

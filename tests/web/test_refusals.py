@@ -22,7 +22,7 @@ from incident_app.domain.notices import MissingFacts
 from incident_app.domain.reports import GapsNotStated
 from incident_app.domain.scopes import ContradictoryEntries, ItemsLeftOut, NarrowingNeedsReason
 from incident_app.domain.vocabulary import DutyStatus, Phase, StepStatus
-from incident_app.services.campaigns import LanguageMissing
+from incident_app.services.approved_content import LanguageMissing
 from incident_app.services.dispatch import WrongCount
 from incident_app.services.people import NumbersUnknown
 from incident_app.services.playbooks import PlaybookKind
