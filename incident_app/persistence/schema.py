@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -11,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.engine import Engine
 
+from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.timeline import GENESIS
 from incident_app.persistence.database import SQLITE_PRAGMAS
 from incident_app.persistence.tables import Base
@@ -32,13 +37,40 @@ def upgrade(engine: Engine) -> None:
     Several processes may start at once on a fresh database: on PostgreSQL an advisory lock, on SQLite the write lock
     lets one migrate while the others wait and then find nothing to do.
     """
-    with engine.begin() as connection:
+    with _migrating(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(812341)"))
         command.upgrade(alembic_config(connection), "head")
         refresh_guards(connection)
         if connection.scalar(sa.select(ChainHead.id)) is None:
             connection.execute(sa.insert(ChainHead).values(id=1, sequence=0, hash=GENESIS))
+
+
+@contextmanager
+def _migrating(engine: Engine) -> Iterator[Connection]:
+    """Open one transaction in which SQLite may copy a table that others refer to; their references are checked after.
+
+    SQLite heeds this switch outside of transactions only, hence on the driver's own connection.
+    """
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        sqlite = connection.dialect.name == "sqlite"
+        if sqlite:
+            driver.execute("PRAGMA foreign_keys=off")
+        try:
+            with connection.begin():
+                yield connection
+                if sqlite and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
+                    raise BrokenReference(table=broken[0])
+        finally:
+            if sqlite:
+                driver.execute("PRAGMA foreign_keys=on")
+
+
+class BrokenReference(IncidentAppError):
+    """A row of {table} refers to one that does not exist. The schema was not changed; restore a backup."""
+
+    ja = "{table} に、存在しない行を指す行があります。スキーマは変更していません。バックアップから復元してください。"
 
 
 def newest_revision() -> str | None:

@@ -15,7 +15,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer = csv.writer(out)
     writer.writerow(header)
     for row in rows:
-        writer.writerow([_harmless("" if cell is None else str(cell)) for cell in row])
+        writer.writerow([harmless("" if cell is None else str(cell)) for cell in row])
     return out.getvalue()
 
 
@@ -31,5 +31,6 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(shown)} |"
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
+    """Put a quote in front of a cell that a spreadsheet would run as a formula."""
     return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell

@@ -17,7 +17,7 @@ from incident_app.domain.scopes import Scope, TouchedList, TouchedStore, check_s
 from incident_app.domain.vocabulary import Certainty, Harm
 from incident_app.persistence.incidents import CustomerList, IncidentScope, ScopeList, ScopeStore
 from incident_app.persistence.inventory import DataItem, DataStore, ThirdParty
-from incident_app.services.customers import stores_and_items
+from incident_app.services.checking import stores_and_items
 from incident_app.services.transaction import Transaction, reading, transaction
 
 

@@ -25,6 +25,7 @@ from incident_app.domain.events.response import (
 )
 from incident_app.domain.events.setup import (
     CustomersImported,
+    ImportAbandoned,
     InventoryLoaded,
     PlaybookLoaded,
     PolicyLoaded,
@@ -74,6 +75,7 @@ __all__ = [
     "ExportMade",
     "FactDecided",
     "ImpactDetermined",
+    "ImportAbandoned",
     "IncidentClosed",
     "IncidentOpened",
     "InventoryLoaded",
