@@ -57,7 +57,8 @@ def generate(folder: Path, customers: int) -> None:
         write_holding(["customer_number", "store", "items", "held_from"])
         for number in range(customers):
             code = f"C{number:08}"
-            mailbox = f"{chance.choice('abcdefgh')}.{chance.randrange(16**6):06x}{number}@example.{chance.choice(['jp', 'com', 'net'])}"
+            domain = chance.choice(("example.jp", "example.com", "example.net"))
+            mailbox = f"{chance.choice('abcdefgh')}.{chance.randrange(16**6):06x}{number}@{domain}"
             write_person([code, "person", "customer", "ja", "JP", f"髙橋 {number}", mailbox])
             since = f"20{chance.randrange(10, 26)}-0{chance.randrange(1, 10)}-01T00:00+09:00"
             for store, items in STORES:
@@ -85,13 +86,13 @@ def ours(url: str, folder: Path) -> Figures:
     return {"seconds": total, "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, **seconds}
 
 
+_PERSON = "customer_number TEXT, kind TEXT, relation TEXT, language TEXT, jurisdiction TEXT, name TEXT, email TEXT"
+_HOLDING = "customer_number TEXT, store TEXT, items TEXT, held_from TEXT, recorded_at TEXT DEFAULT '2026-11-20'"
+_HOLDING_KEY = "PRIMARY KEY (store, customer_number, items, recorded_at)"
 BARE_TABLES = (
-    "CREATE TABLE bare_people (id {key} PRIMARY KEY, customer_number TEXT, kind TEXT, relation TEXT, language TEXT, "
-    "jurisdiction TEXT, name TEXT, email TEXT)",
-    "CREATE TABLE bare_contacts (id {key} PRIMARY KEY, customer_number TEXT, kind TEXT, relation TEXT, language TEXT, "
-    "jurisdiction TEXT, name TEXT, email TEXT)",
-    "CREATE TABLE bare_holdings (customer_number TEXT, store TEXT, items TEXT, held_from TEXT, "
-    "recorded_at TEXT DEFAULT '2026-11-20', PRIMARY KEY (store, customer_number, items, recorded_at)) {ending}",
+    f"CREATE TABLE bare_people (id {{key}} PRIMARY KEY, {_PERSON})",
+    f"CREATE TABLE bare_contacts (id {{key}} PRIMARY KEY, {_PERSON})",
+    f"CREATE TABLE bare_holdings ({_HOLDING}, {_HOLDING_KEY}) {{ending}}",
 )
 PEOPLE_COLUMNS = "customer_number, kind, relation, language, jurisdiction, name, email"
 HOLDING_COLUMNS = "customer_number, store, items, held_from"

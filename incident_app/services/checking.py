@@ -61,12 +61,12 @@ def check_file(
     """Judge every row of a file into `checked`."""
     check: Callable[[int, list[str]], Any]
     keep: Callable[[Any], None]
-    if layout.kind is FileKind.CUSTOMERS:
-        check = CustomerChecker(layout).check
-        keep = checked.customers.add
-    else:
+    if layout.kind is FileKind.HOLDINGS:
         check = HoldingChecker(layout, profile, stores_and_items(session)).check
         keep = checked.holdings.add
+    else:
+        people = CustomerChecker(layout)
+        check, keep = people.check, checked.customers.add
     refuse = checked.refused.add
     read = 0
     for line, values in file.rows():
@@ -75,7 +75,7 @@ def check_file(
             refuse((line, values))
             continue
         try:
-            keep(check(line, values))
+            keep(check(line, values))  # type: ignore[arg-type] # the two belong together
         except RowFault as fault:
             refuse((line, str(fault)))
         if progress and not read % REPORT_EVERY:

@@ -104,13 +104,11 @@ def import_file(
     """Import a file of customers or of holdings; a path is read piece by piece, never whole.
 
     With `keep_good` false, one refused row refuses the whole file (RowsRefused) and nothing is stored. The same file
-    twice changes nothing. An import that a crash cut off is taken up again by importing the same file. `folder` is
-    where rows wait on disk between the two passes.
+    twice changes nothing; it finishes an import that a crash cut off. Rows wait on disk in `folder` between two passes.
     """
-    source = FileSource(content)
-    file = open_file(source, profile)
+    file = open_file(FileSource(content), profile)
     layout = layout_of(file.header, profile)
-    plan = _Plan(file=file, kind=layout.kind, digest=source.digest(), profile=profile)
+    plan = _Plan(file=file, kind=layout.kind, digest=file.source.digest(), profile=profile)
     with ExitStack() as stack:
         checked = Checked(stack, layout, folder)
         with reading(engine) as session:

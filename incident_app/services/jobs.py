@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from incident_app.domain.column_profiles import ColumnProfile
 from incident_app.domain.delivery import AudienceRule, WhenUncertain
 from incident_app.domain.errors import IncidentAppError, NotFound
 from incident_app.domain.ids import Actor, IncidentId, NoticeId
@@ -20,9 +22,11 @@ from incident_app.persistence.jobs import Job
 from incident_app.services.campaigns import Sender, fill_campaign
 from incident_app.services.customers import import_file
 from incident_app.services.obligations import determine_and_derive
+from incident_app.services.profiles import get_profile
 from incident_app.services.transaction import reading, recording
 
 LEASE = timedelta(minutes=10)
+PROGRESS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,8 @@ class JobView:
     error_en: str | None
     requested_at: datetime
     finished_at: datetime | None
+    done: int = 0
+    total: int = 0
 
 
 def ask_for(
@@ -176,15 +182,45 @@ def _import(
     path = tools.uploads / f"{wanted['digest']}.csv"
     if not path.is_file():
         raise NotFound(what="uploaded file", name=str(wanted["digest"])[:12])
+    name = wanted.get("profile")
+    profile = get_profile(tools.uploads.parent / "profiles", name) if name else ColumnProfile()
+    if encoding := wanted.get("encoding"):
+        profile = replace(profile, encoding=encoding)
     import_file(
         engine,
-        path.read_bytes(),
+        path,
         address_key=tools.address_key,
         keep_good=bool(wanted["keep_good"]),
         actor=actor,
         now=now,
+        progress=_progress_of_import(engine, str(wanted["digest"])),
+        profile=profile,
+        folder=tools.uploads,
     )
     path.unlink()
+
+
+def _progress_of_import(engine: Engine, digest: str) -> Callable[[int, int], None]:
+    """Return what notes on the job how far its import is and renews its lease: a long import outlives one lease."""
+    with reading(engine) as session:
+        running = session.scalars(
+            sa.select(Job).where(Job.status == JobStatus.RUNNING, Job.kind == JobKind.IMPORT)
+        ).all()
+        numbers = [job.id for job in running if isinstance(job.parameters, dict) and job.parameters["digest"] == digest]
+    noted = time.monotonic()
+
+    def note(done: int, total: int) -> None:
+        nonlocal noted
+        passed = time.monotonic() - noted
+        if passed < PROGRESS_SECONDS and done < total:
+            return
+        noted += passed
+        with recording(engine) as session:
+            for job in session.scalars(sa.select(Job).where(Job.id.in_(numbers), Job.status == JobStatus.RUNNING)):
+                job.done, job.total = done, total
+                job.lease_until = (job.lease_until or job.requested_at) + timedelta(seconds=passed)
+
+    return note
 
 
 _WORK: Mapping[JobKind, Work] = {JobKind.DETERMINE: _determine, JobKind.FILL: _fill, JobKind.IMPORT: _import}
@@ -201,4 +237,6 @@ def _view(row: Job) -> JobView:
         error_en=error.get("en"),
         requested_at=row.requested_at,
         finished_at=row.finished_at,
+        done=row.done,
+        total=row.total,
     )

@@ -40,7 +40,7 @@ class CustomersImported(EventFacts):
 
 
 @event(
-    "customers.import_abandoned",
+    "import.abandoned",
     ja="取り込み {import_id} を破棄しました（取り消した保有データ {holdings_taken_back}件）",
     en="Import {import_id} abandoned ({holdings_taken_back} holdings taken back)",
 )
