@@ -115,19 +115,14 @@ class MomentReader:
     def __init__(self, profile: ColumnProfile) -> None:
         self._format = profile.date_format
         self._zone = ZoneInfo(profile.zone) if profile.zone else None
-        self._known: dict[str, datetime] = {}
 
     def read(self, text: str) -> datetime:
-        """Return the moment in UTC. Few distinct times fill a file, so they are remembered."""
-        if text in self._known:
-            return self._known[text]
+        """Return the moment in UTC."""
         moment = self._parsed(text)
         if moment.tzinfo is None:
             if self._zone is None:
                 raise ValueError("has no UTC offset; write it like 2026-11-24T17:20+09:00")
             moment = moment.replace(tzinfo=self._zone)
-        if len(self._known) < 10_000:  # noqa: PLR2004 - memory stays flat
-            self._known[text] = moment.astimezone(UTC)
         return moment.astimezone(UTC)
 
     def _parsed(self, text: str) -> datetime:

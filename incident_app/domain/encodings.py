@@ -131,7 +131,8 @@ def detect(pieces: Pieces, told: str | None = None) -> Detected:
         return Detected(encoding=wanted, mark=mark if wanted is marked else 0)
     if marked is not None:
         return Detected(encoding=marked, mark=mark)
-    if b"\x00" in head:
+    if b"\x00" in head[:4]:
+        # Later in a file a zero byte is a character of one row, which is refused by itself.
         at = head.index(b"\x00")
         raise ZeroByte(byte=at + 1, line=1 + head[:at].count(b"\n"))
     if _has_escapes(pieces()):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 
 from incident_app.domain.column_profiles import ColumnProfile, Layout, MomentReader
 from incident_app.domain.customers import COLUMNS, LIMITS, FileKind, RowFault
@@ -48,7 +49,7 @@ class CustomerChecker:
         self._needs_name = "name" in layout.places or "name" in layout.constants
         self._attributes: dict[tuple[str, ...], tuple[str, str, str, str] | str] = {}
 
-    def check(self, line: int, values: Sequence[str]) -> CustomerTuple:
+    def check(self, line: int, values: list[str]) -> CustomerTuple:
         """Return the row in the form that is loaded; RowFault says what is wrong."""
         if len(values) != self._width:
             raise RowFault(f"{len(values)} values for {self._width} columns")
@@ -63,7 +64,8 @@ class CustomerChecker:
             raise RowFault(attributes)
         if self._needs_name and not name:
             raise RowFault("name is empty")
-        if not (name + phone).isprintable() or not (post + email).isprintable():
+        text = f"{name}{email}{phone}{post}"
+        if not text.isprintable() or _DAMAGED in text:
             _refuse_control(name=name, email=email, phone=phone, postal_address=post)
         if len(name) > 300 or len(post) > 500 or len(email) > 300 or len(phone) > 60:  # noqa: PLR2004 - as LIMITS
             _refuse_length(name=name, postal_address=post, email=email, phone=phone)
@@ -83,9 +85,10 @@ class HoldingChecker:
         self._stores = stores
         self._codes = profile.item_codes
         self._moments = MomentReader(profile)
+        self._known_moments: dict[str, int] = {}
         self._items: dict[tuple[str, str], tuple[bool, str]] = {}
 
-    def check(self, line: int, values: Sequence[str]) -> HoldingTuple:
+    def check(self, line: int, values: list[str]) -> HoldingTuple:
         """Return the row in the form that is loaded; RowFault says what is wrong."""
         if len(values) != self._width:
             raise RowFault(f"{len(values)} values for {self._width} columns")
@@ -103,12 +106,18 @@ class HoldingChecker:
         return (_number(number), store.strip(), text, start, line, end)
 
     def _moment(self, field: str, text: str) -> int:
+        found = self._known_moments.get(text)
+        if found is not None:
+            return found
         if not text.strip():
             return 0
         try:
-            return microseconds(self._moments.read(text.strip()))
+            found = microseconds(self._moments.read(text.strip()))
         except (ValueError, OverflowError) as fault:
             raise RowFault(f"{field} {fault}") from None
+        if len(self._known_moments) < 10_000:  # noqa: PLR2004 - memory stays flat
+            self._known_moments[text] = found
+        return found
 
     def _items_of(self, store: str, items: str) -> tuple[bool, str]:
         found = self._judge(store.strip(), items)
@@ -130,17 +139,17 @@ class HoldingChecker:
         return True, " ".join(sorted(wanted))
 
 
-def _taker(layout: Layout, columns: Sequence[str]) -> Callable[[Sequence[str]], list[str]]:
+def _taker(layout: Layout, columns: Sequence[str]) -> Callable[[list[str]], tuple[str, ...]]:
     """Return a function that picks our columns out of a row; a column that is not there is its constant or empty."""
-    places = [layout.places.get(column, -1) for column in columns]
+    places = [layout.places.get(column, layout.width + number) for number, column in enumerate(columns)]
     constants = [layout.constants.get(column, "") for column in columns]
-    pairs = list(zip(places, constants, strict=True))
-    return lambda values: [values[place] if place >= 0 else constant for place, constant in pairs]
+    pick = itemgetter(*places)
+    return lambda values: pick(values + constants)
 
 
 def _number(text: str) -> str:
     if _PLAIN_NUMBER(text):
-        if text[-1].isdigit() and _SPREADSHEET_NUMBER(text):
+        if ("E" in text or "e" in text) and _SPREADSHEET_NUMBER(text):
             raise RowFault(_CHANGED_BY_SPREADSHEET)
         return text
     number = text.strip()

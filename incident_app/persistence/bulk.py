@@ -48,13 +48,28 @@ def insert_many(session: Session, table: type[Base], columns: Sequence[str], row
     try:
         if connection.dialect.name == "postgresql":
             with driver.cursor() as cursor, cursor.copy(f"COPY {table.__tablename__} ({names}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
+                copy.write(_copy_text(rows))
         else:
             marks = ", ".join("?" * len(columns))
             driver.executemany(f"INSERT INTO {table.__tablename__} ({names}) VALUES ({marks})", rows)  # noqa: S608
     except connection.dialect.loaded_dbapi.Error as fault:
         raise sa.exc.DBAPIError(f"bulk insert into {table.__tablename__}", None, fault) from None
+
+
+_SPECIAL = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
+
+
+def _copy_text(rows: Iterable[Sequence[Any]]) -> bytes:
+    """Write rows in the text form of COPY: quicker than handing each value to the driver."""
+    return "".join(["\t".join([_copy_value(value) for value in row]) + "\n" for row in rows]).encode()
+
+
+def _copy_value(value: object) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, str):
+        return value if value.isalnum() else value.translate(_SPECIAL)
+    return str(value)
 
 
 def stored_moment(session: Session, moment: datetime | None) -> datetime | str | None:

@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.column_profiles import ColumnProfile, layout_of
 from incident_app.domain.customers import FileKind, Refusal, RowsRefused
-from incident_app.domain.errors import IncidentAppError
+from incident_app.domain.errors import IncidentAppError, NotFound
 from incident_app.domain.events import CustomersImported
 from incident_app.domain.ids import Actor
 from incident_app.domain.vocabulary import ImportStatus
 from incident_app.persistence.bulk import CHUNK, insert_new
 from incident_app.persistence.customers import Holding, Import, ImportRefusal
+from incident_app.rendering.tabular import csv_text
 from incident_app.services.checking import Checked, Progress, check_file
 from incident_app.services.loading import HOLDINGS_AT_ONCE, PEOPLE_AT_ONCE, Loader, whole_numbers
 from incident_app.services.refused_rows import write_refused
@@ -29,6 +30,8 @@ from incident_app.services.transaction import Turns, building, reading, transact
 
 LISTED = 1_000
 """Refused rows and remarks that a result lists; the rest stands in the file of refused rows and in the database."""
+MOST_ON_A_PAGE = 100_000
+"""Lines that a page hands out at once; longer lists come from the command line."""
 NEXT_MOMENT = timedelta(microseconds=2)
 """Between two imports: one microsecond belongs to what an abandoned import gives back."""
 NO_PROFILE = ColumnProfile()
@@ -292,6 +295,16 @@ def list_imports(engine: Engine, *, limit: int = 20) -> list[ImportView]:
             )
             for row in rows
         ]
+
+
+def refused_csv(engine: Engine, import_id: int) -> str:
+    """Return line and reason of every line that an import refused or remarked on, as CSV: nothing personal."""
+    with reading(engine) as session:
+        if session.get(Import, import_id) is None:
+            raise NotFound(what="import", name=str(import_id))
+        notes = refusals_of(session, import_id, limit=MOST_ON_A_PAGE)
+    rows = [(note.line, note.reason, "yes" if note.person_kept else "no") for note in notes]
+    return csv_text(("line", "reason", "person_kept"), rows)
 
 
 def refusals_of(session: Session, import_id: int, *, limit: int) -> tuple[Refusal, ...]:

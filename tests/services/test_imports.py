@@ -77,7 +77,7 @@ def test_an_import_that_was_killed_is_finished_by_the_same_file_as_if_nothing_ha
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -9
     with reading(instance) as session:
         assert session.scalars(sa.select(Import.status)).all() == [ImportStatus.BUILDING]
-        assert session.scalar(sa.select(sa.func.count()).select_from(Customer)) == 6
+        assert session.scalar(sa.select(sa.func.count()).select_from(Customer)) == 7
     with pytest.raises(ImportUnderWay, match="under way"):
         import_text(instance, HEAD + "X1,別,y@example.jp\n")
     result = imported(instance, file, keep_good=True)
@@ -209,7 +209,7 @@ def test_one_address_of_two_people_is_remarked_on_and_both_are_kept(instance: En
 @pytest.mark.parametrize("instance_url", ["sqlite"], indirect=True)
 def test_a_bad_row_at_the_end_leaves_nothing_behind(instance: Engine, row: str, reason: str) -> None:
     with pytest.raises(RowsRefused, match="line 4") as refusal:
-        import_text(instance, HEAD + "C1,良,g@example.jp\n" * 1 + "C2,良,h@example.jp\n" + row + "\n")
+        import_text(instance, HEAD + "C1,良,g@example.jp\nC2,良,h@example.jp\n" + row + "\n")
     assert reason in str(refusal.value)
     with reading(instance) as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Customer)) == 0
