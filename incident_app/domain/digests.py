@@ -33,7 +33,7 @@ def digest_of_bytes(content: bytes) -> ContentDigest:
 
 def keyed_digest(key: bytes, text: str) -> ContentDigest:
     """Return the HMAC-SHA-256 of `text`: equal texts match, but nobody without the key can try texts out."""
-    return ContentDigest(hmac.new(key, text.encode(), hashlib.sha256).hexdigest())
+    return ContentDigest(hmac.digest(key, text.encode(), "sha256").hex())
 
 
 def utc_text(moment: datetime) -> str:

@@ -69,21 +69,27 @@ class UnknownEncoding(IncidentAppError):
 
 
 class UnreadableFile(IncidentAppError):
-    """The file cannot be read as {encoding}: byte {byte} (line {line}) {problem}. {advice}."""
+    """The file is not valid {encoding}: see byte {byte} (line {line}). Save it anew as UTF-8, or name its encoding."""
 
-    ja = "{encoding} として読めません（{byte}バイト目、{line}行目）。{advice_ja}"
+    ja = "{encoding} として読めません（{byte}バイト目、{line}行目）。UTF-8 で保存するか、文字コードを指定してください。"
+
+
+class FileCutOff(UnreadableFile):
+    """The file ends within a character of {encoding}: byte {byte} (line {line}). It looks cut off: get it again."""
+
+    ja = "{encoding} の文字の途中で終わっています（{byte}バイト目、{line}行目）。ファイルを取り直してください。"
+
+
+class ZeroByte(UnreadableFile):
+    """Byte {byte} (line {line}) is zero. If the file is UTF-16 without a mark, name it: utf-16-le or utf-16-be."""
+
+    ja = "{byte}バイト目（{line}行目）がゼロです。BOM のない UTF-16 なら utf-16-le か utf-16-be と指定してください。"
 
 
 class MixedEncodings(IncidentAppError):
     """The file mixes encodings: line {line} is UTF-8, line {other} is not. Save the whole file in one encoding."""
 
     ja = "文字コードが混ざっています（{line}行目は UTF-8、{other}行目は別）。一つの文字コードで保存し直してください。"
-
-
-_MEND = "Save it anew as UTF-8, or name its encoding"
-_MEND_JA = "UTF-8 で保存し直すか、文字コードを指定してください。"
-_CUT = "The file looks cut off: get it again"
-_CUT_JA = "途中で切れているようです。ファイルを取り直してください。"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,18 +131,14 @@ def detect(pieces: Pieces, told: str | None = None) -> Detected:
         return Detected(encoding=wanted, mark=mark if wanted is marked else 0)
     if marked is not None:
         return Detected(encoding=marked, mark=mark)
-    if b"\x00" in head:
-        raise UnreadableFile(
-            encoding="text", byte=head.index(b"\x00") + 1, line=1, problem="is zero", advice=_NUL, advice_ja=_NUL_JA
-        )
+    if b"\x00" in head[:4]:
+        # Later in a file a zero byte is a character of one row, which is refused by itself.
+        at = head.index(b"\x00")
+        raise ZeroByte(byte=at + 1, line=1 + head[:at].count(b"\n"))
     if _has_escapes(pieces()):
         return Detected(encoding=Encoding.ISO_2022_JP)
     fault = _fault_in_utf8(pieces())
     return _detect_japanese(pieces, fault) if fault else Detected(encoding=Encoding.UTF_8)
-
-
-_NUL = "If the file is UTF-16 without a mark, name it: utf-16-le or utf-16-be"
-_NUL_JA = "BOM のない UTF-16 の場合は utf-16-le または utf-16-be と指定してください。"
 
 
 def _head(pieces: Iterable[bytes]) -> bytes:
@@ -183,7 +185,7 @@ def _fault_in_utf8(pieces: Iterable[bytes]) -> UnreadableFile | None:
             japanese = japanese or bool(_KANA_OR_KANJI.search(tail + text))
             tail = text[-1:] or tail
     except UnreadableFile as fault:
-        if japanese and fault.facts["advice"] == _CUT:
+        if japanese and isinstance(fault, FileCutOff):
             raise
         return fault
     return None
@@ -306,14 +308,8 @@ _NOT_IN_CP932 = re.compile("[\x80\xa0\uf8f0-\uf8f3]")
 
 
 def _unreadable(encoding: Encoding, at: int, line: int, *, cut: bool) -> UnreadableFile:
-    return UnreadableFile(
-        encoding=encoding.upper(),
-        byte=at + 1,
-        line=line,
-        problem="begins a character that does not end" if cut else "is not valid there",
-        advice=_CUT if cut else _MEND,
-        advice_ja=_CUT_JA if cut else _MEND_JA,
-    )
+    kind = FileCutOff if cut else UnreadableFile
+    return kind(encoding=encoding.upper(), byte=at + 1, line=line)
 
 
 def lines_of(pieces: Iterable[str]) -> Iterator[str]:

@@ -143,6 +143,14 @@ class BuildStatus(StrEnum):
     SEALED = "sealed"
 
 
+class ImportStatus(StrEnum):
+    """Where an import stands. One that was cut off is finished by the same file, or abandoned: then nobody sees it."""
+
+    BUILDING = "building"
+    SEALED = "sealed"
+    ABANDONED = "abandoned"
+
+
 class Phase(StrEnum):
     """Where an incident stands."""
 

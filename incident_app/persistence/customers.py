@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from incident_app.domain.vocabulary import BuildStatus, Channel, Language, PersonKind, Relation
+from incident_app.domain.vocabulary import Channel, ImportStatus, Language, PersonKind, Relation
 from incident_app.persistence.database import Base, BigInt, Digest, Json, Key, LongText
 from incident_app.persistence.triggers import append_only, sealed_child, sealed_parent, set_once
 
@@ -30,7 +30,23 @@ class Customer(Base):
     relation: Mapped[Relation]
     language: Mapped[Language]
     jurisdiction: Mapped[str] = mapped_column(sa.String(2))
+    added_at: Mapped[datetime | None]
+    """When the import that first named the person was made: an abandoned import takes back whom it added."""
     erased_at: Mapped[datetime | None]
+
+
+class CustomerChange(Base):
+    """What a customer's attributes were until `changed_at`, so that an old determination can be repeated."""
+
+    __tablename__ = "customer_changes"
+    __table_args__ = (sa.PrimaryKeyConstraint("customer_id", "changed_at"), {"info": append_only()})
+
+    customer_id: Mapped[BigInt] = mapped_column(sa.ForeignKey("customers.id"))
+    changed_at: Mapped[datetime]
+    kind: Mapped[PersonKind]
+    relation: Mapped[Relation]
+    language: Mapped[Language]
+    jurisdiction: Mapped[str] = mapped_column(sa.String(2))
 
 
 class CustomerContact(Base):
@@ -72,7 +88,7 @@ class Holding(Base):
 
     __tablename__ = "holdings"
     __table_args__ = (
-        sa.PrimaryKeyConstraint("store_id", "customer_id", "item_set_id", "recorded_at"),
+        sa.PrimaryKeyConstraint("store_id", "customer_id", "item_set_id", "recorded_at", "period"),
         sa.Index("ix_holdings_customer_id", "customer_id"),
         {"info": set_once("held_until", "retracted_at"), "sqlite_with_rowid": False},
     )
@@ -81,6 +97,8 @@ class Holding(Base):
     customer_id: Mapped[BigInt] = mapped_column(sa.ForeignKey("customers.id"))
     item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
     recorded_at: Mapped[datetime]
+    period: Mapped[BigInt] = mapped_column(server_default="0")
+    """`held_from` in microseconds, 0 for none: several periods of one set are several rows."""
     held_from: Mapped[datetime | None]
     held_until: Mapped[datetime | None]
     retracted_at: Mapped[datetime | None]
@@ -90,14 +108,33 @@ class Holding(Base):
 class Import(Base):
     __tablename__ = "imports"
     __table_args__ = (
-        sa.UniqueConstraint("kind", "file_digest", name="same_file_twice_changes_nothing"),
+        sa.Index(
+            "same_file_twice_changes_nothing",
+            "kind",
+            "file_digest",
+            "profile_digest",
+            unique=True,
+            sqlite_where=sa.text("status <> 'abandoned'"),
+            postgresql_where=sa.text("status <> 'abandoned'"),
+        ),
+        sa.Index(
+            "one_import_under_way",
+            "status",
+            unique=True,
+            sqlite_where=sa.text("status = 'building'"),
+            postgresql_where=sa.text("status = 'building'"),
+        ),
         {"info": sealed_parent()},
     )
 
     id: Mapped[Key]
     kind: Mapped[str] = mapped_column(sa.String(40))
     file_digest: Mapped[Digest]
-    status: Mapped[BuildStatus]
+    profile_digest: Mapped[Digest] = mapped_column(server_default="")
+    """What the file was read by, beyond its own columns; empty for none."""
+    status: Mapped[ImportStatus]
+    reached: Mapped[str | None] = mapped_column(sa.String(60))
+    """While building: the customer number up to which rows are loaded. A resumed import goes on behind it."""
     rows_read: Mapped[int]
     rows_kept: Mapped[int]
     rows_refused: Mapped[int]

@@ -16,7 +16,7 @@ from incident_app.domain.inventory import Inventory
 from incident_app.domain.people import People, people
 from incident_app.domain.scopes import Scope, TouchedStore
 from incident_app.domain.vocabulary import Relation
-from incident_app.persistence.customers import Customer, Holding
+from incident_app.persistence.customers import Customer, CustomerChange, Holding
 from incident_app.persistence.gathering import gather, keys_of
 from incident_app.persistence.incidents import CustomerListMember
 from incident_app.persistence.inventory import DataStore, ThirdParty
@@ -108,8 +108,23 @@ class Sources:
         return list(self.session.scalars(query.where(ThirdParty.is_ourselves)))
 
     def _not_customers(self) -> People:
-        others = sa.select(Customer.id).where(Customer.relation != Relation.CUSTOMER)
-        return people(self.session.scalars(others))
+        """Return who was no customer then: where a relation changed later, the old one counts."""
+        later = CustomerChange.changed_at > self.known_at
+        first = sa.select(CustomerChange.customer_id, sa.func.min(CustomerChange.changed_at).label("at"))
+        first_later = first.where(later).group_by(CustomerChange.customer_id).subquery()
+        then = self.session.execute(
+            sa.select(CustomerChange.customer_id, CustomerChange.relation).join(
+                first_later,
+                sa.and_(
+                    first_later.c.customer_id == CustomerChange.customer_id,
+                    first_later.c.at == CustomerChange.changed_at,
+                ),
+            ),
+        ).all()
+        now = people(self.session.scalars(sa.select(Customer.id).where(Customer.relation != Relation.CUSTOMER)))
+        changed = people(customer_id for customer_id, _ in then)
+        others = people(customer_id for customer_id, relation in then if relation is not Relation.CUSTOMER)
+        return (now - changed) | others
 
 
 def touched_people(scope: Scope, inventory: Inventory, sources: Sources) -> dict[Part, People]:

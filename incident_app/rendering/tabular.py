@@ -16,7 +16,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer = csv.writer(out)
     writer.writerow(header)
     for row in rows:
-        writer.writerow([_cell(cell) for cell in row])
+        writer.writerow([harmless(cell) for cell in row])
     return out.getvalue()
 
 
@@ -32,7 +32,8 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(shown)} |"
 
 
-def _cell(cell: object) -> str:
+def harmless(cell: object) -> str:
+    """Put a quote in front of a cell that a spreadsheet would run as a formula."""
     text = "" if cell is None else str(cell)
     if isinstance(cell, int):  # a number below zero is no formula
         return text

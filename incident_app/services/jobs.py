@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from incident_app.domain.column_profiles import ColumnProfile
 from incident_app.domain.delivery import AudienceRule, WhenUncertain
 from incident_app.domain.errors import IncidentAppError, NotFound, find_refusal
 from incident_app.domain.ids import Actor, IncidentId, NoticeId
@@ -21,10 +23,12 @@ from incident_app.persistence.jobs import Job
 from incident_app.services.campaigns import Sender, fill_campaign
 from incident_app.services.customers import import_file
 from incident_app.services.obligations import determine_and_derive
+from incident_app.services.profiles import get_profile
 from incident_app.services.transaction import reading, recording
 
 LEASE = timedelta(minutes=10)
 log = logging.getLogger("incident_app")
+PROGRESS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,8 @@ class JobView:
     """The refusal itself, where a rule refused: a page says it in its own words."""
     requested_at: datetime
     finished_at: datetime | None
+    done: int = 0
+    total: int = 0
 
 
 def ask_for(
@@ -196,16 +202,46 @@ def _import(
     if not path.is_file():
         raise NotFound(what="uploaded file", name=str(wanted["digest"])[:12])
     try:
+        name = wanted.get("profile")
+        profile = get_profile(tools.uploads.parent / "profiles", name) if name else ColumnProfile()
+        if encoding := wanted.get("encoding"):
+            profile = replace(profile, encoding=encoding)
         import_file(
             engine,
-            path.read_bytes(),
+            path,
             address_key=tools.address_key,
             keep_good=bool(wanted["keep_good"]),
             actor=actor,
             now=now,
+            progress=_progress_of_import(engine, str(wanted["digest"])),
+            profile=profile,
+            folder=tools.uploads,
         )
     finally:  # a refused file holds names and addresses all the same; whoever has it hands it in again
         path.unlink(missing_ok=True)
+
+
+def _progress_of_import(engine: Engine, digest: str) -> Callable[[int, int], None]:
+    """Return what notes on the job how far its import is and renews its lease: a long import outlives one lease."""
+    with reading(engine) as session:
+        running = session.scalars(
+            sa.select(Job).where(Job.status == JobStatus.RUNNING, Job.kind == JobKind.IMPORT)
+        ).all()
+        numbers = [job.id for job in running if isinstance(job.parameters, dict) and job.parameters["digest"] == digest]
+    noted = time.monotonic()
+
+    def note(done: int, total: int) -> None:
+        nonlocal noted
+        passed = time.monotonic() - noted
+        if passed < PROGRESS_SECONDS and done < total:
+            return
+        noted += passed
+        with recording(engine) as session:
+            for job in session.scalars(sa.select(Job).where(Job.id.in_(numbers), Job.status == JobStatus.RUNNING)):
+                job.done, job.total = done, total
+                job.lease_until = (job.lease_until or job.requested_at) + timedelta(seconds=passed)
+
+    return note
 
 
 _WORK: Mapping[JobKind, Work] = {JobKind.DETERMINE: _determine, JobKind.FILL: _fill, JobKind.IMPORT: _import}
@@ -223,4 +259,6 @@ def _view(row: Job) -> JobView:
         refusal=find_refusal(error.get("kind", ""), error.get("facts", {})),
         requested_at=row.requested_at,
         finished_at=row.finished_at,
+        done=row.done,
+        total=row.total,
     )

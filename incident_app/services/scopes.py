@@ -27,7 +27,7 @@ from incident_app.persistence.incidents import (
 )
 from incident_app.persistence.inventory import DataItem, DataStore, Disclosure, ThirdParty
 from incident_app.persistence.timeline import TextRow
-from incident_app.services.customers import stores_and_items
+from incident_app.services.checking import stores_and_items
 from incident_app.services.inventory import current_inventory
 from incident_app.services.scope_findings import count_findings, keep_findings
 from incident_app.services.transaction import Transaction, reading, transaction

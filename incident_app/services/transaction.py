@@ -96,11 +96,29 @@ def transaction(engine: Engine, *, actor: Actor, now: datetime) -> Iterator[Tran
 
 
 @contextmanager
-def building(engine: Engine) -> Iterator[Session]:
-    """Save one chunk below a parent in status building: no reader sees it and it writes no event."""
+def building(engine: Engine, *, pause_seconds: float = CHUNK_PAUSE_SECONDS) -> Iterator[Session]:
+    """Save one chunk below a parent in status building: no reader sees it and it writes no event.
+
+    Who has other work to do before the next chunk may pause less: what counts is that others get their turn.
+    """
     with Session(engine) as session, session.begin():
         yield session
-    time.sleep(CHUNK_PAUSE_SECONDS)
+    time.sleep(pause_seconds)
+
+
+class Turns:
+    """Keeps the pause between chunks while the next one is prepared in it."""
+
+    def __init__(self) -> None:
+        self._free_at = 0.0
+
+    @contextmanager
+    def building(self, engine: Engine) -> Iterator[Session]:
+        """Save one chunk, at least one pause after the last one."""
+        time.sleep(max(0.0, self._free_at - time.monotonic()))
+        with building(engine, pause_seconds=0.0) as session:
+            yield session
+        self._free_at = time.monotonic() + CHUNK_PAUSE_SECONDS
 
 
 @contextmanager

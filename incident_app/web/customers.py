@@ -1,21 +1,26 @@
-"""The page of imports: hand in a file of customers or holdings, see what became of earlier ones."""
+"""The page of imports: hand in a file of customers or holdings, see what became of earlier ones, take one back."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
+from pathlib import Path
 
 import flask
+from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
 
 from incident_app.domain.access import Permission
-from incident_app.domain.digests import digest_of_bytes
+from incident_app.domain.encodings import Encoding, encoding_named
 from incident_app.domain.errors import BadInput
 from incident_app.domain.vocabulary import JobKind
-from incident_app.services import customers, jobs
+from incident_app.services import abandoning, customers, jobs, profiles
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 
 blueprint = flask.Blueprint("customers", __name__)
+PIECE = 1 << 18
 
 
 @blueprint.get("/customers")
@@ -25,6 +30,8 @@ def index() -> str:
         "customers/index.html",
         imports=customers.list_imports(context.engine()),
         jobs=[job for job in jobs.list_jobs(context.engine(), None) if job.kind is JobKind.IMPORT][:3],
+        profiles=[(name, name) for name in profiles.profile_names(_profiles())],
+        encodings=[(word.value, word.value) for word in Encoding],
     )
 
 
@@ -33,21 +40,69 @@ def index() -> str:
 @shown_at("customers.index")
 def hand_in() -> Response:
     upload = flask.request.files.get("file")
-    content = upload.read() if upload else b""
-    if not content:
-        raise BadInput(field="file", problem="choose a CSV file")
-    digest = digest_of_bytes(content)
-    folder = context.parts().uploads
-    descriptor = os.open(folder / f"{digest}.csv", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+    encoding, profile = context.typed("encoding"), context.typed("profile")
+    if encoding:
+        encoding_named(encoding)
+    if profile:
+        profiles.get_profile(_profiles(), profile)
+    digest = _keep(upload) if upload else None
+    if digest is None:
+        raise BadInput(field="file", problem="choose a file that is not empty")
     jobs.ask_for(
         context.engine(),
         JobKind.IMPORT,
         incident_id=None,
-        parameters={"digest": digest, "keep_good": context.typed("keep_good") == "yes"},
+        parameters={
+            "digest": digest,
+            "keep_good": context.typed("keep_good") == "yes",
+            "encoding": encoding,
+            "profile": profile,
+        },
         actor=context.account().actor,
         now=context.now(),
     )
     context.done("customers.handed_in")
+    return flask.redirect(flask.url_for("customers.index"))
+
+
+def _keep(upload: FileStorage) -> str | None:
+    """Write the upload to disk piece by piece, for the owner only, named by its digest; None when it is empty."""
+    found = hashlib.sha256()
+    waiting = context.parts().uploads / f".{secrets.token_hex(8)}"
+    size = 0
+    with os.fdopen(os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        while piece := upload.stream.read(PIECE):
+            found.update(piece)
+            size += file.write(piece)
+    if not size:
+        waiting.unlink()
+        return None
+    waiting.replace(waiting.with_name(f"{found.hexdigest()}.csv"))
+    return found.hexdigest()
+
+
+def _profiles() -> Path:
+    return context.parts().uploads.parent / "profiles"
+
+
+@blueprint.get("/customers/<int:import_id>/refused.csv")
+@requires(Permission.INVENTORY_WRITE)
+def refused(import_id: int) -> Response:
+    """Line and reason of every line that was refused or remarked on: nothing personal."""
+    text = customers.refused_csv(context.engine(), import_id)
+    return Response(
+        text,
+        mimetype="text/csv",
+        headers={"Content-Disposition": f"attachment; filename=import-{import_id}-lines.csv"},
+    )
+
+
+@blueprint.post("/customers/<int:import_id>/abandon")
+@requires(Permission.INVENTORY_WRITE)
+@shown_at("customers.index")
+def abandon(import_id: int) -> Response:
+    if context.typed("confirm") != str(import_id):
+        raise BadInput(field="confirm", problem=f"type {import_id} to abandon this import")
+    abandoning.abandon_import(context.engine(), import_id, actor=context.account().actor, now=context.now())
+    context.done("customers.abandoned")
     return flask.redirect(flask.url_for("customers.index"))

@@ -83,7 +83,7 @@ def test_an_unknown_encoding_lists_the_known_ones() -> None:
 
 
 def test_what_was_told_is_not_guessed() -> None:
-    with pytest.raises(UnreadableFile, match=r"UTF-8: byte 3 .line 2."):
+    with pytest.raises(UnreadableFile, match=r"UTF-8: see byte 3 .line 2."):
         decode(b"a\n\x83A\n", "utf-8")
 
 
@@ -97,7 +97,7 @@ def test_what_was_told_is_not_guessed() -> None:
         ("山\n".encode("utf-16")[:-1], 5, 1, "cut off"),
         ("番号\n".encode("cp932") + b"\xa0,\xff\n", 6, 2, "name its encoding"),
         ("番号\n".encode("cp932") + b"\x81\x01\n", 6, 2, "name its encoding"),
-        (b"a\n\x00\x01", 3, 1, "utf-16-le"),
+        (b"a\n\x00\x01", 3, 2, "utf-16-le"),
         (b"a\n\x1b$B\x21\x21\n\x1b(B", 8, 2, "name its encoding"),
         (b"a\n\x1b$B\x7f\x7f\x1b(B", 6, 2, "name its encoding"),
     ],

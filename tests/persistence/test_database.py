@@ -87,7 +87,7 @@ def test_a_word_outside_a_closed_set_is_refused_by_the_database(engine: Engine) 
         "INSERT INTO imports (kind, file_digest, status, rows_read, rows_kept, rows_refused, at, actor) "
         "VALUES ('customers', 'f', 'half', 0, 0, 0, '2026-11-20 08:20:00+00:00', 'system:test')"
     )
-    with pytest.raises(sa.exc.IntegrityError, match="buildstatus"), engine.begin() as connection:
+    with pytest.raises(sa.exc.IntegrityError, match="importstatus"), engine.begin() as connection:
         connection.exec_driver_sql(statement)
 
 

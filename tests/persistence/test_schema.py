@@ -303,3 +303,20 @@ def test_processes_that_upgrade_a_fresh_database_at_once_all_succeed(empty_url: 
     assert schema.schema_faults(empty) == []
     with empty.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(ChainHead)) == 1
+
+
+def test_a_database_of_the_first_version_keeps_its_imports_and_what_refers_to_them(empty: Engine) -> None:
+    with empty.begin() as connection:
+        command.upgrade(schema.alembic_config(connection), "0001")
+    moment = "'2026-01-01 00:00:00.000000'"
+    run(
+        empty,
+        "INSERT INTO imports (id, kind, file_digest, status, rows_read, rows_kept, rows_refused, at, actor) "
+        f"VALUES (1, 'customers', 'd', 'building', 1, 1, 1, {moment}, 'user:1')",
+        "INSERT INTO import_refusals (import_id, line_number, reason, person_kept) VALUES (1, 2, 'r', '0')",
+    )
+    schema.upgrade(empty)
+    assert schema.schema_faults(empty) == []
+    with empty.connect() as connection:
+        assert connection.exec_driver_sql("SELECT id, profile_digest FROM imports").all() == [(1, "")]
+        assert connection.exec_driver_sql("SELECT import_id FROM import_refusals").all() == [(1,)]

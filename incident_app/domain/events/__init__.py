@@ -32,6 +32,7 @@ from incident_app.domain.events.response import (
 from incident_app.domain.events.setup import (
     CustomersImported,
     DisclosureRecorded,
+    ImportAbandoned,
     InventoryLoaded,
     PlaybookLoaded,
     PolicyLoaded,
@@ -92,6 +93,7 @@ __all__ = [
     "ExportMade",
     "FactDecided",
     "ImpactDetermined",
+    "ImportAbandoned",
     "IncidentClosed",
     "IncidentOpened",
     "InventoryLoaded",

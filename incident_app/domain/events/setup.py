@@ -69,6 +69,17 @@ class CustomersImported(EventFacts):
     rows_refused: int
 
 
+@event(
+    "import.abandoned",
+    ja="取り込み {import_id} を破棄しました（取り消した保有データ {holdings_taken_back}件）",
+    en="Import {import_id} abandoned ({holdings_taken_back} holdings taken back)",
+)
+class ImportAbandoned(EventFacts):
+    import_id: int
+    file_digest: str
+    holdings_taken_back: int
+
+
 @event("user.added", ja="利用者 {user_id} を追加しました", en="Account {user_id} added")
 class UserAdded(EventFacts):
     user_id: int

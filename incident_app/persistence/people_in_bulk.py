@@ -1,0 +1,106 @@
+"""People and holdings by the thousand: finding them by long lists, and giving out keys."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from incident_app.domain.holding_changes import Held
+from incident_app.domain.import_rows import microseconds
+from incident_app.persistence.bulk import key_list, one_of
+from incident_app.persistence.customers import Customer, CustomerContact, Holding
+
+
+class Known(NamedTuple):
+    """A stored customer."""
+
+    id: int
+    attributes: tuple[str, str, str, str]
+
+
+class LiveContact(NamedTuple):
+    """A way to reach a person that is valid."""
+
+    id: int
+    customer_id: int
+    channel: str
+    address_digest: str
+    name: str | None
+
+
+def ids_by_number(session: Session, numbers: Collection[str]) -> dict[str, int]:
+    """Return the ids of those customers that are stored."""
+    condition = one_of(session, "customer_number", "numbers")
+    query = sa.text(f"SELECT customer_number, id FROM customers WHERE {condition}")  # noqa: S608 - a condition of ours
+    rows = session.execute(query, {"numbers": key_list(session, numbers)})
+    return {number: customer_id for number, customer_id in rows}  # noqa: C416 - rows are not pairs to a type checker
+
+
+def known_customers(session: Session, numbers: Collection[str]) -> dict[str, Known]:
+    """Return those customers that are stored, with their attributes as words."""
+    condition = one_of(session, "customer_number", "numbers")
+    query = sa.text(
+        f"SELECT customer_number, id, kind, relation, language, jurisdiction FROM customers WHERE {condition}"  # noqa: S608
+    )
+    rows = session.execute(query, {"numbers": key_list(session, numbers)})
+    return {row[0]: Known(row[1], (row[2], row[3], row[4], row[5])) for row in rows}
+
+
+def reserve_customer_ids(session: Session, count: int) -> Sequence[int]:
+    """Return ids for new customers. SQLite writes alone; PostgreSQL gives them out by its sequence."""
+    if session.get_bind().dialect.name == "postgresql":
+        query = sa.text("SELECT nextval(pg_get_serial_sequence('customers', 'id')) FROM generate_series(1, :wanted)")
+        return sorted(session.scalars(query, {"wanted": count}))
+    first = (session.scalar(sa.select(sa.func.max(Customer.id))) or 0) + 1
+    return range(first, first + count)
+
+
+def live_contacts(session: Session, customer_ids: Collection[int]) -> list[LiveContact]:
+    """Return the valid contacts of these customers."""
+    condition = one_of(session, "customer_id", "ids")
+    query = sa.text(
+        f"SELECT id, customer_id, channel, address_digest, name FROM customer_contacts "  # noqa: S608
+        f"WHERE valid_until IS NULL AND {condition}"
+    )
+    return [LiveContact(*row) for row in session.execute(query, {"ids": key_list(session, customer_ids)})]
+
+
+def owners_of_mail(session: Session, digests: Collection[str]) -> dict[str, int]:
+    """Return for each mail address that somebody has now one customer who has it."""
+    condition = one_of(session, "address_digest", "digests")
+    query = sa.text(
+        f"SELECT address_digest, customer_id FROM customer_contacts "  # noqa: S608
+        f"WHERE {condition} AND channel = 'email' AND valid_until IS NULL ORDER BY id DESC"
+    )
+    rows = session.execute(query, {"digests": key_list(session, digests)})
+    return {digest: customer_id for digest, customer_id in rows}  # noqa: C416
+
+
+def close_contacts(session: Session, ids: Collection[int], *, at: object) -> None:
+    """End contacts; `at` is a moment as the driver wants it."""
+    _stamp(session, CustomerContact.__tablename__, "valid_until", ids, at)
+
+
+def _stamp(session: Session, table: str, column: str, ids: Collection[int], at: object) -> None:
+    if ids:
+        query = sa.text(f"UPDATE {table} SET {column} = :at WHERE {one_of(session, 'id', 'ids')}")  # noqa: S608
+        session.execute(query, {"at": at, "ids": key_list(session, ids)})
+
+
+def known_holdings(session: Session, customer_ids: Collection[int], *, at: object) -> dict[tuple[int, int], list[Held]]:
+    """Return what was known of these customers before `at`, by customer and store."""
+    condition = one_of(session, "customer_id", "ids")
+    query = sa.text(
+        f"SELECT customer_id, store_id, item_set_id, period, held_until FROM holdings "  # noqa: S608
+        f"WHERE {condition} AND retracted_at IS NULL AND recorded_at < :at"
+    ).columns(Holding.customer_id, Holding.store_id, Holding.item_set_id, Holding.period, Holding.held_until)
+    found: dict[tuple[int, int], list[Held]] = {}
+    for customer_id, store_id, item_set, period, until in session.execute(
+        query, {"ids": key_list(session, customer_ids), "at": at}
+    ):
+        held = Held(item_set, period, microseconds(until) if until else 0)
+        found.setdefault((customer_id, store_id), []).append(held)
+    return found
