@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from incident_app.demo.people import DemoPerson, customers_csv, holdings_csv, make_people
 from incident_app.demo.texts import REPORT_FACTS, REPORT_GAPS, STEP_RESULTS, notice_facts
 from incident_app.domain.access import Role
+from incident_app.domain.customers import Refusal
 from incident_app.domain.delivery import AudienceRule, Standing
 from incident_app.domain.ids import Actor, CampaignId, IncidentId, NoticeId
 from incident_app.domain.incidents import Opening
@@ -171,10 +172,17 @@ def _import(stage: Stage, crowd: Sequence[DemoPerson]) -> None:
         stage.say(
             f"Imported {result.kind}: {result.rows_kept:,} rows kept, {len(result.refusals)} lines with a remark."
         )
-        for refusal in result.refusals:
-            stage.say(
-                f"  line {refusal.line}: {refusal.reason}{' (the person was kept)' if refusal.person_kept else ''}"
-            )
+        for reason, lines in _by_reason(result.refusals).items():
+            more = f" and {len(lines) - 1:,} more" if len(lines) > 1 else ""
+            stage.say(f"  line {lines[0]:,}{more}: {reason}")
+
+
+def _by_reason(refusals: Iterable[Refusal]) -> dict[str, list[int]]:
+    lines: dict[str, list[int]] = {}
+    for refusal in refusals:
+        kept = " (the person was kept)" if refusal.person_kept else ""
+        lines.setdefault(f"{refusal.reason}{kept}", []).append(refusal.line)
+    return lines
 
 
 def _open(stage: Stage, cast: Cast) -> incidents.IncidentView:
