@@ -91,6 +91,9 @@ class _Plan:
     profile: ColumnProfile
 
 
+CONTACT_COLUMNS = frozenset({"name", "email", "postal_address", "phone"})
+
+
 def import_file(
     engine: Engine,
     content: bytes | Path,
@@ -124,9 +127,7 @@ def import_file(
         if (first := checked.first_refusal()) and not keep_good:
             raise RowsRefused(refused=checked.refused.count, read=checked.read, line=first[0], reason=first[1])
         batch = _open_import(engine, plan, actor, now)
-        with_contacts = bool(
-            {"name", "email", "postal_address", "phone"} & (set(layout.places) | set(layout.constants))
-        )
+        with_contacts = bool(CONTACT_COLUMNS & (set(layout.places) | set(layout.constants)))
         loader = Loader(address_key=address_key, import_id=batch.id, at=batch.at, with_contacts=with_contacts)
         _Loading(engine, loader, batch, checked, progress).run()
         _seal(engine, batch.id, checked, actor=actor, now=now)
