@@ -159,7 +159,7 @@ def a_list(
 
 def determined(engine: Engine, incident: IncidentId, scope: Scope, *, now: datetime = NOW) -> obligations.Determined:
     """Set a scope and determine its impact."""
-    scopes.set_scope(engine, incident, scope, actor=author(engine).actor, now=now)
+    scopes.set_scope(engine, incident, scope, note="what is known by now", actor=author(engine).actor, now=now)
     return obligations.determine_and_derive(engine, incident, actor=author(engine).actor, now=now)
 
 

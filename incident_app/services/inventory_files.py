@@ -200,7 +200,8 @@ def _text(files: Mapping[str, bytes], name: str) -> str:
     try:
         return files[name].decode("utf-8-sig")
     except UnicodeDecodeError as fault:
-        raise FaultyFile(file=name, faults=[f"is not UTF-8 (byte {fault.start + 1})"]) from None
+        line = files[name].count(b"\n", 0, fault.start) + 1
+        raise FaultyFile(file=name, faults=[f"line {line}: not text in UTF-8; save the file as UTF-8"]) from None
 
 
 def _unzipped(content: bytes, name: str) -> dict[str, bytes]:

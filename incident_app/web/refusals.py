@@ -30,6 +30,7 @@ NUMBERS = ("numbers", "number")
 """The fields that ask for customer numbers."""
 FOREIGN = "en"
 """Rules state what is wrong in English; the catalogue holds the same sentence in every language of the pages."""
+AND = "; "
 FROM_RULES = ("problem.", "row.")
 """The groups of the catalogue that hold the sentences of the rules."""
 STATES = {
@@ -128,6 +129,9 @@ def worded(text: str, language: str, now: datetime) -> str:
         if found := pattern.fullmatch(text):
             facts = {name: _readable(value, language, now) for name, value in found.groupdict().items()}
             return words[language].format(**facts)
+    parts = text.split(AND)
+    if len(parts) > 1 and all(map(is_known, parts)):  # several remarks about one line
+        return " ".join(worded(part, language, now) for part in parts)
     return text
 
 

@@ -10,9 +10,8 @@ from click.testing import Result
 from sqlalchemy.engine import Engine
 
 from tests.builders import with_customers
-from tests.cli.test_commands import AUTHOR, run
 
-__all__ = ["run"]
+AUTHOR = ("--as", "author@example.jp")
 
 
 def told(result: Result) -> object:

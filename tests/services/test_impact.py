@@ -129,7 +129,7 @@ def scopes_to_try(engine: Engine, incident: IncidentId) -> list[Scope]:
 
 
 def determine(engine: Engine, incident: IncidentId, scope: Scope) -> impact.Determined:
-    scopes.set_scope(engine, incident, scope, actor=builders.author(engine).actor, now=NOW)
+    scopes.set_scope(engine, incident, scope, note="what is known by now", actor=builders.author(engine).actor, now=NOW)
     return impact.determine_impact(engine, incident, actor=builders.author(engine).actor, now=NOW)
 
 

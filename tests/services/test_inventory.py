@@ -161,7 +161,7 @@ def test_a_recorded_transfer_list_and_contract_survive_the_next_policy(instance:
     load(instance, replace(changed(held, store.code, **vars(store)), parties=parties))
     before = now_in(instance)
     (path,) = playbook_files("policies")
-    text = path.read_text(encoding="utf-8").replace('version = "1"', 'version = "2"', 1)
+    text = path.read_text(encoding="utf-8").replace('version = "2"', 'version = "3"', 1)
     policies.load_policy(instance, text, file=path.name, actor=author(instance).actor, now=LATER)
     assert now_in(instance) == before
     assert before.party("debt-collector").incident_contact == "24h"
@@ -169,7 +169,7 @@ def test_a_recorded_transfer_list_and_contract_survive_the_next_policy(instance:
 
 def test_a_recipient_that_the_policy_no_longer_names_keeps_no_store(instance: Engine) -> None:
     (path,) = playbook_files("policies")
-    text = path.read_text(encoding="utf-8").replace('version = "1"', 'version = "2"', 1)
+    text = path.read_text(encoding="utf-8").replace('version = "2"', 'version = "3"', 1)
     head, tail = text.split('[[disclosures]]\nparty = "mailing-house"')
     without = head + "[[joint_use]]" + tail.split("[[joint_use]]", 1)[1]
     policies.load_policy(instance, without, file=path.name, actor=author(instance).actor, now=LATER)
@@ -332,7 +332,7 @@ def test_stores_are_listed_with_ours_first_and_retired_ones_left_out(instance: E
     ("name", "content", "fault"),
     [
         ("a.zip", b"PK", "not readable as a zip archive"),
-        ("a.json", b"\xff", "is not UTF-8"),
+        ("a.json", b"\xff", "not text in UTF-8"),
         ("a.toml", b"x = ", "not readable as TOML"),
         ("a.txt", b"x", "a.txt: unknown file"),
         ("a.zip", inventory_files.zipped({"a/stores.csv": b"", "b/stores.csv": b""}), "same name twice"),

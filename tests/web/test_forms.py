@@ -262,7 +262,7 @@ def test_a_file_cannot_be_kept_and_the_page_says_so_but_its_tick_stays(app: flas
     field = refused_field(page)
     described = [page.one(id=name).text for name in str(field.attributes["aria-describedby"]).split()]
     assert described[0] == "選んだファイルは残せません。もう一度選んでください。"
-    assert described[1:] == ["ファイル：CSV ファイルを選んでください。"]
+    assert described[1:] == ["ファイル：中身のあるファイルを選んでください。"]
     assert page.form("/customers").value("keep_good") == "yes"
     page = read(post(client, "/customers", "/customers", file=(io.BytesIO(b""), "x.csv")))
     assert page.form("/customers").value("keep_good") == ""  # a tick that was taken away does not come back

@@ -10,9 +10,9 @@ from sqlalchemy.engine import Engine
 from incident_app.services import customers
 from incident_app.services.jobs import work_on_next
 from tests.builders import KEY, NOW, SYSTEM
-from tests.web.test_pages import app, post, signed_in, tools_of
+from tests.web.browsing import post, signed_in
+from tests.web.test_pages import tools_of
 
-assert app  # the fixture
 pytestmark = pytest.mark.parametrize("instance_url", ["sqlite"], indirect=True)
 
 

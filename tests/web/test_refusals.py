@@ -58,10 +58,44 @@ def literal(node: ast.expr) -> str | None:
 
 
 PROBLEMS = sorted({sentence(named["problem"]) for _, named in calls("BadInput")})
+
+
+def parts_of(node: ast.expr | None) -> list[ast.expr | None]:
+    """Return what an expression may say: each part of a tuple, each side of a choice."""
+    if isinstance(node, ast.Tuple):
+        return [part for one in node.elts for part in parts_of(one)]
+    return [node.body, node.orelse] if isinstance(node, ast.IfExp) else [node]
+
+
+def said_by(node: ast.AST) -> list[ast.expr | None]:
+    if isinstance(node, ast.Return):
+        return parts_of(node.value)
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).isupper():
+        return [node.value]
+    if isinstance(node, ast.Call) and re.search(r"RowFault$|remarks\.append$", ast.unparse(node.func)):
+        return [node.args[0]]
+    return []
+
+
+def of_imports() -> Iterator[str]:
+    """Return what the import says of rows: what it raises, returns, names as constants, or remarks."""
+    for name in ("domain/import_rows.py", "services/checking.py", "services/loading.py", "services/sources.py"):
+        for node in ast.walk(ast.parse((ROOT / "incident_app" / name).read_text(encoding="utf-8"))):
+            for one in said_by(node):
+                if isinstance(one, ast.Constant | ast.JoinedStr) and re.search(r"\w \w", text := sentence(one)):
+                    yield text
+
+
+OF_COLUMNS = {
+    sentence(call.args[0])
+    for call in ast.walk(ast.parse((ROOT / "incident_app/domain/column_profiles.py").read_text(encoding="utf-8")))
+    if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "ValueError"
+}
 ROWS = sorted(
-    {sentence(call.args[0]) for call, _ in calls("RowFault") if not isinstance(call.args[0], ast.Subscript)}
+    {text for text in of_imports() if text != f"{VALUE} {VALUE}"}
     | {sentence(named["reason"]) for _, named in calls("Refusal") if isinstance(named.get("reason"), ast.JoinedStr)}
-    | {"broken quotes", f"{VALUE} values for {VALUE} columns"}
+    | {f"{VALUE} {text}" for text in OF_COLUMNS}
+    | {f"duplicate of line {VALUE}", "broken quotes", f"lines {VALUE} to {VALUE} have broken quotes"}
 )
 
 

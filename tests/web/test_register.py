@@ -18,9 +18,8 @@ from incident_app.services.inventory import current_inventory
 from incident_app.services.transaction import reading
 from tests.builders import author, with_customers
 from tests.conftest import NOW
-from tests.web.test_pages import app, csrf_of, post, signed_in
+from tests.web.browsing import csrf_of, post, signed_in
 
-__all__ = ["app"]
 AUDITOR = "auditor@example.jp"
 
 
