@@ -29,6 +29,7 @@ from incident_app.persistence.segments import segments_of
 from incident_app.persistence.touched import Sources, touched_people
 from incident_app.services.counts import record_counts
 from incident_app.services.inventory import keep_snapshot, read_inventory_snapshot
+from incident_app.services.involved import count_affected
 from incident_app.services.person_counts import compose
 from incident_app.services.scopes import newest_scope, read_scope
 from incident_app.services.transaction import building, reading, transaction
@@ -284,7 +285,7 @@ def _seal(
 ) -> Determined:
     result = result_digest(answers)
     with reading(engine) as session:
-        compositions = compose(session, determination_id, summary)
+        compositions = compose(session, determination_id, summary, outside=count_affected(session, incident_id))
     with transaction(engine, actor=actor, now=now) as act:
         row = act.session.get_one(ImpactDetermination, determination_id)
         row.result_digest, row.summary, row.status = result, dict(summary), BuildStatus.SEALED

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from incident_app.domain.contact_keys import phone_key
 from incident_app.domain.digests import keyed_digest
 from incident_app.domain.holding_changes import Held, settle
 from incident_app.domain.import_rows import CustomerTuple, microseconds, moment_of
@@ -100,7 +101,8 @@ class Loader:
             if post:
                 contacts.append(Contact(Channel.POST.value, post, keyed_digest(self.address_key, post)))
             if phone:
-                contacts.append(Contact(Channel.PHONE.value, phone, keyed_digest(self.address_key, phone)))
+                digest = keyed_digest(self.address_key, phone_key(phone) or phone)
+                contacts.append(Contact(Channel.PHONE.value, phone, digest))
             if not contacts:  # the name stands with a contact: a person without any address has an empty one
                 contacts.append(Contact(Channel.POST.value, "", keyed_digest(self.address_key, "")))
         return Person(row, contacts, remarks)

@@ -14,16 +14,17 @@ from incident_app.domain.ids import IncidentId
 from incident_app.domain.impact import Listing, Pattern, TouchedPair, judge
 from incident_app.domain.people import pack, people
 from incident_app.domain.scopes import Scope, TouchedStore
-from incident_app.domain.vocabulary import Cause, Certainty, Harm, ListRelation
+from incident_app.domain.vocabulary import Cause, Certainty, Harm, InvolvedRole, ListRelation
 from incident_app.persistence.customers import Customer, Holding
 from incident_app.persistence.impact import AffectedShard, ImpactDetermination
 from incident_app.persistence.incidents import CustomerListMember
 from incident_app.persistence.inventory import DataStore
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.triggers import drop_guards
-from incident_app.services import impact, impact_views, scopes
+from incident_app.services import impact, impact_views, involved, scopes
 from incident_app.services.impact import Repetition
 from incident_app.services.inventory import current_inventory
+from incident_app.services.person_counts import number_for_law
 from incident_app.services.preview import PreviewCache, preview_scope
 from incident_app.services.transaction import building, reading
 from tests import builders
@@ -260,3 +261,26 @@ def test_whom_evidence_names_is_affected_even_if_we_find_nothing_of_theirs(insta
     unknown = impact_views.explain_customer(instance, view.id, "C5")
     assert (unknown.certainty, unknown.items_en) == (Certainty.CONFIRMED, ())
     assert any("not known yet" in reason for reason in unknown.because_en)
+
+
+def test_a_telephone_number_matches_however_it_is_written(instance: Engine) -> None:
+    builders.import_text(instance, "customer_number,name,phone\nT1,電話 一,03-1234-5678\nT2,電話 二,+81 90 1111 2222\n")
+    view = builders.an_incident(instance)
+    named = builders.a_list(instance, view.id, "phone,items\n＋８１（３）１２３４ー５６７８,name\n090-1111-2222,name\n")
+    determine(instance, view.id, builders.a_scope(lists=[named]))
+    assert {row.customer_number for row in everybody(instance, view.id)} == {"T1", "T2"}
+
+
+def test_affected_people_outside_the_inventory_count(instance: Engine) -> None:
+    builders.with_customers(instance)
+    view = builders.an_incident(instance)
+    outsider = involved.Outsider(
+        role=InvolvedRole.AFFECTED, name="外の人", contact="outside@example.net", items=frozenset({"name"})
+    )
+    involved.add_person(instance, view.id, outsider, actor=builders.author(instance).actor, now=NOW)
+    determine(instance, view.id, builders.a_scope("member-db"))
+    with reading(instance) as session:
+        counted = number_for_law(session, view.id)
+    assert counted is not None
+    assert counted.value == 6  # five customers, and one whom no inventory knows
+    assert "1" in counted.basis_ja
