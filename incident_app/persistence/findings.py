@@ -86,7 +86,12 @@ def list_is_missing(session: Session, store_id: int, known: datetime | None) -> 
         return False
     if known is None:
         return True
-    listed = sa.select(Holding.store_id).where(Holding.store_id == store_id, Holding.recorded_at <= known)
+    listed = sa.select(Holding.store_id).where(
+        Holding.store_id == store_id,
+        Holding.recorded_at <= known,
+        # What an abandoned import added was never known: it is taken back as of the moment it was recorded.
+        sa.or_(Holding.retracted_at.is_(None), Holding.retracted_at > Holding.recorded_at),
+    )
     return session.scalar(listed.limit(1)) is None
 
 

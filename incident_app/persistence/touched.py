@@ -17,6 +17,7 @@ from incident_app.domain.people import People, people
 from incident_app.domain.scopes import Scope, TouchedStore
 from incident_app.domain.vocabulary import Relation
 from incident_app.persistence.customers import Customer, CustomerChange, Holding
+from incident_app.persistence.findings import list_is_missing
 from incident_app.persistence.gathering import gather, keys_of
 from incident_app.persistence.incidents import CustomerListMember
 from incident_app.persistence.inventory import DataStore, ThirdParty
@@ -56,7 +57,7 @@ class Sources:
         customers stands in, since the published table of recipients speaks of customers only.
         """
         store_id = self.session.scalars(sa.select(DataStore.id).where(DataStore.code == entry.store)).one()
-        if not self._list_is_missing(store_id):
+        if not list_is_missing(self.session, store_id, self.known_at):
             return False, self._held([store_id], entry)
         others = self._not_customers()
         held = self._held(self._own_stores(), entry)
@@ -95,13 +96,6 @@ class Sources:
             for set_id, keys in self.session.execute(query.where(key.between(low, high))):
                 found[set_id].update(keys_of(keys))
         return {set_id: people(whom) for set_id, whom in found.items()}
-
-    def _list_is_missing(self, store_id: int) -> bool:
-        theirs = sa.select(ThirdParty.is_ourselves).join(DataStore, DataStore.operator_id == ThirdParty.id)
-        if self.session.scalar(theirs.where(DataStore.id == store_id)):
-            return False
-        listed = sa.select(Holding.store_id).where(Holding.store_id == store_id, Holding.recorded_at <= self.known_at)
-        return self.session.scalar(listed.limit(1)) is None
 
     def _own_stores(self) -> list[int]:
         query = sa.select(DataStore.id).join(ThirdParty, ThirdParty.id == DataStore.operator_id)

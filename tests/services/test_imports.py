@@ -146,6 +146,18 @@ def test_a_determination_at_any_moment_does_not_see_an_abandoned_import(
             assert session.scalar(seen) in ({0} if known_at == NOW else {7})
 
 
+def test_a_transfer_list_that_was_abandoned_is_still_missing(instance: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows stay in the table; taken for a list, they would say that nobody is affected at the party."""
+    builders.with_customers(instance)
+    rows = "".join(f"C{number},at-mailing-house,name\n" for number in range(1, 5))
+    number = cut_off(instance, f"customer_number,store,items\n{rows}", monkeypatch, after=2)
+    abandon_import(instance, number, actor=SYSTEM, now=NOW)
+    view = builders.an_incident(instance)
+    builders.import_text(instance, HEAD + "Z1,後,z@example.jp\n")
+    found = builders.determined(instance, view.id, builders.a_scope("at-mailing-house"))
+    assert found.by_certainty["assumed"] == 5  # every customer of ours may be on their list
+
+
 def test_two_imports_never_have_one_moment(instance: Engine) -> None:
     builders.with_customers(instance)
     with reading(instance) as session:
