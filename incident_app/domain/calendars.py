@@ -62,6 +62,7 @@ class ClosedDays:
         return day > self.official_until
 
 
+@lru_cache(maxsize=32)  # the same text is read at every derivation
 def read_closures(text: str, *, file: str) -> ClosedDays:
     """Read a file of closed days; raise FaultyFile naming every fault."""
     document = Document(text, file=file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from incident_app.domain.conditions import DECIDABLE
 from incident_app.domain.digests import ContentDigest, digest_of
@@ -125,6 +126,7 @@ class Policy:
         return self.desks[0]
 
 
+@lru_cache(maxsize=32)  # the same text is read at every derivation
 def read_policy(text: str, *, file: str) -> Policy:
     """Read a policy file; raise FaultyFile naming key, line and reason of every fault."""
     document = Document(text, file=file)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 from incident_app.domain.conditions import Condition, read_conditions
 from incident_app.domain.deadlines import DeadlineRule, DeadlineUnit
@@ -95,6 +96,7 @@ class Regime:
         return next(situation for situation in self.situations if situation.code == code)
 
 
+@lru_cache(maxsize=32)  # the same text is read at every derivation
 def read_regime(text: str, *, file: str) -> Regime:
     """Read a regime file; raise FaultyFile naming key, line and reason of every fault."""
     document = Document(text, file=file)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from incident_app.domain.access import Role
 from incident_app.domain.tables import Document, Table, unique_codes
@@ -49,6 +50,7 @@ class Response:
     steps: tuple[Step, ...]
 
 
+@lru_cache(maxsize=32)  # the same text is read at every derivation
 def read_response(text: str, *, file: str) -> Response:
     """Read a response playbook; FaultyFile names every fault, also a circle of steps that wait for each other."""
     document = Document(text, file=file)
