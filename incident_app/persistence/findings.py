@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from incident_app.domain.scopes import TouchedStore
-from incident_app.domain.vocabulary import BuildStatus, Relation
+from incident_app.domain.vocabulary import ImportStatus, Relation
 from incident_app.persistence.customers import Customer, Holding, Import
 from incident_app.persistence.inventory import DataStore, StoreItem, ThirdParty
 from incident_app.persistence.item_sets import item_codes
@@ -21,7 +21,7 @@ SECONDS_A_DAY = 86_400
 
 def known_at(session: Session) -> datetime | None:
     """Return when we last learnt something: the newest sealed import."""
-    return session.scalar(sa.select(sa.func.max(Import.at)).where(Import.status == BuildStatus.SEALED))
+    return session.scalar(sa.select(sa.func.max(Import.at)).where(Import.status == ImportStatus.SEALED))
 
 
 def held_in_window(entry: TouchedStore, known: datetime) -> list[sa.ColumnElement[bool]]:

@@ -17,7 +17,7 @@ from incident_app.domain.people import People, people
 from incident_app.domain.scopes import Scope, TouchedStore
 from incident_app.domain.vocabulary import Relation
 from incident_app.persistence.customers import Customer, CustomerChange, Holding
-from incident_app.persistence.findings import list_is_missing
+from incident_app.persistence.findings import held_in_window, list_is_missing
 from incident_app.persistence.gathering import gather, keys_of
 from incident_app.persistence.incidents import CustomerListMember
 from incident_app.persistence.inventory import DataStore, ThirdParty
@@ -77,17 +77,9 @@ class Sources:
     def _held(self, stores: list[int], entry: TouchedStore) -> BySet:
         query = (
             sa.select(Holding.item_set_id, gather(self.session, Holding.customer_id))
-            .where(
-                Holding.store_id.in_(stores),
-                Holding.recorded_at <= self.known_at,
-                sa.or_(Holding.retracted_at.is_(None), Holding.retracted_at > self.known_at),
-            )
+            .where(Holding.store_id.in_(stores), *held_in_window(entry, self.known_at))
             .group_by(Holding.item_set_id)
         )
-        if entry.touched_until is not None:
-            query = query.where(sa.or_(Holding.held_from.is_(None), Holding.held_from <= entry.touched_until))
-        if entry.touched_from is not None:
-            query = query.where(sa.or_(Holding.held_until.is_(None), Holding.held_until >= entry.touched_from))
         return self._by_ranges(query, Holding.customer_id)
 
     def _by_ranges(self, query: sa.Select[Set, Any], key: InstrumentedAttribute[int]) -> dict[Set, People]:

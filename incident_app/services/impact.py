@@ -22,7 +22,7 @@ from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import BuildStatus, Certainty
 from incident_app.persistence.affected import people_by_pattern
 from incident_app.persistence.bulk import chunks, insert_new
-from incident_app.persistence.customers import Import
+from incident_app.persistence.findings import known_at
 from incident_app.persistence.impact import AffectedShard, ImpactDetermination, ImpactPattern
 from incident_app.persistence.item_sets import item_codes, item_set_id
 from incident_app.persistence.segments import segments_of
@@ -168,8 +168,7 @@ def _answers(session: Session, question: _Question) -> tuple[Answer, ...]:
 
 def newest_knowledge(session: Session) -> datetime:
     """Return the moment up to which everything is known: the newest import that is complete."""
-    newest = sa.select(sa.func.max(Import.at)).where(Import.status == BuildStatus.SEALED)
-    return session.scalar(newest) or EPOCH
+    return known_at(session) or EPOCH
 
 
 def _question(session: Session, scope_id: ScopeId, snapshot: str) -> _Question:
