@@ -9,7 +9,22 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from incident_app.domain.vocabulary import Channel, ImportStatus, Language, PersonKind, Relation
 from incident_app.persistence.database import Base, BigInt, Digest, Json, Key, LongText
-from incident_app.persistence.triggers import append_only, sealed_child, sealed_parent, set_once
+from incident_app.persistence.triggers import (
+    Refusal,
+    append_only,
+    changed,
+    never_removed,
+    references_in_bulk,
+    refusing,
+    sealed_child,
+    sealed_parent,
+    set_once,
+)
+
+
+def _refers(column: str, to: str) -> sa.ForeignKeyConstraint:
+    """Declare a reference of a table that is filled by the million: on PostgreSQL a guard checks it in bulk."""
+    return sa.ForeignKeyConstraint([column], [to]).ddl_if(dialect="sqlite")
 
 
 class Customer(Base):
@@ -21,6 +36,7 @@ class Customer(Base):
             sqlite_where=sa.text("kind = 'organisation'"),
             postgresql_where=sa.text("kind = 'organisation'"),
         ),
+        {"info": refusing(*never_removed())},
     )
 
     id: Mapped[Key]
@@ -58,18 +74,20 @@ class CustomerContact(Base):
             "customer_id", "channel", "address_digest", "valid_from", name="one_contact_per_address_and_start"
         ),
         sa.Index("ix_customer_contacts_address_digest", "address_digest"),
-        {"info": set_once("valid_until", erasable=("name", "address"))},
+        _refers("customer_id", "customers.id"),
+        _refers("import_id", "imports.id"),
+        {"info": set_once("valid_until", erasable=("name", "address")) | references_in_bulk()},
     )
 
     id: Mapped[Key]
-    customer_id: Mapped[int] = mapped_column(sa.ForeignKey("customers.id"))
+    customer_id: Mapped[BigInt]
     channel: Mapped[Channel]
     name: Mapped[str | None]
     address: Mapped[str | None] = mapped_column(sa.String(500))
     address_digest: Mapped[Digest]
     valid_from: Mapped[datetime]
     valid_until: Mapped[datetime | None]
-    import_id: Mapped[int | None] = mapped_column(sa.ForeignKey("imports.id"))
+    import_id: Mapped[BigInt | None]
 
 
 class ItemSet(Base):
@@ -90,19 +108,35 @@ class Holding(Base):
     __table_args__ = (
         sa.PrimaryKeyConstraint("store_id", "customer_id", "item_set_id", "recorded_at", "period"),
         sa.Index("ix_holdings_customer_id", "customer_id"),
-        {"info": set_once("held_until", "retracted_at"), "sqlite_with_rowid": False},
+        _refers("store_id", "data_stores.id"),
+        _refers("customer_id", "customers.id"),
+        _refers("item_set_id", "item_sets.id"),
+        _refers("import_id", "imports.id"),
+        {"info": set_once("held_until", "retracted_at") | references_in_bulk(), "sqlite_with_rowid": False},
     )
 
-    store_id: Mapped[int] = mapped_column(sa.ForeignKey("data_stores.id"))
-    customer_id: Mapped[BigInt] = mapped_column(sa.ForeignKey("customers.id"))
-    item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    store_id: Mapped[BigInt]
+    customer_id: Mapped[BigInt]
+    item_set_id: Mapped[BigInt]
     recorded_at: Mapped[datetime]
     period: Mapped[BigInt] = mapped_column(server_default="0")
     """`held_from` in microseconds, 0 for none: several periods of one set are several rows."""
     held_from: Mapped[datetime | None]
     held_until: Mapped[datetime | None]
     retracted_at: Mapped[datetime | None]
-    import_id: Mapped[int | None] = mapped_column(sa.ForeignKey("imports.id"))
+    import_id: Mapped[BigInt | None]
+
+
+_WHILE_ROWS_REFER = (
+    Refusal(
+        name="rows",
+        action="DELETE",
+        condition="EXISTS (SELECT 1 FROM holdings WHERE import_id = OLD.id) "
+        "OR EXISTS (SELECT 1 FROM customer_contacts WHERE import_id = OLD.id)",
+        reason="its rows refer to it",
+    ),
+    Refusal(name="identity", action="UPDATE", condition=changed("id"), reason="a key is never changed"),
+)
 
 
 class Import(Base):
@@ -124,7 +158,7 @@ class Import(Base):
             sqlite_where=sa.text("status = 'building'"),
             postgresql_where=sa.text("status = 'building'"),
         ),
-        {"info": sealed_parent()},
+        {"info": sealed_parent() | refusing(*_WHILE_ROWS_REFER)},
     )
 
     id: Mapped[Key]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from incident_app.domain.vocabulary import BusinessLine, DisclosureBasis, Medium, OurRole, PartyRole, Protection
 from incident_app.persistence.database import Base, Code, Digest, Json, Key, LongText
-from incident_app.persistence.triggers import append_only, set_once
+from incident_app.persistence.triggers import append_only, never_removed, refusing, set_once
 
 
 def _only_live(name: str, *columns: str, among: str) -> sa.Index:
@@ -70,6 +70,7 @@ class ThirdParty(Base):
 
 class DataStore(Base):
     __tablename__ = "data_stores"
+    __table_args__ = ({"info": refusing(*never_removed())},)
 
     id: Mapped[Key]
     code: Mapped[Code] = mapped_column(unique=True)

@@ -59,6 +59,24 @@ def refusing(*refusals: Refusal) -> dict[str, Any]:
     return {"refusals": refusals}
 
 
+def references_in_bulk() -> dict[str, Any]:
+    """Mark a table that is filled by the million: PostgreSQL checks what a statement's rows refer to all at once.
+
+    Its foreign keys are declared for SQLite only, where they cost little. See decision 0018.
+    """
+    return {"references_in_bulk": True}
+
+
+def never_removed() -> tuple[Refusal, ...]:
+    """Refuse to remove a row or give it another key: tables refer to it whose references are checked in bulk."""
+    removal, identity = "rows are never removed", "a key is never changed"
+    return (
+        Refusal(name="removal", action="DELETE", condition="1 = 1", reason=removal),
+        Refusal(name="emptying", action="TRUNCATE", condition="TRUE", reason=removal),
+        Refusal(name="identity", action="UPDATE", condition=changed("id"), reason=identity),
+    )
+
+
 def changed(*columns: str) -> str:
     """Return the condition that one of these columns gets another value."""
     return " OR ".join(f'OLD."{name}" {{differs}} NEW."{name}"' for name in columns)
@@ -73,15 +91,16 @@ class Guard:
     action: str
     condition: str
     reason: str
+    of_statement: bool = False
+    """On PostgreSQL: judge all rows of one insertion together (they stand in `added`), after it."""
 
     def create(self, dialect: str) -> list[str]:
         """Return the statements that create this trigger."""
         if dialect == "sqlite":
             return [self.sqlite_text()]
-        return [
-            f"CREATE OR REPLACE FUNCTION {self.name}() RETURNS trigger LANGUAGE plpgsql AS $${self.function_body()}$$",
-            self.postgresql_text(),
-        ]
+        how = "SET enable_seqscan = off " if self.of_statement else ""  # a plan made while tables were small stays
+        function = f"CREATE OR REPLACE FUNCTION {self.name}() RETURNS trigger LANGUAGE plpgsql {how}"
+        return [f"{function}AS $${self.function_body()}$$", self.postgresql_text()]
 
     def text(self, dialect: str) -> str:
         """Return everything about this trigger as the database keeps it: when and where it fires, and what it does."""
@@ -90,6 +109,11 @@ class Guard:
     def postgresql_text(self) -> str:
         """Return the CREATE TRIGGER statement as PostgreSQL shows it."""
         timing = "STATEMENT" if self.action == "TRUNCATE" else "ROW"
+        if self.of_statement:
+            return (
+                f"CREATE TRIGGER {self.name} AFTER {self.action} ON {self.table} "
+                f"REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION {self.name}()"
+            )
         return (
             f"CREATE TRIGGER {self.name} BEFORE {self.action} ON {self.table} "
             f"FOR EACH {timing} EXECUTE FUNCTION {self.name}()"
@@ -104,9 +128,10 @@ class Guard:
 
     def function_body(self) -> str:
         """Return the body of the PostgreSQL function behind this trigger."""
-        result = {"DELETE": "OLD", "TRUNCATE": "NULL"}.get(self.action, "NEW")
+        result = "NULL" if self.of_statement else {"DELETE": "OLD", "TRUNCATE": "NULL"}.get(self.action, "NEW")
+        code = "foreign_key_violation" if self.of_statement else "restrict_violation"
         return (
-            f" BEGIN IF {self.condition} THEN RAISE EXCEPTION '{self.reason}' USING ERRCODE = 'restrict_violation'; "
+            f" BEGIN IF {self.condition} THEN RAISE EXCEPTION '{self.reason}' USING ERRCODE = '{code}'; "
             f"END IF; RETURN {result}; END "
         )
 
@@ -116,7 +141,11 @@ def expected_guards(dialect: str) -> dict[str, Guard]:
     guards = {
         guard.name: guard
         for table in Base.metadata.sorted_tables
-        for guard in (*_refusals_of(table, dialect), *(_guards_of(table, dialect) if "guard" in table.info else ()))
+        for guard in (
+            *_refusals_of(table, dialect),
+            *(_guards_of(table, dialect) if "guard" in table.info else ()),
+            *_references_of(table, dialect),
+        )
     }
     return {name: guard for name, guard in guards.items() if dialect != "sqlite" or guard.action != "TRUNCATE"}
 
@@ -228,6 +257,30 @@ def _refusals_of(table: Table, dialect: str) -> Iterator[Guard]:
             condition=refusal.condition.replace("{differs}", differs),
             reason=f"{table.name}: {refusal.reason}",
         )
+
+
+def _references_of(table: Table, dialect: str) -> Iterator[Guard]:
+    """Return the guard that stands for the foreign keys of a table filled by the million.
+
+    One lookup per distinct value; a scalar subquery is not turned into a join, so it asks the index of the primary key.
+    """
+    if dialect == "sqlite" or "references_in_bulk" not in table.info:
+        return
+    missing = []
+    for column in table.columns:
+        for reference in column.foreign_keys:
+            parent = reference.column.table.name
+            there = f'SELECT p."{reference.column.name}" FROM {parent} p WHERE p."{reference.column.name}" = a.k'
+            distinct = f'SELECT DISTINCT "{column.name}" AS k FROM added WHERE "{column.name}" IS NOT NULL'
+            missing.append(f"EXISTS (SELECT 1 FROM ({distinct}) a WHERE ({there}) IS NULL)")
+    yield Guard(
+        name=f"{PREFIX}{table.name}_references",
+        table=table.name,
+        action="INSERT",
+        condition=" OR ".join(missing),
+        reason=f"{table.name}: a row refers to something that is not there",
+        of_statement=True,
+    )
 
 
 def _append_only(_table: Table) -> dict[str, tuple[str, str]]:
