@@ -118,19 +118,16 @@ class MomentReader:
 
     def read(self, text: str) -> datetime:
         """Return the moment in UTC."""
-        moment = self._parsed(text)
-        if moment.tzinfo is None:
-            if self._zone is None:
-                raise ValueError("has no UTC offset; write it like 2026-11-24T17:20+09:00")
-            moment = moment.replace(tzinfo=self._zone)
-        return moment.astimezone(UTC)
-
-    def _parsed(self, text: str) -> datetime:
         try:
-            return datetime.strptime(text, self._format) if self._format else datetime.fromisoformat(text)  # noqa: DTZ007 - the zone follows
-        except (ValueError, OverflowError):
+            moment = datetime.strptime(text, self._format) if self._format else datetime.fromisoformat(text)  # noqa: DTZ007 - the zone follows
+            zoned = moment if moment.tzinfo or not self._zone else moment.replace(tzinfo=self._zone)
+            found = zoned.astimezone(UTC) if zoned.tzinfo else None
+        except (ValueError, OverflowError):  # the latter beyond the first and the last day that a calendar knows
             wanted = self._format or "2026-11-24T17:20+09:00"
             raise ValueError(f"is not a time like {wanted}") from None
+        if found is None:
+            raise ValueError("has no UTC offset; write it like 2026-11-24T17:20+09:00")
+        return found
 
 
 def check_profile_name(name: str) -> str:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.japanese_codes import EUC_WITH_VENDOR_ROWS, BrokenEscape, Iso2022Jp
@@ -155,7 +156,7 @@ def _has_escapes(pieces: Iterable[bytes]) -> bool:
     for piece in pieces:
         if not piece.isascii():
             return False
-        found = found or bool(re.search(rb"\x1b[$(]", tail + piece))
+        found = found or (b"\x1b" in tail + piece and bool(re.search(rb"\x1b[$(]", tail + piece)))
         tail = piece[-1:]
     return found
 
@@ -182,7 +183,7 @@ def _fault_in_utf8(pieces: Iterable[bytes]) -> UnreadableFile | None:
     japanese, tail = False, ""
     try:
         for text in decoded(pieces, Detected(encoding=Encoding.UTF_8)):
-            japanese = japanese or bool(_KANA_OR_KANJI.search(tail + text))
+            japanese = japanese or (not text.isascii() and bool(_KANA_OR_KANJI.search(tail + text)))
             tail = text[-1:] or tail
     except UnreadableFile as fault:
         if japanese and isinstance(fault, FileCutOff):
@@ -314,12 +315,17 @@ def _unreadable(encoding: Encoding, at: int, line: int, *, cut: bool) -> Unreada
 
 def lines_of(pieces: Iterable[str]) -> Iterator[str]:
     """Yield lines with their ends: LF, CR or CRLF, and nothing else (a form feed ends no line)."""
+    return chain.from_iterable(lists_of_lines(pieces))
+
+
+def lists_of_lines(pieces: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the lines of `lines_of` as they come: a list per piece, which may be empty."""
     rest = ""
     for piece in pieces:
         text = rest + piece
         held = "\r" if text.endswith("\r") else ""  # its LF may come with the next piece
         lines = list(io.StringIO(text[: len(text) - len(held)], newline=""))
         rest = (lines.pop() if lines and not lines[-1].endswith(("\n", "\r")) else "") + held
-        yield from lines
+        yield lines
     if rest:
-        yield rest
+        yield [rest]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from operator import itemgetter
 
 from incident_app.domain.column_profiles import ColumnProfile, Layout, MomentReader
@@ -19,10 +20,18 @@ from incident_app.domain.vocabulary import Language, PersonKind, Relation
 CustomerTuple = tuple[str, int, str, str, str, str, str, str, str, str, str]
 """Number, line, kind, relation, language, jurisdiction, name, email, postal address, phone, remark."""
 HoldingTuple = tuple[str, str, str, int, int, int]
-"""Number, store, items separated by spaces, held from, line, held until; times in microseconds, 0 for none."""
+"""Number, store, items separated by spaces, held from, line, held until; times in microseconds, 0 for none.
 
+The first four say what it is: two rows in which they are the same are one too many.
+"""
+Columns = tuple[Sequence[str], ...]
+
+MOST_KEPT = 10_000
+"""Findings about values that were seen before: so many are kept, and memory stays flat."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN_NUMBER = re.compile(r"[0-9A-Za-z_-]{1,60}").fullmatch
+_PLAIN_NUMBERS = re.compile(r"(?:[0-9A-Za-z_-]{1,60}\n)+").fullmatch
+_LIKE_A_POWER = re.compile(r"^\d+[Ee]\d+$", re.MULTILINE).search
 _SPREADSHEET_NUMBER = re.compile(r"\d(?:[.,]\d+)?[Ee]\+?\d+").fullmatch
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
 _CONTROL_BUT_BREAKS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]").search
@@ -46,6 +55,7 @@ class CustomerChecker:
     def __init__(self, layout: Layout) -> None:
         self._width = layout.width
         self._take = _taker(layout, COLUMNS[FileKind.CUSTOMERS])
+        self._columns = _Picker(layout, COLUMNS[FileKind.CUSTOMERS])
         self._needs_name = "name" in layout.places or "name" in layout.constants
         self._attributes: dict[tuple[str, ...], tuple[str, str, str, str] | str] = {}
 
@@ -57,9 +67,9 @@ class CustomerChecker:
         number = _number(number)
         name, email, post, phone = name.strip(), email.strip(), post.strip(), phone.strip()
         key = tuple(words)
-        attributes = self._attributes.get(key)
-        if attributes is None:
-            attributes = self._attributes[key] = _attributes(*words)
+        attributes = self._attributes.get(key) or _attributes(*words)
+        if len(self._attributes) < MOST_KEPT:
+            self._attributes[key] = attributes
         if isinstance(attributes, str):
             raise RowFault(attributes)
         if self._needs_name and not name:
@@ -72,6 +82,28 @@ class CustomerChecker:
         remark = "" if name.isprintable() else _remark(name)
         return (number, line, *attributes, name, email, post, phone, remark)
 
+    def check_many(self, lines: Sequence[int], rows: Sequence[list[str]]) -> list[CustomerTuple] | None:
+        """Return what `check` makes of each row when all are ordinary; None says to check them one by one."""
+        columns = self._columns(rows)
+        if columns is None:
+            return None
+        numbers, *words, name, email, post, phone = columns
+        keys = list(zip(*words, strict=True))
+        attributes = {key: self._attributes.get(key) or _attributes(*key) for key in set(keys)}
+        texts = [list(map(str.strip, column)) for column in (name, email, post, phone)]
+        if not _all_plain(numbers) or any(isinstance(found, str) for found in attributes.values()):
+            return None
+        if len(self._attributes) < MOST_KEPT:
+            self._attributes |= attributes
+        together = "".join(chain.from_iterable(texts))
+        if not together.isprintable() or _DAMAGED in together or (self._needs_name and not all(texts[0])):
+            return None
+        limits = (LIMITS[field] for field in ("name", "email", "postal_address", "phone"))
+        if any(max(map(len, column)) > limit for column, limit in zip(texts, limits, strict=True)):
+            return None
+        found = zip(*map(attributes.__getitem__, keys), strict=True)
+        return list(zip(numbers, lines, *found, *texts, repeat(""), strict=False))
+
 
 class HoldingChecker:
     """Checks rows of a holdings file against the items of each store.
@@ -81,7 +113,9 @@ class HoldingChecker:
 
     def __init__(self, layout: Layout, profile: ColumnProfile, stores: Mapping[str, AbstractSet[str]]) -> None:
         self._width = layout.width
-        self._take = _taker(layout, ("customer_number", "store", "items", "held_from", "held_until"))
+        wanted = ("customer_number", "store", "items", "held_from", "held_until")
+        self._take = _taker(layout, wanted)
+        self._columns = _Picker(layout, wanted)
         self._stores = stores
         self._codes = profile.item_codes
         self._moments = MomentReader(profile)
@@ -105,6 +139,30 @@ class HoldingChecker:
             raise RowFault("held_until must be later than held_from")
         return (_number(number), store.strip(), text, start, line, end)
 
+    def check_many(self, lines: Sequence[int], rows: Sequence[list[str]]) -> list[HoldingTuple] | None:
+        """Return what `check` makes of each row when all are ordinary; None says to check them one by one."""
+        columns = self._columns(rows)
+        if columns is None or not _all_plain(columns[0]):
+            return None
+        numbers, stores, items, held_from, held_until = columns
+        pairs = list(zip(stores, items, strict=True))
+        judged = {pair: self._items.get(pair) or self._items_of(*pair) for pair in set(pairs)}
+        if not all(good for good, _ in judged.values()):
+            return None
+        texts = {pair: text for pair, (_, text) in judged.items()}
+        starts, ends = self._moments_of(held_from), self._moments_of(held_until)
+        if starts is None or ends is None or any(end and end <= start for start, end in zip(starts, ends, strict=True)):
+            return None
+        stripped = map(str.strip, stores)
+        return list(zip(numbers, stripped, map(texts.__getitem__, pairs), starts, lines, ends, strict=True))
+
+    def _moments_of(self, column: Sequence[str]) -> list[int] | None:
+        try:
+            known = {text: self._moment("", text) if text else 0 for text in set(column)}
+        except RowFault:
+            return None
+        return list(map(known.__getitem__, column))
+
     def _moment(self, field: str, text: str) -> int:
         found = self._known_moments.get(text)
         if found is not None:
@@ -113,15 +171,19 @@ class HoldingChecker:
             return 0
         try:
             found = microseconds(self._moments.read(text.strip()))
-        except (ValueError, OverflowError) as fault:
+        except ValueError as fault:
             raise RowFault(f"{field} {fault}") from None
-        if len(self._known_moments) < 10_000:  # noqa: PLR2004 - memory stays flat
+        if not found:
+            raise RowFault(
+                f"{field} is 1970-01-01T00:00Z, which systems write for no time; leave it empty or give the true time"
+            )
+        if len(self._known_moments) < MOST_KEPT:
             self._known_moments[text] = found
         return found
 
     def _items_of(self, store: str, items: str) -> tuple[bool, str]:
         found = self._judge(store.strip(), items)
-        if len(self._items) < 100_000:  # noqa: PLR2004 - memory stays flat
+        if len(self._items) < MOST_KEPT:
             self._items[store, items] = found
         return found
 
@@ -137,6 +199,29 @@ class HoldingChecker:
         if unknown := sorted(wanted - self._stores[store]):
             return False, f"items not held in {store}: {', '.join(unknown)}"
         return True, " ".join(sorted(wanted))
+
+
+class _Picker:
+    """Takes our columns out of many rows at once; a column that is not there is its constant or empty."""
+
+    def __init__(self, layout: Layout, columns: Sequence[str]) -> None:
+        self._width = layout.width
+        self._columns = [(layout.places.get(column), layout.constants.get(column, "")) for column in columns]
+
+    def __call__(self, rows: Sequence[list[str]]) -> Columns | None:
+        """Return the columns, or None when a row has another number of values."""
+        if not rows or set(map(len, rows)) != {self._width}:
+            return None
+        found = list(zip(*rows, strict=True))
+        return tuple(
+            found[place] if place is not None else (constant,) * len(rows) for place, constant in self._columns
+        )
+
+
+def _all_plain(numbers: Sequence[str]) -> bool:
+    """Tell whether every customer number is made of ordinary characters and none looks like 1E5."""
+    joined = "\n".join(numbers) + "\n"
+    return joined.count("\n") == len(numbers) and _PLAIN_NUMBERS(joined) is not None and _LIKE_A_POWER(joined) is None
 
 
 def _taker(layout: Layout, columns: Sequence[str]) -> Callable[[list[str]], tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -10,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.holding_changes import Held
 from incident_app.domain.import_rows import microseconds
-from incident_app.persistence.bulk import key_list, one_of
+from incident_app.domain.vocabulary import Channel
+from incident_app.persistence.bulk import key_list, one_of, rows_with
 from incident_app.persistence.customers import Customer, CustomerContact, Holding
 
 
@@ -18,7 +20,8 @@ class Known(NamedTuple):
     """A stored customer."""
 
     id: int
-    attributes: tuple[str, str, str, str]
+    attributes: tuple[str, ...]
+    """Kind, relation, language and jurisdiction."""
 
 
 class LiveContact(NamedTuple):
@@ -33,20 +36,14 @@ class LiveContact(NamedTuple):
 
 def ids_by_number(session: Session, numbers: Collection[str]) -> dict[str, int]:
     """Return the ids of those customers that are stored."""
-    condition = one_of(session, "customer_number", "numbers")
-    query = sa.text(f"SELECT customer_number, id FROM customers WHERE {condition}")  # noqa: S608 - a condition of ours
-    rows = session.execute(query, {"numbers": key_list(session, numbers)})
-    return {number: customer_id for number, customer_id in rows}  # noqa: C416 - rows are not pairs to a type checker
+    return dict(rows_with(session, "SELECT customer_number, id FROM customers", "customer_number", numbers))
 
 
 def known_customers(session: Session, numbers: Collection[str]) -> dict[str, Known]:
     """Return those customers that are stored, with their attributes as words."""
-    condition = one_of(session, "customer_number", "numbers")
-    query = sa.text(
-        f"SELECT customer_number, id, kind, relation, language, jurisdiction FROM customers WHERE {condition}"  # noqa: S608
-    )
-    rows = session.execute(query, {"numbers": key_list(session, numbers)})
-    return {row[0]: Known(row[1], (row[2], row[3], row[4], row[5])) for row in rows}
+    query = "SELECT customer_number, id, kind, relation, language, jurisdiction FROM customers"
+    rows = rows_with(session, query, "customer_number", numbers)
+    return {number: Known(key, tuple(attributes)) for number, key, *attributes in rows}
 
 
 def reserve_customer_ids(session: Session, count: int) -> Sequence[int]:
@@ -60,23 +57,18 @@ def reserve_customer_ids(session: Session, count: int) -> Sequence[int]:
 
 def live_contacts(session: Session, customer_ids: Collection[int]) -> list[LiveContact]:
     """Return the valid contacts of these customers."""
-    condition = one_of(session, "customer_id", "ids")
-    query = sa.text(
-        f"SELECT id, customer_id, channel, address_digest, name FROM customer_contacts "  # noqa: S608
-        f"WHERE valid_until IS NULL AND {condition}"
-    )
-    return [LiveContact(*row) for row in session.execute(query, {"ids": key_list(session, customer_ids)})]
+    query = "SELECT id, customer_id, channel, address_digest, name, valid_until FROM customer_contacts"
+    rows = rows_with(session, query, "customer_id", customer_ids)
+    return [LiveContact(*row[:-1]) for row in rows if row[-1] is None]
 
 
 def owners_of_mail(session: Session, digests: Collection[str]) -> dict[str, int]:
-    """Return for each mail address that somebody has now one customer who has it."""
-    condition = one_of(session, "address_digest", "digests")
-    query = sa.text(
-        f"SELECT address_digest, customer_id FROM customer_contacts "  # noqa: S608
-        f"WHERE {condition} AND channel = 'email' AND valid_until IS NULL ORDER BY id DESC"
-    )
-    rows = session.execute(query, {"digests": key_list(session, digests)})
-    return {digest: customer_id for digest, customer_id in rows}  # noqa: C416
+    """Return for each mail address that somebody has now one customer who has it: who had it first."""
+    query = "SELECT address_digest, customer_id, id, channel, valid_until FROM customer_contacts"
+    rows = rows_with(session, query, "address_digest", digests)
+    mail = Channel.EMAIL.value
+    live = sorted((row for row in rows if row[3] == mail and row[4] is None), key=itemgetter(2), reverse=True)
+    return {row[0]: row[1] for row in live}
 
 
 def close_contacts(session: Session, ids: Collection[int], *, at: object) -> None:

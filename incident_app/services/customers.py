@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import dropwhile, islice
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -19,11 +20,11 @@ from incident_app.domain.errors import IncidentAppError, NotFound
 from incident_app.domain.events import CustomersImported
 from incident_app.domain.ids import Actor
 from incident_app.domain.vocabulary import ImportStatus
-from incident_app.persistence.bulk import CHUNK, insert_new
+from incident_app.persistence.bulk import CHUNK, insert_new, make_room
 from incident_app.persistence.customers import Holding, Import, ImportRefusal
 from incident_app.rendering.tabular import csv_text
 from incident_app.services.checking import Checked, Progress, check_file
-from incident_app.services.loading import HOLDINGS_AT_ONCE, PEOPLE_AT_ONCE, Loader, whole_numbers
+from incident_app.services.loading import HOLDINGS_AT_ONCE, PEOPLE_AT_ONCE, Loader, Row, whole_numbers
 from incident_app.services.refused_rows import write_refused
 from incident_app.services.sources import FileSource, OpenedFile, encoding_of, open_file
 from incident_app.services.transaction import Turns, building, reading, transaction
@@ -89,9 +90,6 @@ class _Plan:
     kind: FileKind
     digest: str
     profile: ColumnProfile
-
-
-CONTACT_COLUMNS = frozenset({"name", "email", "postal_address", "phone"})
 
 
 def import_file(
@@ -202,22 +200,23 @@ class _Loading:
     def run(self) -> None:
         """Load what is not loaded yet."""
         behind = self._batch.reached or ""
-        people = (row for row in self._checked.good_customers() if row[0] > behind)
-        for chunk in whole_numbers(people, PEOPLE_AT_ONCE):
+        for chunk in whole_numbers(_behind(self._checked.good_customers(), behind), PEOPLE_AT_ONCE):
             prepared = self._loader.prepare(chunk)
             with self._turns.building(self._engine) as session:
                 self._move(session, chunk[-1][0])
                 self._loader.load_customers(session, prepared)
             self._advance(len(chunk), chunk[-1][0])
-        holdings = (row for row in self._checked.resolved.rows() if row[0] > behind)
-        for held in whole_numbers(holdings, HOLDINGS_AT_ONCE):
+        for held in whole_numbers(_behind(self._checked.good_holdings(), behind), HOLDINGS_AT_ONCE):
+            with reading(self._engine) as session:
+                resolved = self._loader.resolve(session, held)
             with self._turns.building(self._engine) as session:
                 self._move(session, held[-1][0])
-                self._loader.load_holdings(session, held, fresh=self._batch.fresh)
+                self._loader.load_holdings(session, resolved, fresh=self._batch.fresh)
             self._advance(len(held), held[-1][0])
 
     def _move(self, session: Session, reached: str) -> None:
         """Note how far this chunk gets. Whoever finds another place there than expected is not alone and stops."""
+        make_room(session)
         moved = session.execute(
             sa.update(Import)
             .where(
@@ -237,6 +236,11 @@ class _Loading:
         if self._progress:
             total = max(1, self._checked.kept)
             self._progress(min(total, (total + self._done) // 2), total)
+
+
+def _behind(rows: Iterator[Row], number: str) -> Iterator[Row]:
+    """Leave out the rows up to this customer number: an earlier attempt has loaded them."""
+    return dropwhile(lambda row: row[0] <= number, rows) if number else rows
 
 
 def _seal(engine: Engine, import_id: int, checked: Checked, *, actor: Actor, now: datetime) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from itertools import islice, repeat
+from typing import Any, Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -19,45 +20,55 @@ from sqlalchemy.orm import Session
 from incident_app.domain.contact_keys import phone_key
 from incident_app.domain.digests import keyed_digest
 from incident_app.domain.holding_changes import Held, settle
-from incident_app.domain.import_rows import CustomerTuple, microseconds, moment_of
+from incident_app.domain.import_rows import CustomerTuple, HoldingTuple, microseconds, moment_of
 from incident_app.domain.vocabulary import Channel
 from incident_app.persistence import people_in_bulk as people
 from incident_app.persistence.bulk import insert_many, stored_moment
 from incident_app.persistence.customers import Customer, CustomerChange, CustomerContact, Holding, ImportRefusal
+from incident_app.persistence.inventory import DataStore
 from incident_app.persistence.item_sets import item_set_id
 from notifications.addresses import is_irregular, normalised, parse_address
 from notifications.errors import AddressRefused
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
-PEOPLE_AT_ONCE = 2_000
-HOLDINGS_AT_ONCE = 5_000
+PEOPLE_AT_ONCE = 4_000
+HOLDINGS_AT_ONCE = 12_000
 
 _CUSTOMER = ("id", "public_id", "customer_number", "kind", "relation", "language", "jurisdiction", "added_at")
 _CONTACT = ("customer_id", "channel", "name", "address", "address_digest", "valid_from", "import_id")
 _CHANGE = ("customer_id", "changed_at", "kind", "relation", "language", "jurisdiction")
 _HOLDING = ("store_id", "customer_id", "item_set_id", "recorded_at", "period", "held_from", "held_until", "import_id")
 _NOTE = ("import_id", "line_number", "reason", "person_kept")
-_ORDINARY = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,20}")
+_NAME: Final = 6
+_EMAIL: Final = 7
+_POST: Final = 8
+_PHONE: Final = 9
+_REMARK: Final = 10
+_LONGEST_MAIL = 254  # RFC 5321
+_MAIL = r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,20}"
+_ORDINARY, _ALL_ORDINARY = re.compile(_MAIL).fullmatch, re.compile(f"(?:{_MAIL}\n)+").fullmatch
+_IRREGULAR = "email has dots where the standard has none, as carriers issued it; it is kept as it is"
 
 
-ResolvedHolding = tuple[str, int, int, str, int, int]
-"""Customer number, customer id, store id, items separated by spaces, held from, held until."""
+ResolvedHolding = tuple[int, int, str, int, int]
+"""Store id, customer id, items separated by spaces, held from, held until."""
 
 
 class Contact(NamedTuple):
-    """One way to reach a person, ready to be stored."""
+    """One way to reach a person, ready to be stored: whose, by the place of the row in its chunk."""
 
+    place: int
     channel: str
     address: str
     digest: str
 
 
-class Person(NamedTuple):
-    """A checked row of a customers file with its contacts and what is to be remarked about it."""
+class Prepared(NamedTuple):
+    """Checked rows of a customers file with their contacts, and what is to be remarked about rows, by place."""
 
-    row: CustomerTuple
+    rows: Sequence[CustomerTuple]
     contacts: list[Contact]
-    remarks: list[str]
+    remarks: defaultdict[int, list[str]]
 
 
 def whole_numbers(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
@@ -86,138 +97,150 @@ class Loader:
         self.at = at
         self.with_contacts = with_contacts
         self._sets: dict[str, int] = {}
+        self._stores: dict[str, int] = {}
 
-    def prepare(self, rows: Sequence[CustomerTuple]) -> list[Person]:
+    def prepare(self, rows: Sequence[CustomerTuple]) -> Prepared:
         """Work out contacts, digests and remarks of a chunk, before the database is asked for anything."""
-        return [self._person(row) for row in rows]
-
-    def _person(self, row: CustomerTuple) -> Person:
+        remarks: defaultdict[int, list[str]] = defaultdict(list)
+        for place, row in enumerate(rows):
+            if row[_REMARK]:
+                remarks[place].append(row[_REMARK])
         contacts: list[Contact] = []
-        remarks = [row[10]] if row[10] else []
         if self.with_contacts:
-            email, post, phone = row[7], row[8], row[9]
-            if email:
-                self._add_mail(email, contacts, remarks)
-            if post:
-                contacts.append(Contact(Channel.POST.value, post, keyed_digest(self.address_key, post)))
-            if phone:
-                digest = keyed_digest(self.address_key, phone_key(phone) or phone)
-                contacts.append(Contact(Channel.PHONE.value, phone, digest))
-            if not contacts:  # the name stands with a contact: a person without any address has an empty one
-                contacts.append(Contact(Channel.POST.value, "", keyed_digest(self.address_key, "")))
-        return Person(row, contacts, remarks)
+            posts, phones = [row[_POST] for row in rows], [row[_PHONE] for row in rows]
+            contacts += self._mail([row[_EMAIL] for row in rows], remarks)
+            contacts += self._others(Channel.POST, posts, posts)
+            contacts += self._others(Channel.PHONE, phones, [phone and (phone_key(phone) or phone) for phone in phones])
+            named = {contact.place for contact in contacts}
+            if len(named) < len(rows):  # the name stands with a contact: who has no address has an empty one
+                empty = keyed_digest(self.address_key, "")
+                nowhere = (place for place in range(len(rows)) if place not in named)
+                contacts += [Contact(place, Channel.POST.value, "", empty) for place in nowhere]
+        return Prepared(rows, contacts, remarks)
 
-    def _add_mail(self, email: str, contacts: list[Contact], remarks: list[str]) -> None:
-        if len(email) <= 254 and _ORDINARY.fullmatch(email):  # noqa: PLR2004 - RFC 5321
-            contacts.append(Contact(Channel.EMAIL.value, email, keyed_digest(self.address_key, email)))
-            return
-        try:
-            address = parse_address(email)
-        except AddressRefused as refusal:
-            # The person stays: without mail they go to the next channel, never into silence.
-            remarks.append(f"email: {refusal}")
-            return
-        if is_irregular(address):
-            remarks.append("email has dots where the standard has none, as carriers issued it; it is kept as it is")
-        digest = keyed_digest(self.address_key, normalised(address))
-        contacts.append(Contact(Channel.EMAIL.value, str(address), digest))
+    def _others(self, channel: Channel, addresses: Sequence[str], keys: Sequence[str]) -> list[Contact]:
+        word, key = channel.value, self.address_key
+        return [
+            Contact(place, word, address, keyed_digest(key, same))
+            for place, (address, same) in enumerate(zip(addresses, keys, strict=True))
+            if address
+        ]
 
-    def load_customers(self, session: Session, chunk: Sequence[Person]) -> int:
+    def _mail(self, emails: Sequence[str], remarks: defaultdict[int, list[str]]) -> list[Contact]:
+        word, key = Channel.EMAIL.value, self.address_key
+        if _ALL_ORDINARY("\n".join(emails) + "\n") and max(map(len, emails)) <= _LONGEST_MAIL:
+            return [Contact(place, word, mail, keyed_digest(key, mail)) for place, mail in enumerate(emails)]
+        contacts = []
+        for place, email in enumerate(emails):
+            if not email:
+                continue
+            if len(email) <= _LONGEST_MAIL and _ORDINARY(email):
+                contacts.append(Contact(place, word, email, keyed_digest(key, email)))
+                continue
+            try:
+                address = parse_address(email)
+            except AddressRefused as refusal:
+                # The person stays: without mail they go to the next channel, never into silence.
+                remarks[place].append(f"email: {refusal}")
+                continue
+            if is_irregular(address):
+                remarks[place].append(_IRREGULAR)
+            contacts.append(Contact(place, word, str(address), keyed_digest(key, normalised(address))))
+        return contacts
+
+    def load_customers(self, session: Session, chunk: Prepared) -> int:
         """Store people and the ways to reach them; return how many remarks were noted.
 
         What a file no longer names is closed, not removed; attributes that change are kept as they were.
         """
-        known = people.known_customers(session, [person.row[0] for person in chunk])
-        new = [person for person in chunk if person.row[0] not in known]
+        numbers = [row[0] for row in chunk.rows]
+        known = people.known_customers(session, numbers)
+        new = [row for row in chunk.rows if row[0] not in known] if known else chunk.rows
         ids = {number: entry.id for number, entry in known.items()}
         if new:
             ids |= self._add_customers(session, new)
         if known:
-            self._change_attributes(session, [person for person in chunk if person.row[0] in known], known)
-        self._remark_shared_mail(session, chunk, ids)
-        at = stored_moment(session, self.at)
-        stored = people.live_contacts(session, [entry.id for entry in known.values()]) if known else []
-        there, replaced = self._compare(chunk, ids, stored)
-        people.close_contacts(session, replaced, at=at)
-        rows = [
-            (ids[row[0]], contact.channel, row[6], contact.address, contact.digest, at, self.import_id)
-            for row, contacts, _ in chunk
-            for contact in contacts
-            if not there or (ids[row[0]], contact.channel, contact.digest, row[6]) not in there
-        ]
-        insert_many(session, CustomerContact, _CONTACT, rows)
+            self._change_attributes(session, [row for row in chunk.rows if row[0] in known], known)
+        ids_by_place = [ids[number] for number in numbers]
+        self._remark_shared_mail(session, chunk, ids_by_place)
+        self._store_contacts(session, chunk, ids_by_place, [entry.id for entry in known.values()])
         return self._note(session, chunk)
 
-    def _compare(
-        self, chunk: Sequence[Person], ids: dict[str, int], stored: Sequence[people.LiveContact]
-    ) -> tuple[set[tuple[int, str, str, str | None]], list[int]]:
-        """Return the contacts that are already there, and the ids of those that the file no longer names."""
-        if not stored or not self.with_contacts:
-            return set(), []
-        named = {
-            (ids[person.row[0]], contact.channel, contact.digest, person.row[6])
-            for person in chunk
-            for contact in person.contacts
-        }
-        there: set[tuple[int, str, str, str | None]] = set()
-        replaced = []
-        for contact in stored:
-            key = (contact.customer_id, contact.channel, contact.address_digest, contact.name)
-            if key in named:
-                there.add(key)
-            else:
-                replaced.append(contact.id)
-        return there, replaced
+    def _store_contacts(self, session: Session, chunk: Prepared, ids: Sequence[int], known: Sequence[int]) -> None:
+        at = stored_moment(session, self.at)
+        rows = [
+            (ids[place], channel, chunk.rows[place][_NAME], address, digest, at, self.import_id)
+            for place, channel, address, digest in chunk.contacts
+        ]
+        if known and self.with_contacts:
+            stored = {
+                (contact.customer_id, contact.channel, contact.address_digest, contact.name): contact.id
+                for contact in people.live_contacts(session, known)
+            }
+            named = {(row[0], row[1], row[4], row[2]) for row in rows}
+            people.close_contacts(session, [found for key, found in stored.items() if key not in named], at=at)
+            rows = [row for row in rows if (row[0], row[1], row[4], row[2]) not in stored]
+        insert_many(session, CustomerContact, _CONTACT, rows)
 
-    def _add_customers(self, session: Session, new: Sequence[Person]) -> dict[str, int]:
+    def _add_customers(self, session: Session, new: Sequence[CustomerTuple]) -> dict[str, int]:
         at = stored_moment(session, self.at)
         reserved = people.reserve_customer_ids(session, len(new))
         chance = os.urandom(8 * len(new)).hex()
         base = microseconds(self.at)
-        rows = []
-        for place, (person, customer_id) in enumerate(zip(new, reserved, strict=True)):
-            row = person.row
-            # In ascending order, so that the index grows at its end; the other half cannot be guessed.
-            public_id = f"{base + customer_id:014x}{chance[16 * place : 16 * place + 16]}"
-            rows.append((customer_id, public_id, row[0], row[2], row[3], row[4], row[5], at))
+        # In ascending order, so that the index grows at its end; the other half cannot be guessed.
+        public_ids = [f"{base + key:014x}{chance[16 * at : 16 * at + 16]}" for at, key in enumerate(reserved)]
+        numbers, _, *attributes = list(zip(*new, strict=True))[:_NAME]
+        rows = list(zip(reserved, public_ids, numbers, *attributes, repeat(at), strict=False))
         insert_many(session, Customer, _CUSTOMER, rows)
-        return {row[2]: row[0] for row in rows}
+        return dict(zip(numbers, reserved, strict=True))
 
-    def _change_attributes(self, session: Session, chunk: Sequence[Person], known: dict[str, people.Known]) -> None:
+    def _change_attributes(
+        self, session: Session, rows: Sequence[CustomerTuple], known: dict[str, people.Known]
+    ) -> None:
         at = stored_moment(session, self.at)
-        changed = [person.row for person in chunk if known[person.row[0]].attributes != person.row[2:6]]
+        changed = [row for row in rows if known[row[0]].attributes != row[2:_NAME]]
         if changed:
             before = [known[row[0]] for row in changed]
             insert_many(session, CustomerChange, _CHANGE, [(entry.id, at, *entry.attributes) for entry in before])
             names = ("kind", "relation", "language", "jurisdiction")
             session.execute(
                 sa.text(f"UPDATE customers SET {', '.join(f'{name} = :{name}' for name in names)} WHERE id = :id"),  # noqa: S608
-                [{"id": known[row[0]].id, **dict(zip(names, row[2:6], strict=True))} for row in changed],
+                [{"id": known[row[0]].id, **dict(zip(names, row[2:_NAME], strict=True))} for row in changed],
             )
         taken_back = sa.update(Customer).where(
             Customer.erased_at.is_not(None), Customer.id.in_(sorted(entry.id for entry in known.values()))
         )
         session.execute(taken_back.values(erased_at=None, added_at=self.at))
 
-    def _remark_shared_mail(self, session: Session, chunk: Sequence[Person], ids: dict[str, int]) -> None:
+    def _remark_shared_mail(self, session: Session, chunk: Prepared, ids: Sequence[int]) -> None:
         mail = Channel.EMAIL.value
-        digests = {contact.digest for person in chunk for contact in person.contacts if contact.channel == mail}
-        owners = people.owners_of_mail(session, digests) if digests else {}
-        lines: dict[str, int] = {}
-        for person in chunk:
-            for contact in person.contacts:
-                if contact.channel != mail:
-                    continue
-                if (line := lines.setdefault(contact.digest, person.row[1])) != person.row[1]:
-                    person.remarks.append(f"email is the same as in line {line}; both are kept")
-                elif owners.get(contact.digest, ids[person.row[0]]) != ids[person.row[0]]:
-                    owner = owners[contact.digest]
-                    person.remarks.append(f"email is the same as that of customer id {owner}; both are kept")
+        places = [(contact.digest, contact.place) for contact in chunk.contacts if contact.channel == mail]
+        first: dict[str, int] = {}
+        for digest, place in places:
+            if (earlier := first.setdefault(digest, place)) != place:
+                chunk.remarks[place].append(f"email is the same as in line {chunk.rows[earlier][1]}; both are kept")
+        owners = people.owners_of_mail(session, first) if first else {}
+        for digest, owner in owners.items():
+            if owner != ids[first[digest]]:
+                place = first[digest]
+                chunk.remarks[place].append(f"email is the same as that of customer id {owner}; both are kept")
 
-    def _note(self, session: Session, chunk: Sequence[Person]) -> int:
-        notes = [(self.import_id, p.row[1], "; ".join(p.remarks), True) for p in chunk if p.remarks]
+    def _note(self, session: Session, chunk: Prepared) -> int:
+        notes = [
+            (self.import_id, chunk.rows[place][1], "; ".join(remarks), True)
+            for place, remarks in chunk.remarks.items()
+            if remarks
+        ]
         insert_many(session, ImportRefusal, _NOTE, notes)
         return len(notes)
+
+    def resolve(self, session: Session, rows: Sequence[HoldingTuple]) -> list[ResolvedHolding]:
+        """Find the keys of the customers and stores that rows name; the rows were checked before."""
+        if not self._stores:
+            self._stores = {row.code: row.id for row in session.execute(sa.select(DataStore.code, DataStore.id))}
+        ids = people.ids_by_number(session, {row[0] for row in rows})
+        stores = self._stores
+        return [(stores[store], ids[number], items, start, end) for number, store, items, start, _, end in rows]
 
     def load_holdings(self, session: Session, chunk: Sequence[ResolvedHolding], *, fresh: bool) -> None:
         """Store what stores hold of people; what was known otherwise before is retracted.
@@ -225,22 +248,19 @@ class Loader:
         `fresh` says that nothing was known before this import.
         """
         at = stored_moment(session, self.at)
-        sets = self._sets_of(session, {row[3] for row in chunk})
-        recorded: list[tuple[int, int, tuple[int, int, int]]]
+        sets = self._sets_of(session, {row[2] for row in chunk})
+        recorded: Sequence[tuple[int, int, int, int, int]]
         if fresh:
-            recorded = [(row[2], row[1], (sets[row[3]], row[4], row[5])) for row in chunk]
+            recorded = [(store, customer, sets[items], start, end) for store, customer, items, start, end in chunk]
         else:
             recorded = self._settle(session, chunk, sets, at)
-        moments = _moments(session)
-        insert_many(
-            session,
-            Holding,
-            _HOLDING,
-            [
-                (store, customer, held[0], at, held[1], moments(held[1]), moments(held[2]), self.import_id)
-                for store, customer, held in recorded
-            ],
-        )
+        counts = {row[3] for row in recorded} | {row[4] for row in recorded}
+        moments = {count: stored_moment(session, moment_of(count)) for count in counts}
+        rows = [
+            (store, customer, held, at, start, moments[start], moments[end], self.import_id)
+            for store, customer, held, start, end in recorded
+        ]
+        insert_many(session, Holding, _HOLDING, rows)
 
     def _sets_of(self, session: Session, wanted: set[str]) -> dict[str, int]:
         for items in wanted - self._sets.keys():
@@ -249,12 +269,12 @@ class Loader:
 
     def _settle(
         self, session: Session, chunk: Sequence[ResolvedHolding], sets: dict[str, int], at: object
-    ) -> list[tuple[int, int, tuple[int, int, int]]]:
+    ) -> list[tuple[int, int, int, int, int]]:
         named: dict[tuple[int, int], list[Held]] = {}
-        for _, customer, store, items, start, end in chunk:
+        for store, customer, items, start, end in chunk:
             named.setdefault((customer, store), []).append(Held(sets[items], start, end))
         known = people.known_holdings(session, {row[1] for row in chunk}, at=at)
-        recorded: list[tuple[int, int, tuple[int, int, int]]] = []
+        recorded: list[tuple[int, int, int, int, int]] = []
         retracted = []
         for (customer, store), rows in named.items():
             if before := known.get((customer, store)):
@@ -264,7 +284,7 @@ class Loader:
                     {"customer": customer, "store": store, "set": held.item_set, "period": held.start, "at": at}
                     for held in change.retracted
                 ]
-            recorded += [(store, customer, held) for held in rows]
+            recorded += [(store, customer, *held) for held in rows]
         if retracted:
             session.execute(
                 sa.text(
@@ -274,15 +294,3 @@ class Loader:
                 retracted,
             )
         return recorded
-
-
-def _moments(session: Session) -> Callable[[int], object]:
-    """Return a function from microseconds to what the driver wants. Few distinct times fill a chunk."""
-    known: dict[int, object] = {0: None}
-
-    def turned(count: int) -> object:
-        if count not in known:
-            known[count] = stored_moment(session, moment_of(count))
-        return known[count]
-
-    return turned

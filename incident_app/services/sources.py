@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from incident_app.domain.column_profiles import ColumnProfile
-from incident_app.domain.encodings import PIECE, Detected, Encoding, decoded, detect, lines_of
+from incident_app.domain.encodings import PIECE, Detected, Encoding, decoded, detect, lists_of_lines
 from incident_app.domain.errors import BadInput, IncidentAppError
+from incident_app.services.row_batches import Batch, Values, batches_of, first_row
 
-Values = list[str]
 PARQUET_MARK = b"PAR1"
-ROWS_AT_ONCE = 5_000
-LONGEST_FIELD = 100_000
+ROWS_AT_ONCE = 1_000
 
 
 class ParquetMissing(IncidentAppError):
@@ -32,6 +31,12 @@ class BrokenParquet(IncidentAppError):
     """The Parquet file cannot be read; it may be cut off. Get it again."""
 
     ja = "Parquet ファイルとして読めません。途中で切れている可能性があります。取り直してください。"
+
+
+class EmptyFile(IncidentAppError):
+    """The file is empty. Get it again: its first line must name the columns."""
+
+    ja = "ファイルが空です。取り直してください。1行目には列の名前が必要です。"
 
 
 class FileSource:
@@ -75,11 +80,14 @@ class OpenedFile:
 
     def rows(self) -> Iterator[tuple[int, Values | str]]:
         """Yield line number and values of each row, or what is wrong with it. Empty lines are left out."""
+        for batch in self.batches():
+            yield from zip(batch.lines, batch.rows, strict=True)
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the rows by the thousand."""
         if self.detected is None:
-            return _parquet_rows(self.source)
-        reader = _reader(self.source, self.detected, self.delimiter)
-        next(reader, None)
-        return _text_rows(reader)
+            return _parquet_batches(self.source)
+        return batches_of(_lists(self.source, self.detected), self.delimiter)
 
 
 def open_file(source: FileSource, profile: ColumnProfile) -> OpenedFile:
@@ -89,12 +97,14 @@ def open_file(source: FileSource, profile: ColumnProfile) -> OpenedFile:
     if mark == PARQUET_MARK:
         return OpenedFile(source=source, header=_parquet_header(source), detected=None, delimiter="")
     detected = detect(source.pieces, profile.encoding)
-    first = next(lines_of(decoded(source.pieces(), detected)), "")
+    first = next((lines[0] for lines in _lists(source, detected) if lines), "")
     delimiter = profile.delimiter or max(",\t;", key=first.count)
     try:
-        header: list[str] = next(_reader(source, detected, delimiter), [])
+        header = first_row(_lists(source, detected), delimiter)
     except csv.Error:
         raise BadInput(field="header", problem="the first line has broken quotes") from None
+    if not any(name.strip() for name in header):
+        raise EmptyFile
     return OpenedFile(source=source, header=tuple(header), detected=detected, delimiter=delimiter)
 
 
@@ -103,26 +113,8 @@ def encoding_of(file: OpenedFile) -> tuple[str, tuple[Encoding, ...]]:
     return (file.detected.encoding.value, file.detected.also_valid) if file.detected else ("parquet", ())
 
 
-def _reader(source: FileSource, detected: Detected, delimiter: str) -> Any:  # noqa: ANN401 - the csv module's own class
-    csv.field_size_limit(LONGEST_FIELD)
-    return csv.reader(lines_of(decoded(source.pieces(), detected)), strict=True, delimiter=delimiter)
-
-
-def _text_rows(reader: Any) -> Iterator[tuple[int, Values | str]]:  # noqa: ANN401 - the csv module's own class
-    start = reader.line_num + 1
-    while True:
-        try:
-            for values in reader:
-                if len(values) > 1 or (values and values[0].strip()):
-                    yield start, values
-                start = reader.line_num + 1
-        except csv.Error:
-            last = reader.line_num
-            spread = f"lines {start} to {last} have broken quotes" if last > start else "broken quotes"
-            yield start, f"{spread}: a quote is opened and not closed, or text follows a closing quote"
-            start = last + 1
-        else:
-            return
+def _lists(source: FileSource, detected: Detected) -> Iterator[list[str]]:
+    return lists_of_lines(decoded(source.pieces(), detected))
 
 
 def _parquet(source: FileSource, stack: ExitStack) -> Any:  # noqa: ANN401 - a package without types
@@ -146,7 +138,7 @@ def _parquet_header(source: FileSource) -> tuple[str, ...]:
         return tuple(schema.names)
 
 
-def _parquet_rows(source: FileSource) -> Iterator[tuple[int, Values | str]]:
+def _parquet_batches(source: FileSource) -> Iterator[Batch]:
     import pyarrow as pa  # noqa: PLC0415 - `open_file` has found it
 
     line = 1
@@ -157,9 +149,9 @@ def _parquet_rows(source: FileSource) -> Iterator[tuple[int, Values | str]]:
             for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
                 columns = [column.to_pylist() for column in batch.columns]
                 source.position = source.size * (line - 1) // total
-                for values in zip(*columns, strict=True):
-                    line += 1
-                    yield line, [_as_text(value) for value in values]
+                rows = [[_as_text(value) for value in values] for values in zip(*columns, strict=True)]
+                yield Batch(range(line + 1, line + 1 + len(rows)), rows, rows)
+                line += len(rows)
         except (pa.ArrowException, OSError):
             raise BrokenParquet from None
 

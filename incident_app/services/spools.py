@@ -8,7 +8,9 @@ from __future__ import annotations
 import heapq
 import marshal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
+from operator import eq
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -50,31 +52,40 @@ class Spool(Generic[Row]):
         if len(self._waiting) >= self._run:
             self._write()
 
+    def add_all(self, rows: Collection[Row]) -> None:
+        """Put many rows in."""
+        self._waiting += rows
+        if len(self._waiting) >= self._run:
+            self._write()
+
     @property
     def may_hold_doubles(self) -> bool:
         """Tell whether two rows may have the same key; False is certain."""
-        self._write()
+        self._write(finally_=True)
         return self._doubled or len(self._sequences) > 1
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows in order."""
-        self._write()
+        self._write(finally_=True)
         if len(self._sequences) == 1:
             return self._read(self._sequences[0])
         return heapq.merge(*(self._read(sequence) for sequence in self._sequences))
 
-    def _write(self) -> None:
+    def _write(self, *, finally_: bool = False) -> None:
         if not self._waiting:
             return
         rows = self._waiting
-        self._waiting = []
-        self.count += len(rows)
         rows.sort()
-        self._doubled = self._doubled or len(set(map(self._key, rows))) < len(rows)
+        self._waiting = [] if finally_ else self._begun(rows)
+        if self._waiting:
+            del rows[-len(self._waiting) :]
+        self.count += len(rows)
+        keys = list(map(self._key, rows))
+        self._doubled = self._doubled or any(map(eq, keys, islice(keys, 1, None)))
         sequence = next((found for found in reversed(self._sequences) if found.last <= rows[0]), None)
         if sequence is None:
             self._sequences.append(sequence := _Sequence(rows[0]))
-        elif self._key(sequence.last) == self._key(rows[0]):
+        elif self._key(sequence.last) == keys[0]:
             self._doubled = True
         sequence.last = rows[-1]
         self._file.seek(0, 2)
@@ -82,6 +93,13 @@ class Spool(Generic[Row]):
             content = marshal.dumps(rows[start : start + BLOCK])
             sequence.blocks.append((self._file.tell(), len(content)))
             self._file.write(content)
+
+    def _begun(self, rows: list[Row]) -> list[Row]:
+        """Return the last rows that begin alike: more of them may come, and together they stay in order."""
+        first = len(rows) - 1
+        while first and rows[first - 1][0] == rows[-1][0]:
+            first -= 1
+        return rows[first:] if first else []
 
     def _read(self, sequence: _Sequence[Row]) -> Iterator[Row]:
         for offset, length in sequence.blocks:

@@ -52,7 +52,7 @@ def insert_holdings(session: Session, keys: dict[str, int], **wrong: int) -> Non
     at = stored_moment(session, NOW)
     rows = []
     for number in range(1, 101):
-        row = {**keys, "customer_id": number, "recorded_at": at} | (wrong if number == 50 else {})  # noqa: PLR2004
+        row = {**keys, "customer_id": number, "recorded_at": at} | (wrong if number == 50 else {})
         rows.append(tuple(row[name] for name in _HOLDING))
     insert_many(session, Holding, _HOLDING, rows)
 
@@ -71,7 +71,7 @@ def test_holdings_that_refer_to_what_is_there_are_taken(instance: Engine, keys: 
     with building(instance) as session:
         insert_holdings(session, keys)
     with Session(instance) as session:
-        assert session.scalar(sa.select(sa.func.count()).select_from(Holding)) == 100  # noqa: PLR2004
+        assert session.scalar(sa.select(sa.func.count()).select_from(Holding)) == 100
 
 
 @pytest.mark.parametrize("column", ["customer_id", "import_id"])

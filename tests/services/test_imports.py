@@ -31,6 +31,7 @@ from incident_app.persistence.inventory import DataStore
 from incident_app.services import customers
 from incident_app.services.abandoning import NotUnderWay, abandon_import
 from incident_app.services.customers import ImportUnderWay, RefusedTo, import_file
+from incident_app.services.sources import EmptyFile
 from incident_app.services.spools import Spool
 from incident_app.services.transaction import reading
 from tests import builders
@@ -375,3 +376,29 @@ def test_rows_come_back_sorted_and_certainty_about_doubles_is_true(rows: list[tu
 def test_the_empty_profile_has_no_digest() -> None:
     assert ColumnProfile().digest == ""
     assert read_profile(PROFILE, file="crm.toml").digest
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\n", b",,\n"])
+@pytest.mark.parametrize("instance_url", ["sqlite"], indirect=True)
+def test_an_empty_file_is_called_empty(instance: Engine, content: bytes) -> None:
+    with pytest.raises(EmptyFile):
+        imported(instance, content)
+
+
+@pytest.mark.parametrize("instance_url", ["sqlite"], indirect=True)
+def test_one_odd_row_among_thousands_changes_no_other(instance: Engine) -> None:
+    rows = [f"C{number:05},名前,p{number}@example.jp\n" for number in range(2_500)]
+    rows[1_700] = 'C01700,"名,前",P..1700.@Example.JP\n'
+    rows[2_000] = "C02000,,x@example.jp\n"
+    result = imported(instance, (HEAD + "".join(rows)).encode(), keep_good=True)
+    assert [(note.line, note.person_kept) for note in result.refusals] == [(1_702, True), (2_002, False)]
+    with reading(instance) as session:
+        people = session.execute(
+            sa.select(Customer.customer_number, CustomerContact.name, CustomerContact.address).join(
+                CustomerContact, CustomerContact.customer_id == Customer.id
+            )
+        )
+        found = {number: (name, address) for number, name, address in people}
+    wanted = {f"C{number:05}": ("名前", f"p{number}@example.jp") for number in range(2_500)}
+    del wanted["C02000"]
+    assert found == wanted | {"C01700": ("名,前", "P..1700.@example.jp")}

@@ -72,14 +72,15 @@ def said_by(node: ast.AST) -> list[ast.expr | None]:
         return parts_of(node.value)
     if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).isupper():
         return [node.value]
-    if isinstance(node, ast.Call) and re.search(r"RowFault$|remarks\.append$", ast.unparse(node.func)):
+    if isinstance(node, ast.Call) and re.search(r"RowFault$|remarks(\[.+\])?\.append$", ast.unparse(node.func)):
         return [node.args[0]]
     return []
 
 
 def of_imports() -> Iterator[str]:
     """Return what the import says of rows: what it raises, returns, names as constants, or remarks."""
-    for name in ("domain/import_rows.py", "services/checking.py", "services/loading.py", "services/sources.py"):
+    places = ("domain/import_rows", "services/checking", "services/loading", "services/sources", "services/row_batches")
+    for name in (f"{place}.py" for place in places):
         for node in ast.walk(ast.parse((ROOT / "incident_app" / name).read_text(encoding="utf-8"))):
             for one in said_by(node):
                 if isinstance(one, ast.Constant | ast.JoinedStr) and re.search(r"\w \w", text := sentence(one)):
@@ -95,7 +96,7 @@ ROWS = sorted(
     {text for text in of_imports() if text != f"{VALUE} {VALUE}"}
     | {sentence(named["reason"]) for _, named in calls("Refusal") if isinstance(named.get("reason"), ast.JoinedStr)}
     | {f"{VALUE} {text}" for text in OF_COLUMNS}
-    | {f"duplicate of line {VALUE}", "broken quotes", f"lines {VALUE} to {VALUE} have broken quotes"}
+    | {f"duplicate of line {VALUE}"}
 )
 
 
