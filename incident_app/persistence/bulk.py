@@ -67,6 +67,8 @@ def insert_many(session: Session, table: type[Base], columns: Sequence[str], row
         raise sa.exc.DBAPIError(f"bulk insert into {table.__tablename__}", None, fault) from None
 
 
+_BETWEEN = "\x1f"
+"""Between two keys: customer numbers and digests hold no control character."""
 _SPECIAL = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
 _is_special = re.compile(r"[\\\t\n\r]").search
 
@@ -102,7 +104,8 @@ def rows_with(session: Session, query: str, column: str, keys: Iterable[int | st
     driver: Any = connection.connection.driver_connection
     try:
         if connection.dialect.name == "postgresql":
-            found = driver.execute(f"{query} WHERE {column} = ANY(%s)", [key_list(session, keys)])
+            condition, value = _any_of(list(keys))
+            found = driver.execute(f"{query} WHERE {column} = {condition}", [value])
         else:
             found = driver.execute(
                 f"{query} WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608 - names of ours
@@ -111,6 +114,13 @@ def rows_with(session: Session, query: str, column: str, keys: Iterable[int | st
         return list(found.fetchall())
     except connection.dialect.loaded_dbapi.Error as fault:
         raise sa.exc.DBAPIError(query, None, fault) from None
+
+
+def _any_of(keys: Sequence[int | str]) -> tuple[str, str]:
+    """Return a long list of keys as one text: the driver would write an array value by value."""
+    if keys and isinstance(keys[0], int):
+        return "ANY(%s::bigint[])", "{" + ",".join(map(str, keys)) + "}"
+    return f"ANY(string_to_array(%s, '{_BETWEEN}'))", _BETWEEN.join(map(str, keys))
 
 
 def stored_moment(session: Session, moment: datetime | None) -> datetime | str | None:

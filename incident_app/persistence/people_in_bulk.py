@@ -49,8 +49,9 @@ def known_customers(session: Session, numbers: Collection[str]) -> dict[str, Kno
 def reserve_customer_ids(session: Session, count: int) -> Sequence[int]:
     """Return ids for new customers. SQLite writes alone; PostgreSQL gives them out by its sequence."""
     if session.get_bind().dialect.name == "postgresql":
-        query = sa.text("SELECT nextval(pg_get_serial_sequence('customers', 'id')) FROM generate_series(1, :wanted)")
-        return sorted(session.scalars(query, {"wanted": count}))
+        number = "nextval(pg_get_serial_sequence('customers', 'id'))"
+        query = sa.text(f"SELECT string_agg(CAST({number} AS text), ',') FROM generate_series(1, :wanted)")  # noqa: S608
+        return sorted(map(int, session.scalars(query, {"wanted": count}).one().split(",")))
     first = (session.scalar(sa.select(sa.func.max(Customer.id))) or 0) + 1
     return range(first, first + count)
 
