@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -34,6 +34,12 @@ def digest_of_bytes(content: bytes) -> ContentDigest:
 def keyed_digest(key: bytes, text: str) -> ContentDigest:
     """Return the HMAC-SHA-256 of `text`: equal texts match, but nobody without the key can try texts out."""
     return ContentDigest(hmac.digest(key, text.encode(), "sha256").hex())
+
+
+def keyed_digests(key: bytes, texts: Iterable[str]) -> list[ContentDigest]:
+    """Return `keyed_digest` of many texts."""
+    digest = hmac.digest
+    return [ContentDigest(digest(key, text.encode(), "sha256").hex()) for text in texts]
 
 
 def utc_text(moment: datetime) -> str:

@@ -151,7 +151,9 @@ class HoldingChecker:
             return None
         texts = {pair: text for pair, (_, text) in judged.items()}
         starts, ends = self._moments_of(held_from), self._moments_of(held_until)
-        if starts is None or ends is None or any(end and end <= start for start, end in zip(starts, ends, strict=True)):
+        if starts is None or ends is None:
+            return None
+        if any(ends) and any(end and end <= start for start, end in zip(starts, ends, strict=True)):
             return None
         stripped = map(str.strip, stores)
         return list(zip(numbers, stripped, map(texts.__getitem__, pairs), starts, lines, ends, strict=True))

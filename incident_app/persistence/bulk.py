@@ -85,8 +85,8 @@ def _copy_column(column: Sequence[Any]) -> Sequence[str]:
         return list(map(str, column))
     if kinds == {str} and not _is_special("".join(column)):
         return column
-    known: dict[object, str] = {}  # times and words come again and again
-    return [known.get(value) or known.setdefault(value, _copy_value(value)) for value in column]
+    written = {value: _copy_value(value) for value in set(column)}  # times and words come again and again
+    return list(map(written.__getitem__, column))
 
 
 def _copy_value(value: object) -> str:

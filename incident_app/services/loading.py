@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from incident_app.domain.contact_keys import phone_key
-from incident_app.domain.digests import keyed_digest
+from incident_app.domain.digests import keyed_digest, keyed_digests
 from incident_app.domain.holding_changes import Held, settle
 from incident_app.domain.import_rows import CustomerTuple, HoldingTuple, microseconds, moment_of
 from incident_app.domain.vocabulary import Channel
@@ -54,13 +54,8 @@ ResolvedHolding = tuple[int, int, str, int, int]
 """Store id, customer id, items separated by spaces, held from, held until."""
 
 
-class Contact(NamedTuple):
-    """One way to reach a person, ready to be stored: whose, by the place of the row in its chunk."""
-
-    place: int
-    channel: str
-    address: str
-    digest: str
+Contact = tuple[int, str, str, str]
+"""One way to reach a person: the place of their row in its chunk, channel, address, digest."""
 
 
 class Prepared(NamedTuple):
@@ -111,17 +106,17 @@ class Loader:
             contacts += self._mail([row[_EMAIL] for row in rows], remarks)
             contacts += self._others(Channel.POST, posts, posts)
             contacts += self._others(Channel.PHONE, phones, [phone and (phone_key(phone) or phone) for phone in phones])
-            named = {contact.place for contact in contacts}
+            named = {place for place, *_ in contacts}
             if len(named) < len(rows):  # the name stands with a contact: who has no address has an empty one
                 empty = keyed_digest(self.address_key, "")
                 nowhere = (place for place in range(len(rows)) if place not in named)
-                contacts += [Contact(place, Channel.POST.value, "", empty) for place in nowhere]
+                contacts += [(place, Channel.POST.value, "", empty) for place in nowhere]
         return Prepared(rows, contacts, remarks)
 
     def _others(self, channel: Channel, addresses: Sequence[str], keys: Sequence[str]) -> list[Contact]:
         word, key = channel.value, self.address_key
         return [
-            Contact(place, word, address, keyed_digest(key, same))
+            (place, word, address, keyed_digest(key, same))
             for place, (address, same) in enumerate(zip(addresses, keys, strict=True))
             if address
         ]
@@ -129,13 +124,13 @@ class Loader:
     def _mail(self, emails: Sequence[str], remarks: defaultdict[int, list[str]]) -> list[Contact]:
         word, key = Channel.EMAIL.value, self.address_key
         if _ALL_ORDINARY("\n".join(emails) + "\n") and max(map(len, emails)) <= _LONGEST_MAIL:
-            return [Contact(place, word, mail, keyed_digest(key, mail)) for place, mail in enumerate(emails)]
-        contacts = []
+            return list(zip(range(len(emails)), repeat(word), emails, keyed_digests(key, emails), strict=False))
+        contacts: list[Contact] = []
         for place, email in enumerate(emails):
             if not email:
                 continue
             if len(email) <= _LONGEST_MAIL and _ORDINARY(email):
-                contacts.append(Contact(place, word, email, keyed_digest(key, email)))
+                contacts.append((place, word, email, keyed_digest(key, email)))
                 continue
             try:
                 address = parse_address(email)
@@ -145,7 +140,7 @@ class Loader:
                 continue
             if is_irregular(address):
                 remarks[place].append(_IRREGULAR)
-            contacts.append(Contact(place, word, str(address), keyed_digest(key, normalised(address))))
+            contacts.append((place, word, str(address), keyed_digest(key, normalised(address))))
         return contacts
 
     def load_customers(self, session: Session, chunk: Prepared) -> int:
@@ -214,10 +209,9 @@ class Loader:
 
     def _remark_shared_mail(self, session: Session, chunk: Prepared, ids: Sequence[int]) -> None:
         mail = Channel.EMAIL.value
-        places = [(contact.digest, contact.place) for contact in chunk.contacts if contact.channel == mail]
         first: dict[str, int] = {}
-        for digest, place in places:
-            if (earlier := first.setdefault(digest, place)) != place:
+        for place, channel, _, digest in chunk.contacts:
+            if channel == mail and (earlier := first.setdefault(digest, place)) != place:
                 chunk.remarks[place].append(f"email is the same as in line {chunk.rows[earlier][1]}; both are kept")
         owners = people.owners_of_mail(session, first) if first else {}
         for digest, owner in owners.items():

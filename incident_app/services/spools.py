@@ -9,7 +9,7 @@ import heapq
 import marshal
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from itertools import islice
+from itertools import chain, islice
 from operator import eq
 from pathlib import Path
 from types import TracebackType
@@ -102,9 +102,12 @@ class Spool(Generic[Row]):
         return rows[first:] if first else []
 
     def _read(self, sequence: _Sequence[Row]) -> Iterator[Row]:
+        return chain.from_iterable(self._blocks(sequence))
+
+    def _blocks(self, sequence: _Sequence[Row]) -> Iterator[list[Row]]:
         for offset, length in sequence.blocks:
             self._file.seek(offset)
-            yield from marshal.loads(self._file.read(length))  # noqa: S302 - written by this process a moment ago
+            yield marshal.loads(self._file.read(length))  # noqa: S302 - written by this process a moment ago
 
 
 class _Sequence(Generic[Row]):
