@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -19,6 +20,8 @@ from incident_app.persistence.customers import Customer, CustomerChange, Custome
 from incident_app.services.transaction import Turns, reading, transaction
 
 AT_ONCE = 2_000
+Find = Callable[[Session], Sequence[Any]]
+Change = Callable[[Session, Sequence[Any]], None]
 
 
 class NotUnderWay(IncidentAppError):
@@ -43,23 +46,15 @@ def abandon_import(engine: Engine, import_id: int, *, actor: Actor, now: datetim
         at = row.at
     taking_back = _TakingBack(import_id, at)
     turns = Turns()
-    for step in (
-        taking_back.stop,
-        taking_back.retract_added,
-        taking_back.give_back_ended,
-        taking_back.erase_contacts,
-        taking_back.give_back_contacts,
-        taking_back.give_back_attributes,
-        taking_back.erase_people,
-    ):
-        _until_done(engine, turns, step)
+    with turns.building(engine) as session:
+        taking_back.stop(session)
+    for find, change in taking_back.steps():
+        _until_done(engine, turns, find, change)
+    with reading(engine) as session:
+        added = sa.select(sa.func.count()).select_from(Holding)
+        taken_back = session.scalar(added.where(Holding.import_id == import_id, Holding.recorded_at == at))
     with transaction(engine, actor=actor, now=now) as act:
         sealed = act.session.get_one(Import, import_id)
-        taken_back = act.session.scalar(
-            sa.select(sa.func.count())
-            .select_from(Holding)
-            .where(Holding.import_id == import_id, Holding.recorded_at == at)
-        )
         sealed.status, sealed.reached = ImportStatus.ABANDONED, None
         act.record(
             ImportAbandoned(import_id=import_id, file_digest=sealed.file_digest, holdings_taken_back=taken_back or 0)
@@ -67,15 +62,19 @@ def abandon_import(engine: Engine, import_id: int, *, actor: Actor, now: datetim
     return taken_back or 0
 
 
-def _until_done(engine: Engine, turns: Turns, step: Callable[[Session], int]) -> None:
+def _until_done(engine: Engine, turns: Turns, find: Find, change: Change) -> None:
+    """Change what is found, chunk by chunk. Finding may read a whole table, so nobody waits for it."""
     while True:
+        with reading(engine) as session:
+            found = find(session)
+        if not found:
+            return
         with turns.building(engine) as session:
-            if not step(session):
-                return
+            change(session, found)
 
 
 class _TakingBack:
-    """The steps; each does one chunk and returns how many rows it changed, 0 when nothing is left."""
+    """The steps: each finds one chunk, an empty one when nothing is left, and changes it."""
 
     def __init__(self, import_id: int, at: datetime) -> None:
         self._import_id = import_id
@@ -85,13 +84,22 @@ class _TakingBack:
         self._contact = 0
         self._holding_person = 0
 
-    def stop(self, session: Session) -> int:
+    def steps(self) -> tuple[tuple[Find, Change], ...]:
+        """Return the steps in their order."""
+        return (
+            (self._added_people, self._retract),
+            (self._ended, self._record_anew),
+            (self._own_contacts, self._erase_contacts),
+            (self._closed_contacts, self._open_anew),
+            (self._changed_attributes, self._set_back),
+            (self._own_people, self._erase_people),
+        )
+
+    def stop(self, session: Session) -> None:
         """Move the place that the import had reached, so that an attempt that still runs stops at its next chunk."""
         session.execute(sa.update(Import).where(Import.id == self._import_id).values(reached=ABANDONING))
-        return 0
 
-    def retract_added(self, session: Session) -> int:
-        """Retract the holdings that the import added."""
+    def _added_people(self, session: Session) -> Sequence[Any]:
         people = session.scalars(
             sa.select(Holding.customer_id)
             .where(Holding.customer_id > self._holding_person, *self._added())
@@ -99,12 +107,13 @@ class _TakingBack:
             .order_by(Holding.customer_id)
             .limit(AT_ONCE),
         ).all()
-        if people:
-            self._holding_person = people[-1]
-            session.execute(
-                sa.update(Holding).where(Holding.customer_id.in_(people), *self._added()).values(retracted_at=self._at)
-            )
-        return len(people)
+        self._holding_person = people[-1] if people else 0
+        return people
+
+    def _retract(self, session: Session, people: Sequence[Any]) -> None:
+        session.execute(
+            sa.update(Holding).where(Holding.customer_id.in_(people), *self._added()).values(retracted_at=self._at)
+        )
 
     def _added(self) -> tuple[sa.ColumnElement[bool], ...]:
         return (
@@ -113,28 +122,24 @@ class _TakingBack:
             Holding.retracted_at.is_(None),
         )
 
-    def give_back_ended(self, session: Session) -> int:
-        """Record anew what the import had ended."""
+    def _ended(self, session: Session) -> Sequence[Any]:
         rows = session.scalars(
             sa.select(Holding)
             .where(Holding.customer_id > self._person, Holding.retracted_at == self._at, Holding.recorded_at < self._at)
             .order_by(Holding.customer_id)
             .limit(AT_ONCE),
         ).all()
-        if not rows:
-            return 0
-        last = rows[-1].customer_id
-        whole = [row for row in rows if row.customer_id != last] or rows
-        if len(rows) < AT_ONCE:
-            whole = rows
-        self._person = whole[-1].customer_id
+        if len(rows) == AT_ONCE:  # the last person may have more rows than were found
+            rows = [row for row in rows if row.customer_id != rows[-1].customer_id] or rows
+        self._person = rows[-1].customer_id if rows else 0
         columns = ("store_id", "customer_id", "item_set_id", "period", "held_from", "held_until", "import_id")
-        again = [{name: getattr(row, name) for name in columns} | {"recorded_at": self._later} for row in whole]
-        insert_new(session, Holding, again)
-        return len(again)
+        return [{name: getattr(row, name) for name in columns} for row in rows]
 
-    def erase_contacts(self, session: Session) -> int:
-        """End the import's own contacts when they began, and drop name and address."""
+    def _record_anew(self, session: Session, rows: Sequence[Any]) -> None:
+        """Record what the import had ended."""
+        insert_new(session, Holding, [row | {"recorded_at": self._later} for row in rows])
+
+    def _own_contacts(self, session: Session) -> Sequence[Any]:
         ids = session.scalars(
             sa.select(CustomerContact.id)
             .where(
@@ -146,17 +151,18 @@ class _TakingBack:
             .order_by(CustomerContact.id)
             .limit(AT_ONCE),
         ).all()
-        if ids:
-            session.execute(
-                sa.update(CustomerContact)
-                .where(CustomerContact.id.in_(ids))
-                .values(valid_until=self._at, name=None, address=None)
-            )
         self._contact = ids[-1] if ids else 0
-        return len(ids)
+        return ids
 
-    def give_back_contacts(self, session: Session) -> int:
-        """Open anew the contacts that the import closed."""
+    def _erase_contacts(self, session: Session, ids: Sequence[Any]) -> None:
+        """End the import's own contacts when they began, and drop name and address."""
+        session.execute(
+            sa.update(CustomerContact)
+            .where(CustomerContact.id.in_(ids))
+            .values(valid_until=self._at, name=None, address=None)
+        )
+
+    def _closed_contacts(self, session: Session) -> Sequence[Any]:
         rows = session.scalars(
             sa.select(CustomerContact)
             .where(
@@ -167,40 +173,43 @@ class _TakingBack:
             .order_by(CustomerContact.id)
             .limit(AT_ONCE),
         ).all()
-        columns = ("customer_id", "channel", "name", "address", "address_digest", "import_id")
-        again = [{name: getattr(row, name) for name in columns} | {"valid_from": self._later} for row in rows]
-        insert_new(session, CustomerContact, again)
         self._contact = rows[-1].id if rows else 0
-        return len(rows)
+        columns = ("customer_id", "channel", "name", "address", "address_digest", "import_id")
+        return [{name: getattr(row, name) for name in columns} for row in rows]
 
-    def give_back_attributes(self, session: Session) -> int:
-        """Set attributes back; what the import had made of them stays in the history."""
+    def _open_anew(self, session: Session, rows: Sequence[Any]) -> None:
+        """Open anew the contacts that the import closed."""
+        insert_new(session, CustomerContact, [row | {"valid_from": self._later} for row in rows])
+
+    def _changed_attributes(self, session: Session) -> Sequence[Any]:
         back = sa.orm.aliased(CustomerChange)
         given_back = sa.exists().where(back.customer_id == CustomerChange.customer_id, back.changed_at == self._later)
+        changed = sa.select(CustomerChange.customer_id).where(CustomerChange.changed_at == self._at, ~given_back)
+        return session.scalars(changed.limit(AT_ONCE)).all()
+
+    def _set_back(self, session: Session, people: Sequence[Any]) -> None:
+        """Set attributes back; what the import had made of them stays in the history."""
+        names = ("kind", "relation", "language", "jurisdiction")
         changes = session.scalars(
-            sa.select(CustomerChange).where(CustomerChange.changed_at == self._at, ~given_back).limit(AT_ONCE)
+            sa.select(CustomerChange).where(
+                CustomerChange.changed_at == self._at, CustomerChange.customer_id.in_(people)
+            )
         ).all()
         for change in changes:
             customer = session.get_one(Customer, change.customer_id)
-            names = ("kind", "relation", "language", "jurisdiction")
-            session.add(
-                CustomerChange(
-                    customer_id=customer.id, changed_at=self._later, **{name: getattr(customer, name) for name in names}
-                )
-            )
+            made = {name: getattr(customer, name) for name in names}
+            session.add(CustomerChange(customer_id=customer.id, changed_at=self._later, **made))
             for name in names:
                 setattr(customer, name, getattr(change, name))
-        session.flush()
-        return len(changes)
 
-    def erase_people(self, session: Session) -> int:
-        """Mark the people whom the import added; another import that names them brings them back."""
-        ids = session.scalars(
+    def _own_people(self, session: Session) -> Sequence[Any]:
+        return session.scalars(
             sa.select(Customer.id)
             .where(Customer.added_at == self._at, Customer.erased_at.is_(None))
             .order_by(Customer.id)
             .limit(AT_ONCE),
         ).all()
-        if ids:
-            session.execute(sa.update(Customer).where(Customer.id.in_(ids)).values(erased_at=self._at))
-        return len(ids)
+
+    def _erase_people(self, session: Session, ids: Sequence[Any]) -> None:
+        """Mark the people whom the import added; another import that names them brings them back."""
+        session.execute(sa.update(Customer).where(Customer.id.in_(ids)).values(erased_at=self._at))

@@ -128,6 +128,27 @@ def test_an_abandoned_import_leaves_what_was_visible_before(instance: Engine, mo
     assert imported(instance, held.encode(), now=later).rows_kept == 3
 
 
+def test_nobody_waits_while_an_import_that_is_abandoned_looks_for_its_rows(
+    instance: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders.with_customers(instance)
+    held = "customer_number,store,items\nC1,member-db,name\nC2,member-db,name\nC3,member-db,name\n"
+    number = cut_off(instance, held, monkeypatch, after=1)
+    searched: list[bool] = []
+
+    def note(connection: sa.Connection, _cursor: object, statement: str, *_told: object) -> None:
+        if statement.startswith("SELECT") and "FROM holdings" in statement:
+            searched.append(bool(connection.get_execution_options().get("for_reading")))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        assert abandon_import(instance, number, actor=SYSTEM, now=NOW) > 0
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert len(searched) > 2
+    assert all(searched)
+
+
 def test_a_determination_at_any_moment_does_not_see_an_abandoned_import(
     instance: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
