@@ -6,19 +6,17 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing
 import resource
 import statistics
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from benchmarks.measure import machine, option, ratio, show
+from benchmarks.measure import beside_others, machine, option, ratio, show, timed
 from benchmarks.population import TOUCHED, population
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.incidents import Opening
@@ -58,14 +56,14 @@ def _measure(engine: Engine, customers: int, rounds: int) -> tuple[dict[str, Any
     seconds: dict[str, list[float]] = {"determination": [], "bare": [], "preview": []}
     cache = PreviewCache()
     scope = _scope(0)
-    seconds["warm-up"] = [_timed(lambda: preview_scope(engine, cache, view.id, scope))]
+    seconds["warm-up"] = [timed(lambda: preview_scope(engine, cache, view.id, scope))]
     for number in range(rounds):
         scope = _scope(number)
         scopes.set_scope(engine, view.id, scope, actor=me, now=NOW)
-        seconds["determination"].append(_timed(lambda: impact.determine_impact(engine, view.id, actor=me, now=NOW)))
-        seconds["bare"].append(_timed(lambda: _bare(engine)))
+        seconds["determination"].append(timed(lambda: impact.determine_impact(engine, view.id, actor=me, now=NOW)))
+        seconds["bare"].append(timed(lambda: _bare(engine)))
         preview_scope(engine, cache, view.id, scope)  # the window is new to it
-        seconds["preview"].append(_timed(functools.partial(preview_scope, engine, cache, view.id, scope)))
+        seconds["preview"].append(timed(functools.partial(preview_scope, engine, cache, view.id, scope)))
     found = impact_views.get_impact(engine, view.id)
     if found is None:
         raise RuntimeError("nothing was determined")
@@ -112,9 +110,9 @@ def _reading_figures(engine: Engine, incident: IncidentId, customers: int) -> Ma
     """Measure what people wait for on pages, in milliseconds: the slowest of a few places."""
     places = [1 + (customers - 1) * part // SAMPLES for part in range(SAMPLES)]
     numbers = [f"C{1_000_000_000 + place}" for place in places]
-    explain = [_timed(lambda n=n: impact_views.explain_customer(engine, incident, n)) for n in numbers]
-    pages = [_timed(lambda n=n: impact_views.affected_page(engine, incident, after=n)) for n in numbers]
-    rare = [_timed(lambda n=n: impact_views.affected_page(engine, incident, after=n, item="password")) for n in numbers]
+    explain = [timed(lambda n=n: impact_views.explain_customer(engine, incident, n)) for n in numbers]
+    pages = [timed(lambda n=n: impact_views.affected_page(engine, incident, after=n)) for n in numbers]
+    rare = [timed(lambda n=n: impact_views.affected_page(engine, incident, after=n, item="password")) for n in numbers]
     return {
         "explain ms": round(max(explain) * 1000, 1),
         "page ms": round(max(pages) * 1000, 1),
@@ -126,25 +124,13 @@ def _beside_others(engine: Engine, incident: IncidentId, rounds: int) -> Mapping
     """Determine in a process of its own while somebody else writes to the timeline; report waits and memory."""
     me = author(engine).actor
     scopes.set_scope(engine, incident, _scope(rounds), actor=me, now=NOW)
-    context = multiprocessing.get_context("spawn")
-    answers = context.Queue()
     url = engine.url.render_as_string(hide_password=False)
-    child = context.Process(target=_determine_alone, args=(url, answers))
-    child.start()
-    answers.get()  # it is about to begin
-    waits = []
-    while child.is_alive() and answers.empty():
-        waits.append(_timed(lambda: timeline.record_note(engine, incident, "note", occurred_at=NOW, actor=me, now=NOW)))
-        time.sleep(0.005)
-    peak = answers.get()
-    child.join()
-    waits.sort()
-    return {
-        "peak memory of the determination MB": round(peak / 1024),
-        "writes of others": len(waits),
-        "others' writes p99 ms": round(waits[int(0.99 * (len(waits) - 1))] * 1000, 1),
-        "others' longest wait ms": round(waits[-1] * 1000, 1),
-    }
+    peak, waits = beside_others(
+        _determine_alone,
+        (url,),
+        lambda: timeline.record_note(engine, incident, "note", occurred_at=NOW, actor=me, now=NOW),
+    )
+    return {"peak memory of the determination MB": round(peak / 1024), **waits}
 
 
 def _determine_alone(url: str, answers: Any) -> None:  # noqa: ANN401 - a queue of multiprocessing
@@ -155,12 +141,6 @@ def _determine_alone(url: str, answers: Any) -> None:  # noqa: ANN401 - a queue 
     impact.determine_impact(engine, incident, actor=author(engine).actor, now=NOW)
     answers.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     engine.dispose()
-
-
-def _timed(act: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    act()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

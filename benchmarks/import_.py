@@ -25,13 +25,14 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from benchmarks.measure import document, show
+from benchmarks.measure import beside_others, document, show
 from incident_app.domain.ids import Actor
 from incident_app.persistence import schema
 from incident_app.persistence.customers import CustomerContact, Holding
 from incident_app.persistence.database import SQLITE_PRAGMAS, make_engine
 from incident_app.services.customers import import_file
-from tests.builders import KEY, NOW, fill_instance
+from incident_app.services.timeline import record_note
+from tests.builders import KEY, NOW, an_incident, author, fill_instance
 
 CUSTOMERS, ROUNDS, SEED = 100_000, 2, 3
 GOAL = 2.0
@@ -84,6 +85,25 @@ def ours(url: str, folder: Path) -> Figures:
     assert counted[1] == len(STORES) * counted[0]
     engine.dispose()
     return {"seconds": total, "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, **seconds}
+
+
+def _beside_others(url: str, folder: Path) -> Figures:
+    """Import once more while somebody else writes to the timeline."""
+    engine = make_engine(url)
+    me = author(engine).actor
+    incident = an_incident(engine).id
+    _, waits = beside_others(
+        _import_alone,
+        (url, folder),
+        lambda: record_note(engine, incident, "note", occurred_at=NOW, actor=me, now=NOW),
+    )
+    engine.dispose()
+    return waits
+
+
+def _import_alone(url: str, folder: Path, answers: Any) -> None:  # noqa: ANN401 - a queue of multiprocessing
+    answers.put("ready")
+    answers.put(ours(url, folder)["seconds"])
 
 
 _PERSON = "customer_number TEXT, kind TEXT, relation TEXT, language TEXT, jurisdiction TEXT, name TEXT, email TEXT"
@@ -227,6 +247,7 @@ def _measure(
         seconds["ours"].append(figures.pop("seconds"))
         seconds["peer"].append(_in_child(peer, fresh(), folder)["seconds"])
         found["figures"] |= {f"{name}: {what}": value for what, value in figures.items()}
+    found["figures"] |= {f"{name}: {what}": value for what, value in _beside_others(fresh(), folder).items()}
     rows = found["figures"]["customers"] * (2 + len(STORES))
     measured = document(name, seconds, goal=GOAL, per=rows)
     found["machine"] = measured["machine"]

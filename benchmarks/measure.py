@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Contestant = Callable[[], None]
@@ -23,6 +24,39 @@ def interleaved(ours: Contestant, peer: Contestant, *, rounds: int) -> dict[str,
             contestant()
             seconds[name].append(time.perf_counter() - start)
     return seconds
+
+
+def beside_others(
+    work: Callable[..., None], told: Sequence[object], write: Callable[[], object]
+) -> tuple[Any, dict[str, float]]:
+    """Let a process of its own do `work(*told, answers)` while `write` is done again and again; report the waits.
+
+    The work puts something into `answers` when it is about to begin, and its result, which is returned, at the end.
+    """
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    child = context.Process(target=work, args=(*told, answers))
+    child.start()
+    answers.get()
+    waits = []
+    while child.is_alive() and answers.empty():
+        waits.append(timed(write))
+        time.sleep(0.005)
+    result = answers.get()
+    child.join()
+    waits.sort()
+    return result, {
+        "writes of others": len(waits),
+        "others' writes p99 ms": round(waits[int(0.99 * (len(waits) - 1))] * 1000, 1),
+        "others' longest wait ms": round(waits[-1] * 1000, 1),
+    }
+
+
+def timed(act: Callable[[], object]) -> float:
+    """Return the seconds that an act takes."""
+    start = time.perf_counter()
+    act()
+    return time.perf_counter() - start
 
 
 def machine() -> str:
