@@ -129,6 +129,16 @@ def test_a_list_that_rules_out_and_bad_options(run: object, reference: str, tmp_
     assert "--allow-empty" in run(*words, code=1).stderr
 
 
+def test_a_list_is_read_by_a_saved_profile(run: object, reference: str, tmp_path: Path) -> None:
+    profile, file = tmp_path / "crm.toml", tmp_path / "list.csv"
+    profile.write_text('kind = "customers"\n[columns]\ncustomer_number = "会員"\nname = "氏名"\n', encoding="utf-8")
+    file.write_bytes("会員;氏名\nC1;見本\n".encode("cp932"))
+    run("customers", "profile", "add", "crm", str(profile))
+    words = ("scope", "add-list", reference, str(file), "--source", "crm", "--encoding", "cp932", "--profile")
+    assert "no column profile called other" in run(*words, "other", code=1).stderr
+    assert json.loads(run(*words, "crm", "--json").stdout)["list"]["matched"] == 1
+
+
 def test_people_outside_evidence_and_the_confirmation_of_the_stranger(
     run: object, reference: str, instance: Engine, tmp_path: Path
 ) -> None:

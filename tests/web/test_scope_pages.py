@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from incident_app.app import create_app
-from incident_app.services import scope_views, scopes
+from incident_app.services import profiles, scope_views, scopes
 from incident_app.services.incidents import IncidentView
 from incident_app.settings import Settings
 from tests import builders
@@ -126,6 +126,24 @@ def test_an_input_page_asks_for_a_list_and_a_dump_is_read_by_the_meaning_of_its_
     found = scopes.find_newest_scope(instance, view.id)
     assert found is not None
     assert found[1].lists[0].store == "billing-db"
+
+
+@pytest.mark.usefixtures("view")
+def test_a_saved_profile_is_offered_and_reads_a_list(app: flask.Flask) -> None:
+    client = signed_in(app)
+    lists = f"{BASE}/lists"
+    assert 'name="profile"' not in client.get(lists).get_data(as_text=True)
+    text = 'kind = "customers"\nencoding = "cp932"\n[columns]\ncustomer_number = "会員"\n'
+    profiles.keep_profile(app.extensions["incident_app"].profiles, "crm", text)
+    assert '<option value="crm"' in client.get(lists).get_data(as_text=True)
+    fields = {"source": "会員名簿", "certainty": "confirmed", "relation": "adds"}
+    content = "会員\nC1\n".encode("cp932")
+    assert post(client, lists, lists, **fields, file=(io.BytesIO(content), "x.csv")).status_code == 422
+    missing = post(client, lists, lists, **fields, file=(io.BytesIO(content), "x.csv"), profile="gone")
+    assert missing.status_code == 422
+    loaded = post(client, lists, lists, **fields, file=(io.BytesIO(content), "x.csv"), profile="crm")
+    assert loaded.status_code == 302
+    assert "番号で一致1" in text_of(client.get(lists)).replace(" ", "")
 
 
 @pytest.mark.usefixtures("view")
