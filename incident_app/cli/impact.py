@@ -8,6 +8,7 @@ import click
 
 from incident_app.cli.context import REFUSED, World, command
 from incident_app.cli.scope_common import current_scope, set_changed
+from incident_app.cli.scope_people import outside_to_do
 from incident_app.domain.access import Permission
 from incident_app.services import impact as determination
 from incident_app.services import impact_views, obligations
@@ -65,6 +66,7 @@ def show(world: World, reference: str, version: int | None) -> None:
         return
     lines = [f"Impact version {found.version}"]
     lines += [f"  {row.people:>8,}  {row.certainty}: {', '.join(row.items_en)}" for row in found.patterns]
+    lines += outside_to_do(world, view.id)
     world.show(found, "\n".join(lines))
 
 

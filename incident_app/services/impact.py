@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -27,10 +28,11 @@ from incident_app.persistence.impact import AffectedShard, ImpactDetermination, 
 from incident_app.persistence.item_sets import item_codes, item_set_id
 from incident_app.persistence.segments import segments_of
 from incident_app.persistence.touched import Sources, touched_people
-from incident_app.services.counts import record_counts
+from incident_app.services.counts import ALL, record_counts
 from incident_app.services.inventory import keep_snapshot, read_inventory_snapshot
 from incident_app.services.involved import count_affected
-from incident_app.services.person_counts import compose
+from incident_app.services.people_outside import not_counted_in
+from incident_app.services.person_counts import compose, newest_sealed
 from incident_app.services.scopes import newest_scope, read_scope
 from incident_app.services.transaction import building, reading, transaction
 
@@ -80,7 +82,9 @@ class _Question:
 def determine_impact(engine: Engine, incident_id: IncidentId, *, actor: Actor, now: datetime) -> Determined:
     """Work out who is affected by the newest scope and store it as a version.
 
-    The same question (scope, inventory, knowledge) is answered once: asked again, the stored version is returned.
+    The question (scope, inventory, knowledge) that the newest version answers is not answered again: that version is
+    returned, and only people outside the inventory who were added since are counted too. A question of an earlier
+    version, to which the scope has come back, is: what is newest must be what is asked now.
     Built in chunks that no reader sees, then sealed; a determination that a crash cut off is dropped and begun anew.
     """
     with reading(engine) as session:
@@ -88,11 +92,12 @@ def determine_impact(engine: Engine, incident_id: IncidentId, *, actor: Actor, n
     snapshot = keep_snapshot(engine, now=now)
     with reading(engine) as session:
         question = _question(session, ScopeId(scope_id), snapshot)
-        same = _same_question(session, incident_id, question)
-        if same is not None and same.status is BuildStatus.SEALED:
-            return _determined(same, unchanged=True)
+        same = _answered_last(session, incident_id, question)
+        cut_off = _cut_off(session, incident_id, question)
     if same is not None:
-        _drop(engine, same.id)
+        return _again(engine, incident_id, same, actor=actor, now=now)
+    for determination_id in cut_off:
+        _drop(engine, determination_id)
     with reading(engine) as session:
         answers = _answers(session, question)
         summary = summarise(answers, segments_of(session, everybody(answers)), question.inventory)
@@ -182,14 +187,23 @@ def _question(session: Session, scope_id: ScopeId, snapshot: str) -> _Question:
     )
 
 
-def _same_question(session: Session, incident_id: IncidentId, question: _Question) -> ImpactDetermination | None:
+def _answered_last(session: Session, incident_id: IncidentId, question: _Question) -> ImpactDetermination | None:
+    """Return the newest version, if it answers this very question by the rules as they are now."""
+    newest_id = newest_sealed(session, incident_id)
+    newest = session.get_one(ImpactDetermination, newest_id) if newest_id is not None else None
+    if newest is None or (newest.inputs_digest, newest.rules_version) != (question.digest, RULES_VERSION):
+        return None
+    return newest
+
+
+def _cut_off(session: Session, incident_id: IncidentId, question: _Question) -> Sequence[int]:
     return session.scalars(
-        sa.select(ImpactDetermination).where(
+        sa.select(ImpactDetermination.id).where(
             ImpactDetermination.incident_id == incident_id,
             ImpactDetermination.inputs_digest == question.digest,
-            ImpactDetermination.rules_version == RULES_VERSION,
+            ImpactDetermination.status == BuildStatus.BUILDING,
         ),
-    ).one_or_none()
+    ).all()
 
 
 def _drop(engine: Engine, determination_id: int) -> None:
@@ -303,6 +317,20 @@ def _seal(
         )
         record_counts(act, incident_id, determination_id, summary, compositions)
         return _determined(row, unchanged=False)
+
+
+def _again(
+    engine: Engine, incident_id: IncidentId, row: ImpactDetermination, *, actor: Actor, now: datetime
+) -> Determined:
+    """Return a version that was asked for again; its customers stand, people outside may have become more."""
+    summary = cast("Summary", row.summary)
+    with reading(engine) as session:
+        if not not_counted_in(session, incident_id):
+            return _determined(row, unchanged=True)
+        made_of = compose(session, DeterminationId(row.id), summary, outside=count_affected(session, incident_id))
+    with transaction(engine, actor=actor, now=now) as act:
+        record_counts(act, incident_id, DeterminationId(row.id), summary, made_of, subjects=(ALL,))
+    return _determined(row, unchanged=True)
 
 
 def _determined(row: ImpactDetermination, *, unchanged: bool) -> Determined:

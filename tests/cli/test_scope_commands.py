@@ -114,6 +114,31 @@ def test_an_input_page_a_dump_and_its_unmatched_rows(run: object, reference: str
     assert "billing-db: confirmed" in run("scope", "show", reference).stdout
 
 
+def test_people_outside_are_counted_again_and_told_by_hand(run: object, reference: str, tmp_path: Path) -> None:
+    run("scope", "add-store", reference, "member-db", "--certainty", "confirmed")
+    run("impact", "determine", reference)
+    add = ("scope", "add-person", reference, "--role", "affected", "--name", "外部 花子", "--contact", "050-0000-0009")
+    run(*add, "--items", "name")
+    assert (
+        "1 people outside the inventory were added since; determine again." in run("impact", "show", reference).stdout
+    )
+    assert json.loads(run("impact", "show", reference, "--json").stdout)["outside_not_counted"] == 1
+    assert "not counted yet" in run("scope", "people", reference).stdout
+    run("impact", "determine", reference)
+    shown = run("impact", "show", reference).stdout
+    assert "added since" not in shown
+    assert "1 people outside the inventory are to be told by hand" in shown
+    out = tmp_path / "calls.csv"
+    assert "花子" not in run("person", "to-tell", reference, "--purpose", "calls", "--out", str(out)).stdout
+    assert "1,外部 花子,phone,050-0000-0009,name" in out.read_text(encoding="utf-8")
+    told = ("person", "told", reference, "--how", "phone", "--reason", "called")
+    run(*told, code=1)
+    run(*told, "--outside", "7", code=1)
+    run(*told, "--outside", "1")
+    assert json.loads(run("impact", "show", reference, "--json").stdout)["outside_left_to_tell"] == 0
+    assert "informed_otherwise" in run("scope", "people", reference).stdout
+
+
 def test_a_list_that_rules_out_and_bad_options(run: object, reference: str, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     file.write_text("customer_number\nC2\n", encoding="utf-8")

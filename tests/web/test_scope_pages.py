@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from incident_app.app import create_app
-from incident_app.services import profiles, scope_views, scopes
+from incident_app.services import obligations, profiles, scope_views, scopes
 from incident_app.services.incidents import IncidentView
 from incident_app.settings import Settings
 from tests import builders
 from tests.conftest import Clock
 from tests.web.test_pages import JAPANESE, csrf_of, post, signed_in
 
+PLACES = ("impact", "counts", "dispatch")
 BASE = "/incidents/INC-2026-0001/scope"
 
 
@@ -157,6 +158,33 @@ def test_a_list_that_matches_nobody_is_refused_on_the_page(app: flask.Flask) -> 
     loaded = post(client, lists, lists, **fields, file=(io.BytesIO(content), "x.csv"), allow_empty="yes")
     assert loaded.status_code == 302
     assert "除外" in text_of(client.get(BASE))
+
+
+def test_people_outside_wait_for_the_next_determination_and_are_then_told_by_hand(
+    app: flask.Flask, instance: Engine, view: IncidentView
+) -> None:
+    client = signed_in(app)
+    people, pages = f"{BASE}/people", (f"{BASE}/people", *(f"/incidents/INC-2026-0001/{place}" for place in PLACES))
+    builders.determined(instance, view.id, builders.a_scope("member-db"))
+    post(client, people, people, role="affected", name="外部 花子", contact="hanako@example.org", items="name")
+    for page in pages:
+        assert "登録外の影響を受けた人が 1人加わっています" in text_of(client.get(page)), page
+    assert "次の影響の判定から" in text_of(client.get(people))
+    assert post(client, people, f"{people}/1/told", standing="exempt", how="電話", reason="x").status_code == 422
+    obligations.determine_and_derive(instance, view.id, actor=builders.author(instance).actor, now=builders.NOW)
+    for page in pages:
+        shown = text_of(client.get(page))
+        assert "加わっています" not in shown, page
+        assert "登録外の 1人には、電話・郵送・対面で" in shown, page
+    listed = post(client, people, f"{people}/to-tell.csv", purpose="電話での連絡")
+    assert "外部 花子,email,hanako@example.org,name" in listed.get_data(as_text=True)
+    assert listed.headers["Cache-Control"] == "no-store"
+    assert post(client, people, f"{people}/to-tell.csv", purpose="").status_code == 422
+    assert post(client, people, f"{people}/1/told", standing="king", reason="x").status_code == 422
+    fields = {"standing": "informed_otherwise", "how": "電話", "reason": "窓口から電話した"}
+    assert post(client, people, f"{people}/1/told", **fields).status_code == 302
+    assert "別の方法で通知済み" in text_of(client.get(people))
+    assert "登録外の 1人には" not in text_of(client.get(people))
 
 
 @pytest.mark.usefixtures("view")
