@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from incident_app.domain.affected_parties import affected_parties
 from incident_app.domain.digests import ContentDigest
 from incident_app.domain.events import ImpactDetermined
 from incident_app.domain.ids import Actor, DeterminationId, IncidentId, ScopeId
@@ -24,10 +25,11 @@ from incident_app.domain.vocabulary import BuildStatus, Certainty
 from incident_app.persistence.affected import people_by_pattern
 from incident_app.persistence.bulk import chunks, insert_new
 from incident_app.persistence.findings import known_at
-from incident_app.persistence.impact import AffectedShard, ImpactDetermination, ImpactPattern
+from incident_app.persistence.impact import AffectedParty, AffectedShard, ImpactDetermination, ImpactPattern
 from incident_app.persistence.item_sets import item_codes, item_set_id
 from incident_app.persistence.segments import segments_of
 from incident_app.persistence.touched import Sources, touched_people
+from incident_app.services.affected_parties import are_stored, store_parties
 from incident_app.services.counts import ALL, record_counts
 from incident_app.services.inventory import keep_snapshot, read_inventory_snapshot
 from incident_app.services.involved import count_affected
@@ -102,7 +104,7 @@ def determine_impact(engine: Engine, incident_id: IncidentId, *, actor: Actor, n
         answers = _answers(session, question)
         summary = summarise(answers, segments_of(session, everybody(answers)), question.inventory)
     determination_id = _open(engine, incident_id, question, actor, now)
-    _build(engine, determination_id, question.scope, answers)
+    _build(engine, determination_id, question, answers)
     return _seal(engine, incident_id, determination_id, answers, summary, actor=actor, now=now)
 
 
@@ -132,7 +134,9 @@ def _repeats(session: Session, row: ImpactDetermination) -> Repetition:
     )
     answers = _answers(session, question)
     same = question.digest == row.inputs_digest and result_digest(answers) == row.result_digest
-    return Repetition.REPEATS if same and _is_stored(session, row.id, answers) else Repetition.DIFFERS
+    parties = affected_parties(question.scope, question.inventory, answers)
+    stored = _is_stored(session, row.id, answers) and are_stored(session, row.id, parties)
+    return Repetition.REPEATS if same and stored else Repetition.DIFFERS
 
 
 def _is_stored(session: Session, determination_id: int, answers: Sequence[Answer]) -> bool:
@@ -207,7 +211,7 @@ def _cut_off(session: Session, incident_id: IncidentId, question: _Question) -> 
 
 
 def _drop(engine: Engine, determination_id: int) -> None:
-    for table in (AffectedShard, ImpactPattern):
+    for table in (AffectedShard, ImpactPattern, AffectedParty):
         with building(engine) as session:
             session.execute(sa.delete(table).where(table.determination_id == determination_id))
     with building(engine) as session:
@@ -236,10 +240,11 @@ def _open(engine: Engine, incident_id: IncidentId, question: _Question, actor: A
         return DeterminationId(row.id)
 
 
-def _build(engine: Engine, determination_id: DeterminationId, scope: Scope, answers: Sequence[Answer]) -> None:
-    """Store the patterns and their people, chunk by chunk, under the parent that nobody reads yet."""
+def _build(engine: Engine, determination_id: DeterminationId, question: _Question, answers: Sequence[Answer]) -> None:
+    """Store the patterns, their people chunk by chunk, and the companies, under the parent that nobody reads yet."""
     with building(engine) as session:
-        patterns = [_store_pattern(session, determination_id, scope, found) for found in answers]
+        patterns = [_store_pattern(session, determination_id, question.scope, found) for found in answers]
+        store_parties(session, determination_id, affected_parties(question.scope, question.inventory, answers))
     rows = [
         {
             "determination_id": determination_id,
