@@ -10,7 +10,7 @@ from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.scope_changes import with_party, with_store, without_list, without_store
 from incident_app.domain.scopes import TouchedStore
 from incident_app.domain.vocabulary import Cause, Harm, JobKind
-from incident_app.services import inventory, involved, jobs, scope_views, scopes
+from incident_app.services import commitment, inventory, involved, jobs, scope_views, scopes
 from incident_app.web import context, scope_lists, scope_people
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
@@ -38,6 +38,7 @@ def show(reference: str) -> str:
         parties=[(party.code, names[party.code]) for party in inventory.list_parties(engine)],
         names=names,
         causes=list(Cause),
+        not_a_leak=commitment.incident_policy(engine, view.id).not_a_leak,
         harms=list(Harm),
         jobs=jobs.list_jobs(engine, view.id)[:3],
     )

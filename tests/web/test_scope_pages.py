@@ -13,6 +13,7 @@ from incident_app.app import create_app
 from incident_app.services import obligations, profiles, scope_views, scopes
 from incident_app.services.incidents import IncidentView
 from incident_app.settings import Settings
+from incident_app.web.words import phrase
 from tests import builders
 from tests.conftest import Clock
 from tests.web.test_pages import JAPANESE, csrf_of, post, signed_in
@@ -127,6 +128,22 @@ def test_an_input_page_asks_for_a_list_and_a_dump_is_read_by_the_meaning_of_its_
     found = scopes.find_newest_scope(instance, view.id)
     assert found is not None
     assert found[1].lists[0].store == "billing-db"
+
+
+@pytest.mark.usefixtures("view")
+def test_beside_the_causes_stands_that_a_lawful_disclosure_is_no_leak(app: flask.Flask) -> None:
+    client = signed_in(app)
+    shown = client.get(BASE).get_data(as_text=True)
+    hint = shown.index(phrase("policy.not_a_leak", "ja"))
+    assert shown.index('name="cause"') < hint < shown.index('name="harms"')
+    commitment = client.get("/incidents/INC-2026-0001/commitment").get_data(as_text=True)
+    rules = re.search(
+        r"<details[^>]*><summary>" + phrase("policy.not_a_leak", "ja") + r".*?</details>", shown, re.DOTALL
+    )
+    assert rules is not None
+    assert rules[0].count("<li>") >= 1
+    assert phrase("policy.none", "ja") not in rules[0]
+    assert rules[0] in commitment
 
 
 @pytest.mark.usefixtures("view")
