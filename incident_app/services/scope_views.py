@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -143,7 +143,7 @@ def _entry_views(
     views = []
     for entry in scope.stores:
         store = stores[entry.store]
-        held = _items_then(session, store.id, set_at, entry)
+        held = _items_then(session, store.id, _while_in_use(store, set_at), entry)
         chosen = {item.code for item in held} if entry.items is None else entry.items
         missing = not entry.acquiring and list_is_missing(session, store.id, known)
         views.append(
@@ -160,6 +160,13 @@ def _entry_views(
             ),
         )
     return tuple(views)
+
+
+def _while_in_use(store: DataStore, moment: datetime) -> datetime:
+    """Return the moment, or the last one at which the store was in use: what it held then is what can have leaked."""
+    if store.retired_at is None or store.retired_at > moment:
+        return moment
+    return store.retired_at - timedelta(microseconds=1)
 
 
 def _items_then(session: Session, store_id: int, moment: datetime, entry: TouchedStore) -> list[ItemView]:

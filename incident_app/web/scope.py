@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import flask
 from werkzeug.wrappers import Response
 
@@ -91,7 +93,7 @@ def add_chosen(reference: str) -> Response:
     chosen = frozenset(flask.request.form.getlist("items"))
     if not chosen:
         raise BadInput(field="items", problem="name at least one item, or none to take all of them")
-    entry = _entry(chosen)
+    entry = replace(_entry(chosen), acquiring=bool(context.typed("acquiring")))
     return set_scope(view, with_store(scope_now(view), entry, beside=bool(context.typed("beside"))))
 
 
@@ -115,7 +117,7 @@ def _entry(items: frozenset[str]) -> TouchedStore:
         certainty=typed_certainty(),
         reason=context.typed("reason") or None,
         evidence_id=typed_number("evidence"),
-        acquiring=bool(context.typed("acquiring")),
+        acquiring=scopes.is_input_page(context.engine(), store),
         key_compromised=bool(context.typed("key_compromised")),
     )
 

@@ -5,10 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from sqlalchemy.engine import Engine
 
 from incident_app.cli.main import main
+from incident_app.domain.vocabulary import Medium
+from incident_app.persistence.inventory import DataStore
+from incident_app.services.transaction import recording
 from tests import builders
 
 AUTHOR = ("--as", "author@example.jp")
@@ -152,6 +156,16 @@ def test_a_list_that_rules_out_and_bad_options(run: object, reference: str, tmp_
     assert "rules_out" in run(*words, "--certainty", "ruled_out", code=1).stderr
     file.write_text("customer_number\nC9\n", encoding="utf-8")
     assert "--allow-empty" in run(*words, code=1).stderr
+
+
+def test_an_input_page_is_acquiring_unless_told_otherwise(run: object, reference: str, instance: Engine) -> None:
+    with recording(instance) as session:
+        session.execute(sa.update(DataStore).where(DataStore.code == "billing-db").values(medium=Medium.INPUT_PAGE))
+    add = ("scope", "add-store", reference, "billing-db", "--certainty", "confirmed")
+    run(*add)
+    assert "data taken while typed in" in run("scope", "show", reference).stdout
+    run(*add, "--stored", "--reason", "what it kept")
+    assert "data taken while typed in" not in run("scope", "show", reference).stdout
 
 
 def test_a_list_is_read_by_a_saved_profile(run: object, reference: str, tmp_path: Path) -> None:

@@ -134,6 +134,14 @@ def test_a_telephone_kept_as_it_was_written_is_still_matched(instance: Engine, i
     assert set(people(instance, loaded.list_id)) == {"C1"}
 
 
+def test_whom_an_abandoned_import_named_is_matched_by_nothing(instance: Engine, incident: IncidentId) -> None:
+    with recording(instance) as session:
+        session.execute(sa.update(Customer).where(Customer.customer_number == "C1").values(erased_at=NOW))
+    loaded = load(instance, incident, "customer_number,email,phone\nC1,,\n,ichiro@example.jp,\n,,050-0000-0001\nC2,,\n")
+    assert set(people(instance, loaded.list_id)) == {"C2"}
+    assert set(remarks(instance, loaded.list_id).values()) == {RowRemark.NO_MATCH}
+
+
 def test_several_people_with_one_address_are_all_taken_with_a_remark(instance: Engine, incident: IncidentId) -> None:
     add_contact(instance, "C2", Channel.EMAIL, "ichiro@example.jp")
     loaded = load(instance, incident, "email,items\nichiro@example.jp,name\n")

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import flask
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.app import create_app
+from incident_app.domain.vocabulary import Medium
+from incident_app.persistence.inventory import DataStore
 from incident_app.services import obligations, profiles, scope_views, scopes
 from incident_app.services.incidents import IncidentView
+from incident_app.services.transaction import recording
 from incident_app.settings import Settings
 from incident_app.web.words import phrase
 from tests import builders
@@ -144,6 +148,27 @@ def test_beside_the_causes_stands_that_a_lawful_disclosure_is_no_leak(app: flask
     assert rules[0].count("<li>") >= 1
     assert phrase("policy.none", "ja") not in rules[0]
     assert rules[0] in commitment
+
+
+def test_an_input_page_counts_as_acquiring_unless_the_box_is_cleared(
+    app: flask.Flask, instance: Engine, view: IncidentView
+) -> None:
+    with recording(instance) as session:
+        session.execute(sa.update(DataStore).where(DataStore.code == "billing-db").values(medium=Medium.INPUT_PAGE))
+    client = signed_in(app)
+
+    def acquiring() -> list[bool]:
+        found = scopes.find_newest_scope(instance, view.id)
+        return [entry.acquiring for entry in found[1].stores] if found else []
+
+    form = f"{BASE}/choose"
+    assert re.search(r'name="acquiring" value="yes" checked', client.get(f"{form}?store=billing-db").text)
+    assert not re.search(r'name="acquiring" value="yes" checked', client.get(f"{form}?store=member-db").text)
+    post(client, BASE, f"{BASE}/store", store="billing-db", certainty="confirmed")
+    assert acquiring() == [True]
+    fields = {"store": "billing-db", "certainty": "confirmed", "items": "card-number", "reason": "保管された控え"}
+    assert post(client, f"{form}?store=billing-db", form, **fields).status_code == 302
+    assert acquiring() == [False]
 
 
 @pytest.mark.usefixtures("view")
