@@ -35,6 +35,7 @@ from incident_app.services.inventory import keep_snapshot, read_inventory_snapsh
 from incident_app.services.involved import count_affected
 from incident_app.services.people_outside import not_counted_in
 from incident_app.services.person_counts import compose, newest_sealed
+from incident_app.services.scope_findings import count_outstanding
 from incident_app.services.scope_inventory import inventory_with, stores_named
 from incident_app.services.scopes import newest_scope, read_scope
 from incident_app.services.transaction import building, reading, transaction
@@ -92,7 +93,9 @@ def determine_impact(engine: Engine, incident_id: IncidentId, *, actor: Actor, n
     """
     with reading(engine) as session:
         scope_id = newest_scope(session, incident_id).id
-        stores = stores_named(read_scope(session, ScopeId(scope_id)))
+        scope = read_scope(session, ScopeId(scope_id))
+    count_outstanding(engine, incident_id, scope_id, scope, actor=actor, now=now)
+    stores = stores_named(scope)
     snapshot = keep_snapshot(engine, of=lambda session: inventory_with(session, stores), now=now)
     with reading(engine) as session:
         question = _question(session, ScopeId(scope_id), snapshot)

@@ -17,7 +17,7 @@ from incident_app.persistence.findings import known_at, list_is_missing
 from incident_app.persistence.incidents import CustomerList, IncidentScope
 from incident_app.persistence.inventory import DataItem, DataStore, Disclosure, StoreItem, ThirdParty
 from incident_app.persistence.timeline import TextRow
-from incident_app.services.scope_findings import Finding, findings_of
+from incident_app.services.scope_findings import Finding, findings_of, is_outstanding
 from incident_app.services.scopes import get_scope_version, read_scope
 from incident_app.services.transaction import reading
 
@@ -88,6 +88,8 @@ class ScopeVersion:
     lists: tuple[ListUse, ...]
     findings: tuple[Finding, ...]
     """Items held past their retention period when the version was set."""
+    counts_outstanding: bool
+    """What would stand in `findings` is too much to be counted at once: the determination counts it."""
 
 
 def list_versions(engine: Engine, incident_id: IncidentId) -> list[tuple[int, datetime]]:
@@ -116,6 +118,7 @@ def show_scope(engine: Engine, incident_id: IncidentId, *, version: int | None =
             entries=_entry_views(session, scope, row.set_at, findings),
             lists=tuple(_list_use(session, listed) for listed in scope.lists),
             findings=tuple(found for found in findings if found.kind is ScopeFindingKind.PAST_RETENTION),
+            counts_outstanding=is_outstanding(session, row.id, scope),
         )
 
 

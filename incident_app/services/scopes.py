@@ -28,7 +28,7 @@ from incident_app.persistence.incidents import (
 from incident_app.persistence.inventory import DataItem, DataStore, Disclosure, ThirdParty
 from incident_app.persistence.timeline import TextRow
 from incident_app.services.inventory import current_inventory
-from incident_app.services.scope_findings import count_findings, keep_findings
+from incident_app.services.scope_findings import count_findings, keep_findings, must_wait
 from incident_app.services.scope_inventory import check_in_use, inventory_of, inventory_with, items_by_store
 from incident_app.services.transaction import Transaction, reading, transaction
 
@@ -49,11 +49,12 @@ def set_scope(
 ) -> int:
     """Store a new version of the scope, with what was counted of it; return its number.
 
+    What is too much to count while somebody waits is counted by the determination.
     Taking something out that the version before named needs a reason: that of the entry, or `note`.
     """
     with reading(engine) as session:
         check_in(session, incident_id, scope, note)
-        findings = count_findings(session, scope, now=now)
+        findings = () if must_wait(session, scope) else count_findings(session, scope, now=now)
     with transaction(engine, actor=actor, now=now) as act:
         newest = sa.select(sa.func.max(IncidentScope.version)).where(IncidentScope.incident_id == incident_id)
         row = IncidentScope(
@@ -162,17 +163,12 @@ def stores_at_party(
         party_id = session.scalar(sa.select(ThirdParty.id).where(ThirdParty.code == party))
         if party_id is None:
             raise NotFound(what="third party", name=party)
-        codes = session.scalars(
-            sa.select(DataStore.code)
-            .where(DataStore.operator_id == party_id, _in_use_at(touched_from))
-            .order_by(DataStore.code),
-        ).all()
-        held = items_by_store(inventory_with(session, codes))
+        media = _stores_of(session, party_id, touched_from)
+        held = items_by_store(inventory_with(session, media))
         actual = _handed_over(session, party_id)
-        pages = set(session.scalars(sa.select(DataStore.code).where(DataStore.medium == Medium.INPUT_PAGE)))
-    if not codes:
+    if not media:
         raise NothingKept(name=party)
-    narrower = {code: held[code] & actual for code in codes if held[code] & actual and not held[code] <= actual}
+    narrower = {code: held[code] & actual for code in media if held[code] & actual and not held[code] <= actual}
     return tuple(
         TouchedStore(
             store=code,
@@ -182,15 +178,18 @@ def stores_at_party(
             touched_from=touched_from,
             touched_until=touched_until,
             via_party=party,
-            acquiring=code in pages,
+            acquiring=medium is Medium.INPUT_PAGE,
         )
-        for code in codes
+        for code, medium in media.items()
     )
 
 
-def _in_use_at(moment: datetime | None) -> sa.ColumnElement[bool]:
+def _stores_of(session: Session, party_id: int, moment: datetime | None) -> dict[str, Medium]:
+    """Return the stores that a party operates, or operated at that moment, with what each is made of."""
     live = DataStore.retired_at.is_(None)
-    return live if moment is None else sa.or_(live, DataStore.retired_at >= moment)
+    in_use = live if moment is None else sa.or_(live, DataStore.retired_at >= moment)
+    rows = sa.select(DataStore.code, DataStore.medium).where(DataStore.operator_id == party_id, in_use)
+    return dict(session.execute(rows.order_by(DataStore.code)).all())
 
 
 def _handed_over(session: Session, party_id: int) -> set[str]:

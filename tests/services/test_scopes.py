@@ -11,25 +11,19 @@ from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.scopes import NarrowingNeedsReason, Scope, TouchedList, TouchedStore
-from incident_app.domain.vocabulary import Certainty, DisclosureBasis, ListRelation, Medium, PartyRole, Protection
+from incident_app.domain.vocabulary import Certainty, DisclosureBasis, ListRelation, PartyRole, Protection
 from incident_app.persistence.incidents import IncidentScope, ScopeStore
-from incident_app.persistence.inventory import DataItem, DataStore, Disclosure, StoreItem, ThirdParty
+from incident_app.persistence.inventory import DataStore, Disclosure, StoreItem, ThirdParty
 from incident_app.persistence.timeline import EventRow, TextRow
-from incident_app.services import scope_views, scopes
+from incident_app.services import scope_findings, scope_views, scopes
 from incident_app.services.evidence import record_evidence
-from incident_app.services.impact import Repetition, verify_impact
-from incident_app.services.impact_views import get_impact
-from incident_app.services.inventory import list_stores, names
-from incident_app.services.preview import PreviewCache, preview_scope
-from incident_app.services.scope_inventory import RetiredBefore, WindowNeeded
-from incident_app.services.scopes import NothingKept, chosen_items, is_input_page, stores_at_party
+from incident_app.services.impact import determine_impact
 from incident_app.services.transaction import building, reading, recording, transaction
 from tests import builders
 from tests.builders import NOW, author
 
 LATER = NOW + timedelta(hours=2)
 DAY = timedelta(days=1)
-RETIRED = NOW + timedelta(hours=1)
 CONFIRMED, ASSUMED = Certainty.CONFIRMED, Certainty.ASSUMED
 NO_LIST = TouchedList(list_id=404, list_digest="d" * 64, relation=ListRelation.ADDS, certainty=CONFIRMED)
 
@@ -285,6 +279,55 @@ def test_retention_is_judged_by_what_was_held_in_the_window(
     assert ("retention.exceeded" in kinds(instance, view.id)) == (number > 0)
 
 
+def test_each_item_is_counted_by_its_own_period(instance: Engine) -> None:
+    _web_logs(instance)
+    with recording(instance) as session:
+        store = session.scalars(sa.select(DataStore.id).where(DataStore.code == "web-logs")).one()
+        mine = (StoreItem.item_code == "ip-address", StoreItem.store_id == store)
+        session.execute(sa.update(StoreItem).where(*mine).values(retracted_at=NOW))
+        longer = {"purpose": "", "protection": Protection.NONE, "keep_for_days": 1000, "recorded_at": NOW}
+        session.add(StoreItem(store_id=store, item_code="ip-address", **longer))
+    view = builders.an_incident(instance)
+    set_scope(instance, view.id, a_scope_of(_whole("web-logs")))
+    found = {one.item: one.number for one in scope_views.show_scope(instance, view.id).findings}
+    assert found == {"cookie-id": 2, "ip-address": 1}
+
+
+def test_what_is_too_much_to_count_at_once_is_counted_by_the_determination_and_only_once(
+    instance: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _web_logs(instance)
+    scope = a_scope_of(_whole("web-logs"), _whole("at-payment-gateway"))
+    at_once, later = builders.an_incident(instance), builders.an_incident(instance)
+    set_scope(instance, at_once.id, scope)
+    wanted = scope_views.show_scope(instance, at_once.id)
+    monkeypatch.setattr(scope_findings, "MOST_AT_ONCE", 0)
+    set_scope(instance, later.id, scope)
+    waiting = scope_views.show_scope(instance, later.id)
+    assert (waiting.findings, waiting.entries[1].at_most, waiting.counts_outstanding) == ((), None, True)
+    assert waiting.entries[1].list_missing
+    assert not wanted.counts_outstanding
+    for _ in range(2):
+        determine_impact(instance, later.id, actor=author(instance).actor, now=LATER)
+    counted = scope_views.show_scope(instance, later.id)
+    assert (counted.findings, counted.entries[1].at_most) == (wanted.findings, wanted.entries[1].at_most)
+    assert not counted.counts_outstanding
+    assert kinds(instance, later.id).count("scope.counted") == 1
+    assert kinds(instance, later.id).count("retention.exceeded") == 1
+
+
+def test_a_version_without_anything_to_count_waits_for_nothing_once_it_was_determined(
+    instance: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders.with_customers(instance)
+    monkeypatch.setattr(scope_findings, "MOST_AT_ONCE", 0)
+    view = builders.an_incident(instance)
+    set_scope(instance, view.id, a_scope_of(_whole("member-db")))
+    determine_impact(instance, view.id, actor=author(instance).actor, now=LATER)
+    assert not scope_views.show_scope(instance, view.id).counts_outstanding
+    assert "scope.counted" not in kinds(instance, view.id)
+
+
 def test_protection_is_shown_and_a_touched_key_voids_it(instance: Engine) -> None:
     view = builders.an_incident(instance)
     set_scope(instance, view.id, a_scope_of(_whole("member-backup")))
@@ -306,85 +349,3 @@ def test_items_are_shown_as_the_inventory_had_them_when_the_version_was_set(inst
         held = sa.update(StoreItem).where(StoreItem.item_code == "password", StoreItem.store_id == store)
         session.execute(held.values(retracted_at=LATER + DAY))
     assert scope_views.show_scope(instance, view.id).entries[0].items == before
-
-
-def retire(
-    engine: Engine, *, stores: tuple[str, ...] = (), items: tuple[str, ...] = (), parties: tuple[str, ...] = ()
-) -> None:
-    """Retire these an hour after NOW, as an inventory that no longer names them does."""
-    with recording(engine) as session:
-        for table, codes in ((DataStore, stores), (DataItem, items), (ThirdParty, parties)):
-            session.execute(sa.update(table).where(table.code.in_(codes)).values(retired_at=RETIRED))
-        gone = sa.select(DataStore.id).where(DataStore.code.in_(stores))
-        held = sa.or_(StoreItem.store_id.in_(gone), StoreItem.item_code.in_(items))
-        session.execute(sa.update(StoreItem).where(held, StoreItem.retracted_at.is_(None)).values(retracted_at=RETIRED))
-        theirs = Disclosure.party_id.in_(sa.select(ThirdParty.id).where(ThirdParty.code.in_(parties)))
-        session.execute(sa.update(Disclosure).where(theirs, Disclosure.until.is_(None)).values(until=RETIRED))
-
-
-def touched_from(days: int | None, store: str = "member-db", **changes: object) -> Scope:
-    begin = None if days is None else NOW + days * DAY
-    entry = TouchedStore(store=store, certainty=CONFIRMED, touched_from=begin, **changes)  # type: ignore[arg-type]
-    return a_scope_of(entry)
-
-
-def test_a_store_that_was_retired_since_is_accepted_where_it_was_in_use_and_its_people_are_affected(
-    instance: Engine,
-) -> None:
-    builders.with_customers(instance)
-    view = builders.an_incident(instance)
-    before = builders.determined(instance, view.id, touched_from(-5))
-    retire(instance, stores=("member-db",))
-    assert "member-db" not in {store.code for store in list_stores(instance)}
-    with pytest.raises(RetiredBefore):
-        set_scope(instance, view.id, touched_from(1))
-    with pytest.raises(WindowNeeded):
-        set_scope(instance, view.id, touched_from(None))
-    late = builders.determined(instance, view.id, touched_from(-5), now=LATER)
-    assert late.by_certainty == before.by_certainty
-    assert set(verify_impact(instance, view.id).values()) == {Repetition.REPEATS}
-    entry = scope_views.show_scope(instance, view.id).entries[0]
-    assert "password" in {item.code for item in entry.items}
-    assert chosen_items(instance, "member-db", without=["password"])
-    assert preview_scope(instance, PreviewCache(), view.id, touched_from(-5)).added == 0
-    assert names(instance)["member-db"][0]
-
-
-def test_an_item_that_was_retired_since_is_still_among_what_leaked(instance: Engine) -> None:
-    builders.with_customers(instance)
-    view = builders.an_incident(instance)
-    retire(instance, items=("password",))
-    builders.determined(instance, view.id, touched_from(-5))
-    found = get_impact(instance, view.id)
-    assert found is not None
-    assert found.summary["by_item"]["password"]
-    some = frozenset({"password"})
-    assert set_scope(instance, view.id, touched_from(-5, items=some, reason="only these"), note="less") == 2
-    with pytest.raises(RetiredBefore):
-        set_scope(instance, view.id, touched_from(1, items=some, reason="only these"), note="less")
-
-
-def test_a_party_and_its_store_that_were_retired_are_offered_for_a_time_when_they_were_in_use(instance: Engine) -> None:
-    view = builders.an_incident(instance)
-    retire(instance, stores=("at-payment-gateway",), parties=("payment-gateway",))
-    with pytest.raises(NothingKept):
-        stores_at_party(instance, "payment-gateway", certainty=ASSUMED)
-    with pytest.raises(NothingKept):
-        stores_at_party(instance, "payment-gateway", certainty=ASSUMED, touched_from=NOW + DAY)
-    entries = stores_at_party(instance, "payment-gateway", certainty=ASSUMED, touched_from=NOW - DAY)
-    assert [entry.store for entry in entries] == ["at-payment-gateway"]
-    assert set_scope(instance, view.id, a_scope_of(*entries)) == 1
-    late = tuple(replace(entry, touched_from=NOW + DAY) for entry in entries)
-    with pytest.raises(RetiredBefore):
-        set_scope(instance, view.id, a_scope_of(*late))
-
-
-def test_a_page_through_which_data_is_acquired_is_known_by_its_medium(instance: Engine) -> None:
-    assert not is_input_page(instance, "member-db")
-    with recording(instance) as session:
-        page = sa.update(DataStore).where(DataStore.code.in_(["member-db", "at-payment-gateway"]))
-        session.execute(page.values(medium=Medium.INPUT_PAGE))
-    assert is_input_page(instance, "member-db")
-    assert not is_input_page(instance, "nowhere")
-    assert [store.code for store in list_stores(instance) if store.is_input_page] == ["member-db", "at-payment-gateway"]
-    assert all(entry.acquiring for entry in stores_at_party(instance, "payment-gateway", certainty=ASSUMED))

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 from incident_app.app import create_app
 from incident_app.domain.vocabulary import Medium
 from incident_app.persistence.inventory import DataStore
-from incident_app.services import obligations, profiles, scope_views, scopes
+from incident_app.services import obligations, profiles, scope_findings, scope_views, scopes
 from incident_app.services.incidents import IncidentView
 from incident_app.services.transaction import recording
 from incident_app.settings import Settings
@@ -169,6 +169,16 @@ def test_an_input_page_counts_as_acquiring_unless_the_box_is_cleared(
     fields = {"store": "billing-db", "certainty": "confirmed", "items": "card-number", "reason": "保管された控え"}
     assert post(client, f"{form}?store=billing-db", form, **fields).status_code == 302
     assert acquiring() == [False]
+
+
+@pytest.mark.usefixtures("view")
+def test_the_page_says_that_counts_wait_for_the_determination(
+    app: flask.Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scope_findings, "MOST_AT_ONCE", 0)
+    client = signed_in(app)
+    post(client, BASE, f"{BASE}/store", store="member-db", certainty="assumed")
+    assert phrase("scope.counts_outstanding", "ja") in text_of(client.get(BASE))
 
 
 @pytest.mark.usefixtures("view")
