@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from incident_app.domain.affected_parties import affected_parties
 from incident_app.domain.digests import ContentDigest
 from incident_app.domain.events import ImpactDetermined
 from incident_app.domain.ids import Actor, DeterminationId, IncidentId, ScopeId
@@ -23,14 +25,18 @@ from incident_app.domain.vocabulary import BuildStatus, Certainty
 from incident_app.persistence.affected import people_by_pattern
 from incident_app.persistence.bulk import chunks, insert_new
 from incident_app.persistence.findings import known_at
-from incident_app.persistence.impact import AffectedShard, ImpactDetermination, ImpactPattern
+from incident_app.persistence.impact import AffectedParty, AffectedShard, ImpactDetermination, ImpactPattern
 from incident_app.persistence.item_sets import item_codes, item_set_id
 from incident_app.persistence.segments import segments_of
 from incident_app.persistence.touched import Sources, touched_people
-from incident_app.services.counts import record_counts
+from incident_app.services.affected_parties import are_stored, store_parties
+from incident_app.services.counts import ALL, record_counts
 from incident_app.services.inventory import keep_snapshot, read_inventory_snapshot
 from incident_app.services.involved import count_affected
-from incident_app.services.person_counts import compose
+from incident_app.services.people_outside import not_counted_in
+from incident_app.services.person_counts import compose, newest_sealed
+from incident_app.services.scope_findings import count_outstanding
+from incident_app.services.scope_inventory import inventory_with, stores_named
 from incident_app.services.scopes import newest_scope, read_scope
 from incident_app.services.transaction import building, reading, transaction
 
@@ -80,24 +86,30 @@ class _Question:
 def determine_impact(engine: Engine, incident_id: IncidentId, *, actor: Actor, now: datetime) -> Determined:
     """Work out who is affected by the newest scope and store it as a version.
 
-    The same question (scope, inventory, knowledge) is answered once: asked again, the stored version is returned.
+    The question (scope, inventory, knowledge) that the newest version answers is not answered again: that version is
+    returned, and only people outside the inventory who were added since are counted too. A question of an earlier
+    version, to which the scope has come back, is: what is newest must be what is asked now.
     Built in chunks that no reader sees, then sealed; a determination that a crash cut off is dropped and begun anew.
     """
     with reading(engine) as session:
         scope_id = newest_scope(session, incident_id).id
-    snapshot = keep_snapshot(engine, now=now)
+        scope = read_scope(session, ScopeId(scope_id))
+    count_outstanding(engine, incident_id, scope_id, scope, actor=actor, now=now)
+    stores = stores_named(scope)
+    snapshot = keep_snapshot(engine, of=lambda session: inventory_with(session, stores), now=now)
     with reading(engine) as session:
         question = _question(session, ScopeId(scope_id), snapshot)
-        same = _same_question(session, incident_id, question)
-        if same is not None and same.status is BuildStatus.SEALED:
-            return _determined(same, unchanged=True)
+        same = _answered_last(session, incident_id, question)
+        cut_off = _cut_off(session, incident_id, question)
     if same is not None:
-        _drop(engine, same.id)
+        return _again(engine, incident_id, same, actor=actor, now=now)
+    for determination_id in cut_off:
+        _drop(engine, determination_id)
     with reading(engine) as session:
         answers = _answers(session, question)
         summary = summarise(answers, segments_of(session, everybody(answers)), question.inventory)
     determination_id = _open(engine, incident_id, question, actor, now)
-    _build(engine, determination_id, question.scope, answers)
+    _build(engine, determination_id, question, answers)
     return _seal(engine, incident_id, determination_id, answers, summary, actor=actor, now=now)
 
 
@@ -127,7 +139,9 @@ def _repeats(session: Session, row: ImpactDetermination) -> Repetition:
     )
     answers = _answers(session, question)
     same = question.digest == row.inputs_digest and result_digest(answers) == row.result_digest
-    return Repetition.REPEATS if same and _is_stored(session, row.id, answers) else Repetition.DIFFERS
+    parties = affected_parties(question.scope, question.inventory, answers)
+    stored = _is_stored(session, row.id, answers) and are_stored(session, row.id, parties)
+    return Repetition.REPEATS if same and stored else Repetition.DIFFERS
 
 
 def _is_stored(session: Session, determination_id: int, answers: Sequence[Answer]) -> bool:
@@ -182,18 +196,27 @@ def _question(session: Session, scope_id: ScopeId, snapshot: str) -> _Question:
     )
 
 
-def _same_question(session: Session, incident_id: IncidentId, question: _Question) -> ImpactDetermination | None:
+def _answered_last(session: Session, incident_id: IncidentId, question: _Question) -> ImpactDetermination | None:
+    """Return the newest version, if it answers this very question by the rules as they are now."""
+    newest_id = newest_sealed(session, incident_id)
+    newest = session.get_one(ImpactDetermination, newest_id) if newest_id is not None else None
+    if newest is None or (newest.inputs_digest, newest.rules_version) != (question.digest, RULES_VERSION):
+        return None
+    return newest
+
+
+def _cut_off(session: Session, incident_id: IncidentId, question: _Question) -> Sequence[int]:
     return session.scalars(
-        sa.select(ImpactDetermination).where(
+        sa.select(ImpactDetermination.id).where(
             ImpactDetermination.incident_id == incident_id,
             ImpactDetermination.inputs_digest == question.digest,
-            ImpactDetermination.rules_version == RULES_VERSION,
+            ImpactDetermination.status == BuildStatus.BUILDING,
         ),
-    ).one_or_none()
+    ).all()
 
 
 def _drop(engine: Engine, determination_id: int) -> None:
-    for table in (AffectedShard, ImpactPattern):
+    for table in (AffectedShard, ImpactPattern, AffectedParty):
         with building(engine) as session:
             session.execute(sa.delete(table).where(table.determination_id == determination_id))
     with building(engine) as session:
@@ -222,10 +245,11 @@ def _open(engine: Engine, incident_id: IncidentId, question: _Question, actor: A
         return DeterminationId(row.id)
 
 
-def _build(engine: Engine, determination_id: DeterminationId, scope: Scope, answers: Sequence[Answer]) -> None:
-    """Store the patterns and their people, chunk by chunk, under the parent that nobody reads yet."""
+def _build(engine: Engine, determination_id: DeterminationId, question: _Question, answers: Sequence[Answer]) -> None:
+    """Store the patterns, their people chunk by chunk, and the companies, under the parent that nobody reads yet."""
     with building(engine) as session:
-        patterns = [_store_pattern(session, determination_id, scope, found) for found in answers]
+        patterns = [_store_pattern(session, determination_id, question.scope, found) for found in answers]
+        store_parties(session, determination_id, affected_parties(question.scope, question.inventory, answers))
     rows = [
         {
             "determination_id": determination_id,
@@ -303,6 +327,20 @@ def _seal(
         )
         record_counts(act, incident_id, determination_id, summary, compositions)
         return _determined(row, unchanged=False)
+
+
+def _again(
+    engine: Engine, incident_id: IncidentId, row: ImpactDetermination, *, actor: Actor, now: datetime
+) -> Determined:
+    """Return a version that was asked for again; its customers stand, people outside may have become more."""
+    summary = cast("Summary", row.summary)
+    with reading(engine) as session:
+        if not not_counted_in(session, incident_id):
+            return _determined(row, unchanged=True)
+        made_of = compose(session, DeterminationId(row.id), summary, outside=count_affected(session, incident_id))
+    with transaction(engine, actor=actor, now=now) as act:
+        record_counts(act, incident_id, DeterminationId(row.id), summary, made_of, subjects=(ALL,))
+    return _determined(row, unchanged=True)
 
 
 def _determined(row: ImpactDetermination, *, unchanged: bool) -> Determined:
