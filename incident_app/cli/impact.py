@@ -9,13 +9,14 @@ import click
 from incident_app.cli.context import REFUSED, World, command
 from incident_app.cli.scope_common import current_scope, set_changed
 from incident_app.domain.access import Permission
-from incident_app.services import impact as determination
-from incident_app.services import impact_views, obligations
+from incident_app.services import impact_verification, impact_views, obligations
+from incident_app.services.impact_verification import Repetition
 
 VERIFIED = {
-    determination.Repetition.REPEATS: "repeats",
-    determination.Repetition.DIFFERS: "DIFFERS",
-    determination.Repetition.OTHER_RULES: "was determined by earlier rules; use the program of that time to repeat it",
+    Repetition.REPEATS: "repeats",
+    Repetition.DIFFERS: "DIFFERS",
+    Repetition.MISSING: "IS MISSING: the timeline says that it was determined, but it is not stored any more",
+    Repetition.OTHER_RULES: "was determined by earlier rules; use the program of that time to repeat it",
 }
 
 
@@ -99,8 +100,8 @@ def diff(world: World, reference: str, older: int, newer: int) -> None:
 def verify(world: World, reference: str) -> None:
     """Re-run every stored version from its inputs and compare digests. Exit 1 when one differs."""
     view, _ = world.incident(reference)
-    found = determination.verify_impact(world.engine, view.id)
-    same = determination.all_repeat(found)
+    found = impact_verification.verify_impact(world.engine, view.id)
+    same = impact_verification.all_repeat(found)
     lines = [f"version {version}: {VERIFIED[outcome]}" for version, outcome in found.items()]
     world.show({"versions": found, "repeats": same}, "\n".join(lines) or "There is no version yet.")
     if not same:
