@@ -7,7 +7,7 @@ import sys
 import click
 
 from incident_app.cli.context import REFUSED, World, command
-from incident_app.cli.scope_common import current_scope, set_changed
+from incident_app.cli.scope_common import set_changed
 from incident_app.domain.access import Permission
 from incident_app.services import impact_verification, impact_views, obligations
 from incident_app.services.impact_verification import Repetition
@@ -50,7 +50,7 @@ def determine(world: World, reference: str) -> None:
 def preview(world: World, reference: str) -> None:
     """Show what determining the newest scope would say, against the newest version. Nothing is stored."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
-    set_changed(world, view, account, current_scope(world, view), None, preview=True)
+    set_changed(world, view, account, lambda current: current, None, preview=True)
 
 
 @impact.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
 from incident_app.cli.context import World
@@ -29,7 +31,7 @@ def set_changed(
     world: World,
     view: IncidentView,
     account: Account,
-    changed: Scope,
+    change: Callable[[Scope], Scope],
     reason: str | None,
     *,
     preview: bool = False,
@@ -41,12 +43,12 @@ def set_changed(
             world.engine,
             PreviewCache(),
             view.id,
-            changed,
+            change(current_scope(world, view)),
             designated_operator=world.settings.designated_operator,
         )
         world.show({"preview": found, **shown}, preview_text(found))
         return
-    version = scopes.set_scope(world.engine, view.id, changed, note=reason, actor=account.actor, now=world.now)
+    version = scopes.change_scope(world.engine, view.id, change, note=reason, actor=account.actor, now=world.now)
     world.show({"version": version, **shown}, f"Scope version {version} is set.")
 
 

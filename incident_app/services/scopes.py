@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,10 +11,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import digest_of
-from incident_app.domain.errors import NotFound, NothingYet
+from incident_app.domain.errors import BadInput, IncidentAppError, NotFound, NothingYet
 from incident_app.domain.events import ScopeSet
 from incident_app.domain.ids import Actor, IncidentId, ScopeId
-from incident_app.domain.scope_changes import choose_items
+from incident_app.domain.scope_changes import NOTHING_YET, choose_items
 from incident_app.domain.scopes import Scope, TouchedList, TouchedStore, check_narrowing, check_scope
 from incident_app.domain.vocabulary import BuildStatus, Certainty, DisclosureBasis, Harm
 from incident_app.persistence.incidents import (
@@ -38,35 +38,51 @@ HANDED_OVER = "契約または提供記録にある項目のみ / only what the 
 """The reason why items that the policy publishes are left out at a party."""
 
 
+ATTEMPTS = 5
+
+
 class NothingKept(NotFound):
     """There is no store operated by {name}."""
 
     ja = "{name} が運用する保管先はありません。"
 
 
+class OurOwnStores(BadInput):
+    """{field}: that is ourselves. Add the stores that were touched one by one; otherwise all we hold would be in."""
+
+    ja = "{field}：自社です。触れられた保管先を一つずつ加えてください。でないと保有する全データが範囲に入ります。"
+
+
+class ChangedMeanwhile(IncidentAppError):
+    """Somebody else set version {version} of the scope in the same moment. Look at it and do this again."""
+
+    ja = "同じ時に別の人が範囲の第{version}版を設定しました。内容を確かめて、もう一度行ってください。"
+
+
 def set_scope(
-    engine: Engine, incident_id: IncidentId, scope: Scope, *, note: str | None = None, actor: Actor, now: datetime
+    engine: Engine,
+    incident_id: IncidentId,
+    scope: Scope,
+    *,
+    note: str | None = None,
+    based_on: int | None = None,
+    actor: Actor,
+    now: datetime,
 ) -> int:
     """Store a new version of the scope, with what was counted of it; return its number.
 
-    Taking something out that the version before named needs a reason: that of the entry, or `note`.
+    Taking something out that the version before named needs a reason: that of the entry, or `note`. `based_on` is the
+    version that this one was made from, 0 for none: if another one is there by now, it is not overwritten unseen.
     """
     with reading(engine) as session:
         check_in(session, incident_id, scope, note)
         findings = count_findings(session, scope, now=now)
     with transaction(engine, actor=actor, now=now) as act:
         newest = sa.select(sa.func.max(IncidentScope.version)).where(IncidentScope.incident_id == incident_id)
-        row = IncidentScope(
-            incident_id=incident_id,
-            version=1 + (act.session.scalar(newest) or 0),
-            harms=sorted(scope.harms),
-            cause=scope.cause,
-            text_id=act.keep_text(note).id if note else None,
-            set_at=now,
-            set_by=actor,
-        )
-        act.session.add(row)
-        act.session.flush()
+        before = act.session.scalar(newest) or 0
+        if based_on is not None and before != based_on:
+            raise ChangedMeanwhile(version=before)
+        row = _add_version(act, incident_id, 1 + before, scope, note)
         _add_entries(act, row.id, scope)
         act.record(
             ScopeSet(
@@ -80,6 +96,45 @@ def set_scope(
         )
         keep_findings(act, row.id, row.version, findings, incident=incident_id)
         return row.version
+
+
+def _add_version(
+    act: Transaction, incident_id: IncidentId, version: int, scope: Scope, note: str | None
+) -> IncidentScope:
+    row = IncidentScope(
+        incident_id=incident_id,
+        version=version,
+        harms=sorted(scope.harms),
+        cause=scope.cause,
+        text_id=act.keep_text(note).id if note else None,
+        set_at=act.now,
+        set_by=act.actor,
+    )
+    act.session.add(row)
+    act.session.flush()
+    return row
+
+
+def change_scope(
+    engine: Engine,
+    incident_id: IncidentId,
+    change: Callable[[Scope], Scope],
+    *,
+    note: str | None = None,
+    actor: Actor,
+    now: datetime,
+) -> int:
+    """Store what `change` makes of the newest scope as its next version; return its number.
+
+    When two people add something at once, the second change is made of what the first one set: nothing is lost.
+    """
+    for _ in range(ATTEMPTS):
+        version, scope = find_newest_scope(engine, incident_id) or (0, NOTHING_YET)
+        try:
+            return set_scope(engine, incident_id, change(scope), note=note, based_on=version, actor=actor, now=now)
+        except ChangedMeanwhile:
+            continue
+    raise ChangedMeanwhile(version=version)
 
 
 def check_in(session: Session, incident_id: IncidentId, scope: Scope, note: str | None) -> None:
@@ -147,9 +202,7 @@ def stores_at_party(
     What was really handed over (contract, transfer list) beats what the policy publishes, where it is on record.
     """
     with reading(engine) as session:
-        party_id = session.scalar(sa.select(ThirdParty.id).where(ThirdParty.code == party))
-        if party_id is None:
-            raise NotFound(what="third party", name=party)
+        party_id = _key_of_third_party(session, party)
         codes = session.scalars(
             sa.select(DataStore.code)
             .where(DataStore.operator_id == party_id, DataStore.retired_at.is_(None))
@@ -172,6 +225,15 @@ def stores_at_party(
         )
         for code in codes
     )
+
+
+def _key_of_third_party(session: Session, party: str) -> int:
+    found = session.scalars(sa.select(ThirdParty).where(ThirdParty.code == party)).one_or_none()
+    if found is None:
+        raise NotFound(what="third party", name=party)
+    if found.is_ourselves:
+        raise OurOwnStores(field="party")
+    return found.id
 
 
 def _handed_over(session: Session, party_id: int) -> set[str]:

@@ -14,7 +14,7 @@ from incident_app.services import inventory, involved, jobs, scope_views, scopes
 from incident_app.web import context, scope_lists, scope_people
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
-from incident_app.web.scope_blueprint import blueprint, scope_now, set_scope, typed_certainty, typed_number
+from incident_app.web.scope_blueprint import blueprint, change_scope, typed_certainty, typed_number
 from incident_app.web.times import typed_moment
 
 __all__ = ["blueprint", "scope_lists", "scope_people"]
@@ -91,7 +91,8 @@ def add_chosen(reference: str) -> Response:
     if not chosen:
         raise BadInput(field="items", problem="name at least one item, or none to take all of them")
     entry = _entry(chosen)
-    return set_scope(view, with_store(scope_now(view), entry, beside=bool(context.typed("beside"))))
+    beside = bool(context.typed("beside"))
+    return change_scope(view, lambda current: with_store(current, entry, beside=beside))
 
 
 @blueprint.post("/store")
@@ -99,7 +100,8 @@ def add_chosen(reference: str) -> Response:
 @shown_at("scope.show", names=context.names_of_data)
 def add_store(reference: str) -> Response:
     view = context.incident_of(reference)
-    return set_scope(view, with_store(scope_now(view), _entry(frozenset(flask.request.form.getlist("items")))))
+    entry = _entry(frozenset(flask.request.form.getlist("items")))
+    return change_scope(view, lambda current: with_store(current, entry))
 
 
 def _entry(items: frozenset[str]) -> TouchedStore:
@@ -125,7 +127,7 @@ def _entry(items: frozenset[str]) -> TouchedStore:
 def add_party(reference: str) -> Response:
     view = context.incident_of(reference)
     entries = scopes.stores_at_party(context.engine(), context.typed("party"), certainty=typed_certainty())
-    return set_scope(view, with_party(scope_now(view), entries))
+    return change_scope(view, lambda current: with_party(current, entries))
 
 
 @blueprint.post("/remove")
@@ -134,11 +136,10 @@ def add_party(reference: str) -> Response:
 def remove(reference: str) -> Response:
     """Take a store or a list out; that needs a reason."""
     view = context.incident_of(reference)
-    current = scope_now(view)
     kind, _, name = context.typed("entry").partition(":")
     if kind == "list" and name.isdecimal():
-        return set_scope(view, without_list(current, int(name)))
-    return set_scope(view, without_store(current, name))
+        return change_scope(view, lambda current: without_list(current, int(name)))
+    return change_scope(view, lambda current: without_store(current, name))
 
 
 @blueprint.post("/determine")

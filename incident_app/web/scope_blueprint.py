@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import flask
@@ -40,10 +41,8 @@ def typed_number(field: str) -> int | None:
     return int(text)
 
 
-def scope_now(view: IncidentView) -> Scope:
-    """Return the newest scope, with cause and harms as the form at hand says them."""
-    found = scopes.find_newest_scope(context.engine(), view.id)
-    current = found[1] if found else NOTHING_YET
+def _as_typed(current: Scope) -> Scope:
+    """Return a scope with cause and harms as the form at hand says them."""
     cause, harms = context.typed("cause"), frozenset(flask.request.form.getlist("harms"))
     if cause in set(Cause):
         current = replace(current, cause=Cause(cause))
@@ -52,14 +51,15 @@ def scope_now(view: IncidentView) -> Scope:
     return current
 
 
-def set_scope(view: IncidentView, changed: Scope) -> Response:
+def change_scope(view: IncidentView, change: Callable[[Scope], Scope]) -> Response:
     """Set the next version and show it; or, when that is asked for, only show what it would do."""
     if "preview" in flask.request.form:
-        return _preview(view, changed)
-    version = scopes.set_scope(
+        found = scopes.find_newest_scope(context.engine(), view.id)
+        return _preview(view, change(_as_typed(found[1] if found else NOTHING_YET)))
+    version = scopes.change_scope(
         context.engine(),
         view.id,
-        changed,
+        lambda current: change(_as_typed(current)),
         note=context.typed("reason") or None,
         actor=context.account().actor,
         now=context.now(),
