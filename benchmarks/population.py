@@ -89,8 +89,10 @@ def _fill(engine: Engine, customers: int) -> None:
             for code in STORES
         }
         ids = dict(session.execute(sa.text("SELECT code, id FROM data_stores")).all())
-    _run(engine, customers, _CUSTOMERS)
     at = KNOWN_AT.strftime("%Y-%m-%d %H:%M:%S.%f") + ("+00" if engine.dialect.name == "postgresql" else "")
+    _run(engine, customers, _CUSTOMERS)
+    for contacts in _CONTACTS:
+        _run(engine, customers, contacts.format(at=at))
     for number, code in enumerate(STORES):
         chosen = " ".join(f"WHEN {position} THEN {set_id}" for position, set_id in enumerate(sets[code]))
         _run(
@@ -111,6 +113,24 @@ _CUSTOMERS = (
     "CASE (i * 6151 / 3) % 100 WHEN 0 THEN 'US' WHEN 1 THEN 'DE' WHEN 2 THEN 'FR' WHEN 3 THEN 'KR' ELSE 'JP' END "
     "FROM numbers"
 )
+
+
+_CONTACT = (
+    "INSERT INTO customer_contacts (customer_id, channel, name, address, address_digest, valid_from) "
+    "SELECT i, '{channel}', '{name}' || {number}, '{address}' || i, '{digest}' || i, '{{at}}' FROM numbers WHERE {whom}"
+)
+
+
+def _contacts(channel: str, name: str, number: str, address: str, whom: str) -> str:
+    return _CONTACT.format(channel=channel, name=name, number=number, address=address, digest="0" * 50, whom=whom)
+
+
+_CONTACTS = (
+    _contacts("email", "Person ", "i", "mail@host", "i % 17 <> 0 AND i % 2 = 0"),
+    _contacts("email", "Desk ", "i", "desk@firm", "i % 17 = 0"),
+    _contacts("phone", "Desk ", "(i - (i / 17) % 2)", "050", "i % 17 = 0"),
+)
+"""Every second person has an address; every organisation a mailbox and a telephone, of one person or two."""
 
 
 def _run(engine: Engine, customers: int, statement: str) -> None:

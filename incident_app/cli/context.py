@@ -77,6 +77,11 @@ class World:
         """Where the bytes of evidence are kept, by their digest."""
         return self.settings.home / "evidence"
 
+    @property
+    def profile_folder(self) -> Path:
+        """Where column profiles are kept, by name."""
+        return self.settings.home / "profiles"
+
     def playbook_files(self, folder: str) -> list[Path]:
         """Return the playbook files of one folder, the company's own before the shipped ones."""
         return list(files_in("playbooks", folder, self.settings.home))

@@ -68,7 +68,7 @@ def import_customers(
 
 
 def _profile(world: World, name: str | None, encoding: str | None, delimiter: str | None) -> ColumnProfile:
-    profile = profiles.get_profile(_folder(world), name) if name else ColumnProfile()
+    profile = profiles.get_profile(world.profile_folder, name) if name else ColumnProfile()
     if encoding is not None:
         profile = replace(profile, encoding=encoding if encoding.lower() == "utf-16" else encoding_named(encoding))
     return profile if delimiter is None else replace(profile, delimiter=DELIMITERS[delimiter])
@@ -131,7 +131,7 @@ def abandon(world: World, import_id: int, confirm: int | None) -> None:
 def profile_command(world: World, action: str, name: str | None, file: Path | None) -> None:
     """Keep column profiles: `add NAME FILE`, `list`, `show NAME`, `remove NAME` (see docs/files.md)."""
     world.account(Permission.INVENTORY_WRITE)
-    folder = _folder(world)
+    folder = world.profile_folder
     if action == "list":
         names = profiles.profile_names(folder)
         world.show(names, "\n".join(names) or "No profiles are kept yet: incident-app customers profile add NAME FILE")
@@ -154,7 +154,3 @@ def _text(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise BadInput(field="file", problem="a profile is TOML in UTF-8") from None
-
-
-def _folder(world: World) -> Path:
-    return world.settings.home / "profiles"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -180,7 +181,8 @@ def person() -> None:
 
 @person.command()
 @click.argument("reference")
-@click.argument("customer_numbers", nargs=-1, required=True)
+@click.argument("customer_numbers", nargs=-1)
+@click.option("--outside", type=int, multiple=True, metavar="PERSON", help="A person of `scope people`, by number.")
 @click.option(
     "--standing",
     type=click.Choice([word.value for word in Standing if word not in {Standing.TO_INFORM, Standing.INFORMED}]),
@@ -190,13 +192,23 @@ def person() -> None:
 @click.option("--how", required=True, help="phone, letter, in person, public notice ...")
 @click.option("--reason", required=True)
 @command
-def told(world: World, reference: str, customer_numbers: tuple[str, ...], standing: str, how: str, reason: str) -> None:
+def told(
+    world: World,
+    reference: str,
+    customer_numbers: tuple[str, ...],
+    *,
+    outside: tuple[int, ...],
+    standing: str,
+    how: str,
+    reason: str,
+) -> None:
     """Record that people were told by other means, or why nobody has to tell them."""
     view, account = world.incident(reference, Permission.DISPATCH_RUN)
     number = people.record_told(
         world.engine,
         view.id,
         list(customer_numbers),
+        outside=outside,
         standing=Standing(standing),
         how=how,
         reason=reason,
@@ -204,6 +216,21 @@ def told(world: World, reference: str, customer_numbers: tuple[str, ...], standi
         now=world.now,
     )
     world.show({"people": number}, f"Recorded for {number:,} people.")
+
+
+@person.command("to-tell")
+@click.argument("reference")
+@click.option("--purpose", required=True, help="Why it is exported; kept on the timeline.")
+@click.option("--out", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="The file to write.")
+@command
+def to_tell(world: World, reference: str, purpose: str, out: Path | None) -> None:
+    """Export whom somebody has to tell by hand: people outside the inventory, with name and contact, as CSV."""
+    view, account = world.incident(reference, Permission.RECIPIENTS_READ)
+    with world.file_for(out) as write:
+        text = exports.export_to_tell_by_hand(
+            world.engine, view.id, purpose=purpose, hand_over=write, actor=account.actor, now=world.now
+        )
+    world.show_file(text, out)
 
 
 def _wave(

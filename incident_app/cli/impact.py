@@ -8,8 +8,10 @@ import click
 
 from incident_app.cli.context import REFUSED, World, command
 from incident_app.cli.scope_common import set_changed
+from incident_app.cli.scope_people import outside_to_do
 from incident_app.domain.access import Permission
 from incident_app.services import impact_verification, impact_views, obligations
+from incident_app.services.affected_parties import AffectedPartyView
 from incident_app.services.impact_verification import Repetition
 
 VERIFIED = {
@@ -58,7 +60,7 @@ def preview(world: World, reference: str) -> None:
 @click.option("--version", type=int)
 @command
 def show(world: World, reference: str, version: int | None) -> None:
-    """Show a version with its patterns."""
+    """Show a version with its patterns, and the companies that the data concerns."""
     view, _ = world.incident(reference)
     found = impact_views.get_impact(world.engine, view.id, version)
     if found is None:
@@ -66,7 +68,15 @@ def show(world: World, reference: str, version: int | None) -> None:
         return
     lines = [f"Impact version {found.version}"]
     lines += [f"  {row.people:>8,}  {row.certainty}: {', '.join(row.items_en)}" for row in found.patterns]
+    lines += [f"  {_party_in_words(party)}" for party in found.parties]
+    lines += outside_to_do(world, view.id)
     world.show(found, "\n".join(lines))
+
+
+def _party_in_words(party: AffectedPartyView) -> str:
+    items = ", ".join([*party.items_en, *(f"{name} (left open)" for name in party.uncertain_en)])
+    only_here = f" Only here: {', '.join(party.only_here_en)}." if party.only_here_en else ""
+    return f"{party.name_en}, {party.role} ({party.basis}): {items}. {party.reason_en}{only_here}"
 
 
 @impact.command()

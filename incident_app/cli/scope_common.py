@@ -10,7 +10,7 @@ from incident_app.cli.context import World
 from incident_app.domain.scope_changes import NOTHING_YET
 from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import Certainty
-from incident_app.services import scopes
+from incident_app.services import scope_edits, scopes
 from incident_app.services.accounts import Account
 from incident_app.services.incidents import IncidentView
 from incident_app.services.preview import Preview, PreviewCache, preview_scope
@@ -48,7 +48,7 @@ def set_changed(
         )
         world.show({"preview": found, **shown}, preview_text(found))
         return
-    version = scopes.change_scope(world.engine, view.id, change, note=reason, actor=account.actor, now=world.now)
+    version = scope_edits.change_scope(world.engine, view.id, change, note=reason, actor=account.actor, now=world.now)
     world.show({"version": version, **shown}, f"Scope version {version} is set.")
 
 

@@ -14,11 +14,11 @@ from incident_app.domain.access import Permission
 from incident_app.domain.encodings import Encoding
 from incident_app.domain.errors import BadInput
 from incident_app.domain.ids import Actor, IncidentId
-from incident_app.domain.lists import Reading, column_use
+from incident_app.domain.lists import Reading, by_profile, column_use
 from incident_app.domain.scope_changes import with_list
 from incident_app.domain.scopes import Scope, TouchedList
 from incident_app.domain.vocabulary import Certainty, ListRelation
-from incident_app.services import list_views, scopes
+from incident_app.services import list_views, profiles, scope_edits, scopes
 from incident_app.services import lists as loading
 from incident_app.services.lists import LoadedList
 
@@ -35,12 +35,14 @@ class Told(TypedDict):
     encoding: str | None
     delimiter: str | None
     no_header: bool
+    profile: str | None
 
 
 def reading_options(function: Callable[P, R]) -> Callable[P, R]:
-    """Give a command the options of a file: columns, encoding, delimiter, header."""
+    """Give a command the options of a file: columns, profile, encoding, delimiter, header."""
     for option in (
         click.option("--no-header", is_flag=True, help="The first row is data already; columns are then 1, 2, 3, ..."),
+        click.option("--profile", metavar="NAME", help="The saved column profile to read the file by."),
         click.option("--delimiter", help="What stands between columns; found by itself otherwise."),
         click.option("--encoding", help=f"One of {', '.join(Encoding)}; found by itself otherwise."),
         click.option(
@@ -90,7 +92,7 @@ def add_list(
         file,
         source=source,
         address_key=world.address_key,
-        how=_reading(told),
+        how=_reading(world, told),
         evidence_folder=world.evidence_folder,
         allow_empty=allow_empty,
         match_again=match_again,
@@ -108,7 +110,7 @@ def _add(world: World, incident_id: IncidentId, entry: TouchedList, reason: str 
     def change(current: Scope) -> Scope:
         return with_list(current, entry)
 
-    return scopes.change_scope(world.engine, incident_id, change, note=reason, actor=actor, now=world.now)
+    return scope_edits.change_scope(world.engine, incident_id, change, note=reason, actor=actor, now=world.now)
 
 
 def _use_of(loaded: LoadedList, relation: str, certainty: str | None, store: str | None) -> TouchedList:
@@ -124,13 +126,15 @@ def _use_of(loaded: LoadedList, relation: str, certainty: str | None, store: str
     )
 
 
-def _reading(told: Told) -> Reading:
-    return Reading(
+def _reading(world: World, told: Told) -> Reading:
+    name = told["profile"]
+    reading = Reading(
         columns=tuple(column_use(text) for text in told["columns"]),
         encoding=told["encoding"],
         delimiter=_one_character(told["delimiter"]),
         has_header=not told["no_header"],
     )
+    return by_profile(reading, profiles.get_profile(world.profile_folder, name)) if name else reading
 
 
 def _one_character(delimiter: str | None) -> str | None:

@@ -8,9 +8,10 @@ import click
 
 from incident_app.cli.context import MOMENT, World, command, jst
 from incident_app.domain.access import Permission
+from incident_app.domain.ids import IncidentId
 from incident_app.domain.involved import Outsider
 from incident_app.domain.vocabulary import InvolvedRole
-from incident_app.services import involved
+from incident_app.services import involved, people_outside
 
 ROLE = click.Choice([word.value for word in InvolvedRole])
 
@@ -46,8 +47,21 @@ def people(world: World, reference: str) -> None:
         if one.role is InvolvedRole.RECEIVED_THE_DATA:
             confirmed = one.deletion_confirmed_at
             line += f"; deletion confirmed {jst(confirmed)}" if confirmed else "; deletion NOT confirmed yet"
+        elif one.role is InvolvedRole.AFFECTED:
+            line += f"; {one.standing or 'not counted yet'}"
         lines.append(line)
+    lines += outside_to_do(world, view.id)
     world.show(found, "\n".join(lines) or "Nobody outside the inventory is on record.")
+
+
+def outside_to_do(world: World, incident_id: IncidentId) -> list[str]:
+    """Say what is still to be done about people outside the inventory."""
+    waiting = people_outside.not_counted(world.engine, incident_id)
+    left = people_outside.left_to_tell(world.engine, incident_id)
+    lines = [f"{waiting:,} people outside the inventory were added since; determine again."] if waiting else []
+    if left:
+        lines.append(f"{left:,} people outside the inventory are to be told by hand: `person to-tell`, `person told`.")
+    return lines
 
 
 @click.command("confirm-deletion")

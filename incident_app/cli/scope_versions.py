@@ -36,6 +36,7 @@ def show_scope(world: World, reference: str, version: int | None) -> None:
             "entries": found.entries,
             "lists": found.lists,
             "findings": found.findings,
+            "counts_outstanding": found.counts_outstanding,
             "people_outside": outside,
         },
         "\n".join(lines),
@@ -104,6 +105,8 @@ def _tail(found: ScopeVersion) -> list[str]:
         f"  held past its retention: {finding.store} {finding.item}: {finding.number:,} records"
         for finding in found.findings
     ]
+    if found.counts_outstanding:
+        lines.append("  records held past their retention are counted with the determination: there are many")
     return lines
 
 

@@ -28,7 +28,7 @@ class Said(TypedDict):
     touched_from: datetime | None
     touched_until: datetime | None
     evidence_id: int | None
-    acquiring: bool
+    acquiring: bool | None
     key_compromised: bool
     reason: str | None
 
@@ -49,7 +49,11 @@ def scope() -> None:
 @click.option("--until", "touched_until", type=MOMENT)
 @click.option("--evidence", "evidence_id", type=int, help="Number of the evidence; needed to rule out.")
 @click.option("--beside", is_flag=True, help="Keep what was said of this store before; add a second entry.")
-@click.option("--acquiring", is_flag=True, help="Data was taken while people typed it in; a list says who they were.")
+@click.option(
+    "--acquiring/--stored",
+    default=None,
+    help="Data was taken while people typed it in; a list says who they were. By default so for an input page.",
+)
 @click.option("--key-compromised", is_flag=True, help="The key was touched too: encryption protects nobody.")
 @click.option("--cause", type=click.Choice([word.value for word in Cause]))
 @click.option("--harm", "harms", multiple=True, type=click.Choice([word.value for word in Harm]))
@@ -93,7 +97,7 @@ def _entry(world: World, store: str, said: Said) -> TouchedStore:
         certainty=Certainty(said["certainty"]),
         reason=said["reason"],
         evidence_id=said["evidence_id"],
-        acquiring=said["acquiring"],
+        acquiring=scopes.is_input_page(world.engine, store) if said["acquiring"] is None else said["acquiring"],
         key_compromised=said["key_compromised"],
     )
 

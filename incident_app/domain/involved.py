@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
 from incident_app.domain.errors import BadInput, NotFound
-from incident_app.domain.vocabulary import InvolvedRole
+from incident_app.domain.vocabulary import Channel, InvolvedRole
 
 LONGEST = 300
+TELEPHONE = re.compile(r"\s*\+?[\d\s()./-]{6,}\s*").fullmatch
 HIDDEN = "●●●"
 """Of fixed length, so that it does not tell the length of what it hides."""
 
@@ -52,6 +54,15 @@ def check_outsider(person: Outsider, *, all_items: frozenset[str]) -> None:
         raise NotFound(what="data item", name=", ".join(unknown))
     if person.role is InvolvedRole.AFFECTED and not person.items:
         raise BadInput(field="items", problem="say which items of this person are affected")
+
+
+def contact_channel(contact: str) -> Channel | None:
+    """Return how somebody is reached: an address with @ by mail, digits by telephone, anything else by post."""
+    if not contact:
+        return None
+    if "@" in contact:
+        return Channel.EMAIL
+    return Channel.PHONE if TELEPHONE(unicodedata.normalize("NFKC", contact)) else Channel.POST
 
 
 def masked_name(name: str) -> str:

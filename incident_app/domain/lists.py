@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
-from incident_app.domain.customers import MissingColumns
+from incident_app.domain.column_profiles import ColumnProfile
+from incident_app.domain.customers import COLUMNS, MissingColumns
+from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import BadInput, IncidentAppError
 from incident_app.domain.vocabulary import MatchKey, RowRemark
 
 KEY_COLUMNS = {"customer_number": MatchKey.NUMBER, "email": MatchKey.EMAIL, "phone": MatchKey.PHONE}
 ITEMS = "items"
+EVERY_ITEM = "*"
+NO_PROFILE = ColumnProfile()
 DELIMITERS = ",\t;|:"
 NAMES_NOBODY = frozenset(
     {
@@ -74,6 +78,10 @@ class ColumnUse:
     item: str | None = None
 
 
+_NAMED = ColumnUse(column=ITEMS)
+_PASSED_OVER = ColumnUse(column="")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """How a file is to be read. As it stands: our own column names, everything else found in the file."""
@@ -82,12 +90,18 @@ class Reading:
     encoding: str | None = None
     delimiter: str | None = None
     has_header: bool = True
+    profile: ColumnProfile = NO_PROFILE
 
     @property
     def decides(self) -> dict[str, object]:
         """Return what makes another list of the same file. The encoding only says how to read the same characters."""
         columns = sorted([use.column, use.key or "", use.item or ""] for use in self.columns)
-        words = {"columns": columns, "delimiter": self.delimiter, "has_header": self.has_header}
+        words = {
+            "columns": columns,
+            "delimiter": self.delimiter,
+            "has_header": self.has_header,
+            "profile": _digest_of_profile(self.profile),
+        }
         return {name: word for name, word in words.items() if word not in ([], None, True)}
 
 
@@ -107,6 +121,25 @@ class ListRow:
         return f"ListRow(line={self.line})"
 
 
+def by_profile(reading: Reading, profile: ColumnProfile) -> Reading:
+    """Read a list as a saved profile says; encoding and delimiter that were told for this file go before it."""
+    return replace(
+        reading,
+        encoding=reading.encoding or profile.encoding,
+        delimiter=reading.delimiter or profile.delimiter,
+        profile=profile,
+    )
+
+
+def _digest_of_profile(profile: ColumnProfile) -> str | None:
+    """Return what a profile changes in a list: which columns are its keys and items, and what items are called."""
+    used = {ours: name for ours, name in profile.columns.items() if ours in KEY_COLUMNS or ours == ITEMS}
+    constant = profile.constants.get(ITEMS)
+    if not used and constant is None and not profile.item_codes:
+        return None
+    return digest_of({"columns": used, "items": constant, "item_codes": dict(profile.item_codes)})
+
+
 def column_use(text: str) -> ColumnUse:
     """Read what a column means, written like `mail=email:email`, `tel=phone` or `pw=:password`."""
     column, equals, meaning = text.rpartition("=")
@@ -124,7 +157,7 @@ def read_list(lines: Iterable[str], reading: Reading) -> Iterator[ListRow]:
     places = _places(reader, first, reading)
     if not any(use.key for use in places.values()):
         raise MissingColumns(columns="customer_number, email or phone")
-    return _rows(reader, places)
+    return _rows(reader, _Meaning(places, reading.profile))
 
 
 def _delimiter(first: str) -> str:
@@ -143,19 +176,30 @@ def _places(reader: Iterator[list[str]], first: str, reading: Reading) -> dict[i
     for use in reading.columns:
         if use.column.lower() not in lowered:
             raise ColumnAbsent(field="column", column=use.column)
-    known = {name: ColumnUse(column=name, key=key) for name, key in KEY_COLUMNS.items()}
-    known[ITEMS] = ColumnUse(column=ITEMS)
+    known = _known_columns(reading.profile)
     found = {place: told.get(name) or known.get(name) for place, name in enumerate(lowered)}
-    unknown = [str(place + 1) for place, use in found.items() if use is None]
+    unknown = [str(place + 1) for place, use in found.items() if use is None and not reading.profile.ignore_others]
     if unknown and not told:
         if len(unknown) == len(found):
             raise MissingColumns(columns="customer_number, email or phone")
         raise ColumnsUnknown(places=", ".join(unknown), known=", ".join(known))
-    return {place: use or ColumnUse(column="") for place, use in found.items()}
+    return {place: use or _PASSED_OVER for place, use in found.items()}
 
 
-def _rows(reader: Iterator[list[str]], places: Mapping[int, ColumnUse]) -> Iterator[ListRow]:
-    meaning = _Meaning(places)
+def _known_columns(profile: ColumnProfile) -> dict[str, ColumnUse]:
+    """Return the columns that need no telling: ours, and by the names of a profile; what a list does not use is empty.
+
+    Without a profile only the columns of lists are known: in a file that nobody has described, others may mean more.
+    """
+    ours = {name: ColumnUse(column=name, key=key) for name, key in KEY_COLUMNS.items()} | {ITEMS: _NAMED}
+    if profile == NO_PROFILE:
+        return ours
+    others = {name for columns in COLUMNS.values() for name in columns}
+    named = {name.lower(): ours.get(column, _PASSED_OVER) for column, name in profile.columns.items()}
+    return dict.fromkeys(others, _PASSED_OVER) | ours | named
+
+
+def _rows(reader: Iterator[list[str]], meaning: _Meaning) -> Iterator[ListRow]:
     while True:
         line = int(getattr(reader, "line_num", 0)) + 1
         try:
@@ -174,11 +218,13 @@ def _rows(reader: Iterator[list[str]], places: Mapping[int, ColumnUse]) -> Itera
 class _Meaning:
     """What stands where in a file, worked out once for all of its rows."""
 
-    def __init__(self, places: Mapping[int, ColumnUse]) -> None:
+    def __init__(self, places: Mapping[int, ColumnUse], profile: ColumnProfile) -> None:
         self.width = len(places)
         self.keys = {key: [place for place, use in places.items() if use.key is key] for key in MatchKey}
         self.shown = [(place, use.item) for place, use in places.items() if use.item is not None]
-        self.named = [place for place, use in places.items() if use == ColumnUse(column=ITEMS)]
+        self.named = [place for place, use in places.items() if use == _NAMED]
+        self.codes = profile.item_codes
+        self.constant = self._codes_in(profile.constants.get(ITEMS, ""))
 
     def row(self, line: int, values: Sequence[str]) -> ListRow:
         if len(values) != self.width:
@@ -186,9 +232,9 @@ class _Meaning:
         number, email, phone = (
             next((found for place in places if (found := values[place].strip())), "") for places in self.keys.values()
         )
-        items = {item for place, item in self.shown if values[place].strip()}
+        items = {item for place, item in self.shown if values[place].strip()} | self.constant
         for place in self.named:
-            items.update(values[place].replace(";", " ").split())
+            items |= self._codes_in(values[place])
         return ListRow(
             line=line,
             number=number,
@@ -197,6 +243,11 @@ class _Meaning:
             items=frozenset(items) or None,
             remark=None if number or email or phone else RowRemark.NO_KEY,
         )
+
+    def _codes_in(self, text: str) -> set[str]:
+        """Return the items that a value names; * is every item of the stores in scope, which is naming none."""
+        words = text.replace(";", " ").split()
+        return set() if words == [EVERY_ITEM] else {self.codes.get(word, word) for word in words}
 
 
 @dataclass(frozen=True, kw_only=True)

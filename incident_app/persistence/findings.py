@@ -50,26 +50,38 @@ def retention_days(session: Session, store_id: int) -> dict[str, int]:
 def past_retention(
     session: Session, store_id: int, entry: TouchedStore, days: Mapping[str, int], *, known: datetime, now: datetime
 ) -> dict[str, int]:
-    """Count, item by item, the records of a store that were touched although their retention period was over."""
+    """Count, item by item, the records of a store that were touched although their retention period was over.
+
+    Every period is counted in the same pass over the records.
+    """
     until = min(entry.touched_until or now, now)
-    counts: Counter[str] = Counter()
-    for length in sorted(set(days.values())):
-        query = (
-            sa.select(Holding.item_set_id, sa.func.count())
-            .where(
-                Holding.store_id == store_id,
-                *held_in_window(entry, known),
-                Holding.held_from < until - timedelta(days=length),
-                sa.or_(Holding.held_until.is_(None), _seconds_held(session) > length * SECONDS_A_DAY),
-            )
-            .group_by(Holding.item_set_id)
+    lengths = sorted(set(days.values()))
+    query = (
+        sa.select(Holding.item_set_id, *(_how_many(_kept_longer(session, until, length)) for length in lengths))
+        .where(
+            Holding.store_id == store_id,
+            *held_in_window(entry, known),
+            Holding.held_from < until - timedelta(days=lengths[0]),
         )
-        found = dict(session.execute(query).all())
-        for set_id, codes in item_codes(session, found).items():
-            for code in codes:
-                if days.get(code) == length and (entry.items is None or code in entry.items):
-                    counts[code] += found[set_id]
-    return dict(counts)
+        .group_by(Holding.item_set_id)
+    )
+    found = {set_id: dict(zip(lengths, numbers, strict=True)) for set_id, *numbers in session.execute(query)}
+    counts: Counter[str] = Counter()
+    for set_id, codes in item_codes(session, found).items():
+        for code in codes:
+            if code in days and (entry.items is None or code in entry.items):
+                counts[code] += found[set_id][days[code]]
+    return {code: number for code, number in counts.items() if number}
+
+
+def _kept_longer(session: Session, until: datetime, length: int) -> sa.ColumnElement[bool]:
+    """Say that a record was held for more than `length` days."""
+    longer = sa.or_(Holding.held_until.is_(None), _seconds_held(session) > length * SECONDS_A_DAY)
+    return sa.and_(Holding.held_from < until - timedelta(days=length), longer)
+
+
+def _how_many(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
 
 
 def _seconds_held(session: Session) -> sa.ColumnElement[Any]:

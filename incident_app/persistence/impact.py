@@ -7,16 +7,16 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from incident_app.domain.vocabulary import BuildStatus, Certainty, CountKind, PartyRole
-from incident_app.persistence.database import Base, Digest, Json, Key
+from incident_app.domain.vocabulary import BuildStatus, Certainty, CountKind, DisclosureBasis, PartyRole
+from incident_app.persistence.database import Base, Digest, Json, Key, LongText
 from incident_app.persistence.triggers import append_only, sealed_child, sealed_parent
 
 
 class ImpactDetermination(Base):
     __tablename__ = "impact_determinations"
     __table_args__ = (
-        sa.UniqueConstraint("incident_id", "inputs_digest", "rules_version", name="same_question_same_row"),
         sa.UniqueConstraint("incident_id", "version", name="one_determination_per_version"),
+        sa.Index("ix_impact_determinations_question", "incident_id", "inputs_digest", "rules_version"),
         {"info": sealed_parent()},
     )
 
@@ -75,17 +75,24 @@ class AffectedShard(Base):
 
 
 class AffectedParty(Base):
+    """A company that the touched data concerns: what we published of it, and what is known, are rows apart."""
+
     __tablename__ = "affected_parties"
     __table_args__ = (
-        sa.PrimaryKeyConstraint("determination_id", "party_id", "role"),
+        sa.PrimaryKeyConstraint("determination_id", "party_id", "role", "basis"),
         {"info": sealed_child("impact_determinations", "determination_id")},
     )
 
     determination_id: Mapped[int] = mapped_column(sa.ForeignKey("impact_determinations.id"))
     party_id: Mapped[int] = mapped_column(sa.ForeignKey("third_parties.id"))
     role: Mapped[PartyRole]
-    reason_ja: Mapped[str]
-    reason_en: Mapped[str]
+    basis: Mapped[DisclosureBasis]
+    item_codes: Mapped[Json]
+    """The affected items that it has."""
+    uncertain_codes: Mapped[Json]
+    """Affected items of which a published list leaves open whether it has them."""
+    reason_ja: Mapped[LongText]
+    reason_en: Mapped[LongText]
 
 
 class PersonCount(Base):

@@ -34,7 +34,7 @@ class ItemsNotKnown(IncidentAppError):
 def chosen_people(
     session: Session, campaign: Campaign, rule: AudienceRule, items: frozenset[str]
 ) -> Iterator[PersonToInform]:
-    """Yield the people whom the rule chooses; never one with an open delivery."""
+    """Yield the people whom the rule chooses: none with an open delivery, none outside the inventory (told by hand)."""
     busy = sa.select(DeliveryPerson.person_id).where(DeliveryPerson.open)
     query = (
         sa.select(PersonToInform)
@@ -43,6 +43,7 @@ def chosen_people(
             PersonToInform.purpose == campaign.purpose,
             PersonToInform.determination_id == campaign.determination_id,
             PersonToInform.id.not_in(busy),
+            PersonToInform.customer_id.is_not(None),
             _RULES[rule],
         )
         .order_by(PersonToInform.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 
 from incident_app.domain.events import PeopleCounted
@@ -24,6 +24,8 @@ def record_counts(
     determination_id: DeterminationId,
     summary: Summary,
     compositions: Mapping[str, Composition] | None = None,
+    *,
+    subjects: Collection[str] = (ALL, CARD),
 ) -> None:
     """Put the numbers of a determination on record: an exact one when all are confirmed, else a maximum."""
     assumed = summary["by_certainty"].get(Certainty.ASSUMED, 0)
@@ -31,6 +33,8 @@ def record_counts(
     cards = summary["by_flag"].get(ItemFlag.CARD_NUMBER, 0)
     sure_cards = summary["confirmed_by_flag"].get(ItemFlag.CARD_NUMBER, 0)
     for subject, sure, possible in ((ALL, confirmed, assumed), (CARD, sure_cards, cards - sure_cards)):
+        if subject not in subjects:
+            continue
         composition = (compositions or {}).get(subject) or Composition(rows=sure + possible)
         made_of = composition.words()
         keep_count(

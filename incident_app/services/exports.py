@@ -12,6 +12,7 @@ from incident_app.domain.digests import digest_of_bytes, utc_text
 from incident_app.domain.errors import BadInput
 from incident_app.domain.events import ExportMade
 from incident_app.domain.ids import Actor, CampaignId, IncidentId
+from incident_app.domain.involved import contact_channel
 from incident_app.persistence.customers import Customer
 from incident_app.persistence.notices import NoticeVersion
 from incident_app.persistence.outbox import (
@@ -26,6 +27,7 @@ from incident_app.rendering.commitment import commitment_csv, commitment_json, c
 from incident_app.rendering.tabular import csv_text
 from incident_app.rendering.timeline import timeline_csv, timeline_json, timeline_markdown
 from incident_app.services.commitment import commitment_rows
+from incident_app.services.people_outside import people_left_to_tell
 from incident_app.services.timeline import chain_head, entries
 from incident_app.services.transaction import reading, transaction
 
@@ -53,6 +55,9 @@ OUTCOME_COLUMNS = (
     "enhanced_code",
     "reply_text",
 )
+
+
+BY_HAND_COLUMNS = ("person", "name", "channel", "contact", "items")
 
 
 def export_timeline(
@@ -129,6 +134,32 @@ def export_outcomes(engine: Engine, campaign_id: CampaignId, *, purpose: str, ac
             rows.append((*head, row.language, row.token, finished_at, *reply))
     text = csv_text(OUTCOME_COLUMNS, rows)
     _record(engine, incident_id, "outcomes", len(rows), text, purpose, actor=actor, now=now)
+    return text
+
+
+def export_to_tell_by_hand(
+    engine: Engine,
+    incident_id: IncidentId,
+    *,
+    purpose: str,
+    hand_over: HandOver = keep_in_hand,
+    actor: Actor,
+    now: datetime,
+) -> str:
+    """Write down whom somebody has to call, write to or visit: people outside the inventory who were not told yet.
+
+    This has names and contacts, so the digest on the timeline covers the numbers of the people only.
+    """
+    _check("csv", purpose)
+    with reading(engine) as session:
+        people = people_left_to_tell(session, incident_id)
+    rows = [
+        (row.id, row.name, contact_channel(row.contact or ""), row.contact, " ".join(items)) for row, items in people
+    ]
+    text = csv_text(BY_HAND_COLUMNS, rows)
+    hand_over(text)
+    numbers = " ".join(str(row.id) for row, _ in people)
+    _record(engine, incident_id, "people_outside", len(rows), numbers, purpose, actor=actor, now=now)
     return text
 
 

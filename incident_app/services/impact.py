@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from incident_app.domain.affected_parties import affected_parties
 from incident_app.domain.digests import ContentDigest
 from incident_app.domain.events import ImpactDetermined
 from incident_app.domain.ids import Actor, DeterminationId, IncidentId, ScopeId
@@ -22,15 +23,20 @@ from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import BuildStatus, Certainty
 from incident_app.persistence.bulk import chunks, insert_new
 from incident_app.persistence.findings import known_at
-from incident_app.persistence.impact import AffectedShard, ImpactDetermination, ImpactPattern
+from incident_app.persistence.impact import AffectedParty, AffectedShard, ImpactDetermination, ImpactPattern
+from incident_app.persistence.incidents import Incident
 from incident_app.persistence.item_sets import item_set_id
 from incident_app.persistence.segments import segments_of
 from incident_app.persistence.touched import Sources, touched_people
-from incident_app.services.counts import record_counts
+from incident_app.services.affected_parties import store_parties
+from incident_app.services.counts import ALL, record_counts
 from incident_app.services.half_built import Child, HalfBuilt, new_builder, take_up
 from incident_app.services.inventory import keep_snapshot, read_inventory_snapshot
 from incident_app.services.involved import count_affected
-from incident_app.services.person_counts import compose
+from incident_app.services.people_outside import not_counted_in
+from incident_app.services.person_counts import compose, newest_sealed
+from incident_app.services.scope_findings import count_outstanding
+from incident_app.services.scope_inventory import inventory_with, stores_named
 from incident_app.services.scopes import newest_scope, read_scope
 from incident_app.services.transaction import building, reading, transaction
 
@@ -38,6 +44,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BELOW = (
     Child(parent=AffectedShard.determination_id, key=AffectedShard.shard),
     Child(parent=ImpactPattern.determination_id, key=ImpactPattern.id),
+    Child(parent=AffectedParty.determination_id, key=AffectedParty.party_id),
 )
 SHARDS_AT_ONCE = 200
 """Shards stored in one go: at most 1.6 MB, so nobody waits long for the write lock."""
@@ -73,23 +80,26 @@ class Question:
 def determine_impact(engine: Engine, incident_id: IncidentId, *, actor: Actor, now: datetime) -> Determined:
     """Work out who is affected by the newest scope and store it as a version.
 
-    The same question (scope, inventory, knowledge) is answered once: asked again, the stored version is returned.
+    The question (scope, inventory, knowledge) that the newest version answers is not answered again: that version is
+    returned, and only people outside the inventory who were added since are counted too. A question of an earlier
+    version, to which the scope has come back, is: what is newest must be what is asked now.
     Built in chunks that no reader sees, then sealed; a determination that a crash cut off is taken up and built anew.
     """
     with reading(engine) as session:
         scope_id = newest_scope(session, incident_id).id
-    snapshot = keep_snapshot(engine, now=now)
+        scope = read_scope(session, ScopeId(scope_id))
+    count_outstanding(engine, incident_id, scope_id, scope, actor=actor, now=now)
+    stores = stores_named(scope)
+    snapshot = keep_snapshot(engine, of=lambda session: inventory_with(session, stores), now=now)
     with reading(engine) as session:
         question = _question(session, ScopeId(scope_id), snapshot)
-        same = _same_question(session, incident_id, question)
-        if same is not None and same.status is BuildStatus.SEALED:
-            return _determined(same, unchanged=True)
-        answers = answers_to(session, question)
+        same = _answered_last(session, incident_id, question)
+        answers = answers_to(session, question) if same is None else ()
         summary = summarise(answers, segments_of(session, everybody(answers), question.known_at), question.inventory)
-    opened = _open(engine, incident_id, question, actor, now)
-    if isinstance(opened, Determined):
-        return opened
-    _build(engine, opened, question.scope, answers)
+    opened = same or _open(engine, incident_id, question, actor, now)
+    if isinstance(opened, ImpactDetermination):
+        return _again(engine, incident_id, opened, actor=actor, now=now)
+    _build(engine, opened, question, answers)
     return _seal(engine, incident_id, opened, answers, summary, actor=actor, now=now)
 
 
@@ -116,33 +126,42 @@ def _question(session: Session, scope_id: ScopeId, snapshot: str) -> Question:
     )
 
 
-def _same_question(session: Session, incident_id: IncidentId, question: Question) -> ImpactDetermination | None:
+def _answered_last(session: Session, incident_id: IncidentId, question: Question) -> ImpactDetermination | None:
+    """Return the newest version, if it answers this very question by the rules as they are now."""
+    newest_id = newest_sealed(session, incident_id)
+    newest = session.get_one(ImpactDetermination, newest_id) if newest_id is not None else None
+    if newest is None or (newest.inputs_digest, newest.rules_version) != (question.digest, RULES_VERSION):
+        return None
+    return newest
+
+
+def _half_built(session: Session, incident_id: IncidentId, question: Question) -> ImpactDetermination | None:
+    """Return what somebody began for this very question and has not sealed."""
     return session.scalars(
-        sa.select(ImpactDetermination).where(
+        sa.select(ImpactDetermination)
+        .where(
             ImpactDetermination.incident_id == incident_id,
             ImpactDetermination.inputs_digest == question.digest,
             ImpactDetermination.rules_version == RULES_VERSION,
-        ),
+            ImpactDetermination.status == BuildStatus.BUILDING,
+        )
+        .order_by(ImpactDetermination.version.desc())
+        .limit(1),
     ).one_or_none()
 
 
 def _open(
     engine: Engine, incident_id: IncidentId, question: Question, actor: Actor, now: datetime
-) -> HalfBuilt | Determined:
-    """Become the builder of a version for this question; return its answer if somebody sealed one meanwhile."""
-    try:
-        return _begin_or_take_up(engine, incident_id, question, actor, now)
-    except IntegrityError:  # somebody else began in the same moment: now their row is there
-        return _begin_or_take_up(engine, incident_id, question, actor, now)
-
-
-def _begin_or_take_up(
-    engine: Engine, incident_id: IncidentId, question: Question, actor: Actor, now: datetime
-) -> HalfBuilt | Determined:
+) -> HalfBuilt | ImpactDetermination:
+    """Become the builder of a version for this question; return the version if somebody sealed one meanwhile."""
     with building(engine) as session:
-        row = _same_question(session, incident_id, question)
-        if row is not None and row.status is BuildStatus.SEALED:
-            return _determined(row, unchanged=True)
+        # One after the other, so that two who ask the same at once share one version. SQLite has one writer anyway.
+        session.execute(sa.select(Incident.id).where(Incident.id == incident_id).with_for_update(key_share=True))
+        sealed = _answered_last(session, incident_id, question)
+        if sealed is not None:
+            session.expunge(sealed)
+            return sealed
+        row = _half_built(session, incident_id, question)
         if row is not None:
             taken = take_up(session, row)
             row.scope_id, row.at, row.by = question.scope_id, now, actor
@@ -168,11 +187,12 @@ def _begin_or_take_up(
         return HalfBuilt(table=ImpactDetermination, id=row.id, builder=row.builder or "")
 
 
-def _build(engine: Engine, half: HalfBuilt, scope: Scope, answers: Sequence[Answer]) -> None:
-    """Store the patterns and their people, chunk by chunk, under the parent that nobody reads yet."""
+def _build(engine: Engine, half: HalfBuilt, question: Question, answers: Sequence[Answer]) -> None:
+    """Store the patterns, their people chunk by chunk, and the companies, under the parent that nobody reads yet."""
     half.clear(engine, *BELOW)
     with half.chunk(engine) as session:
-        patterns = [_store_pattern(session, half.id, scope, found) for found in answers]
+        patterns = [_store_pattern(session, half.id, question.scope, found) for found in answers]
+        store_parties(session, half.id, affected_parties(question.scope, question.inventory, answers))
     rows = [
         {
             "determination_id": half.id,
@@ -253,6 +273,20 @@ def _seal(
         )
         record_counts(act, incident_id, determination_id, summary, compositions)
         return _determined(row, unchanged=False)
+
+
+def _again(
+    engine: Engine, incident_id: IncidentId, row: ImpactDetermination, *, actor: Actor, now: datetime
+) -> Determined:
+    """Return a version that was asked for again; its customers stand, people outside may have become more."""
+    summary = cast("Summary", row.summary)
+    with reading(engine) as session:
+        if not not_counted_in(session, incident_id):
+            return _determined(row, unchanged=True)
+        made_of = compose(session, DeterminationId(row.id), summary, outside=count_affected(session, incident_id))
+    with transaction(engine, actor=actor, now=now) as act:
+        record_counts(act, incident_id, DeterminationId(row.id), summary, made_of, subjects=(ALL,))
+    return _determined(row, unchanged=True)
 
 
 def _determined(row: ImpactDetermination, *, unchanged: bool) -> Determined:

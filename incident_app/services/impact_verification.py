@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from incident_app.domain.affected_parties import affected_parties
 from incident_app.domain.digests import digest_of
 from incident_app.domain.events import ImpactDetermined, PeopleCounted
 from incident_app.domain.ids import IncidentId, ScopeId
@@ -23,6 +24,7 @@ from incident_app.persistence.impact import AffectedShard, ImpactDetermination, 
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.segments import segments_of
 from incident_app.persistence.timeline import EventRow
+from incident_app.services.affected_parties import are_stored
 from incident_app.services.impact import Question, answers_to, pairs_in_words
 from incident_app.services.inventory import read_inventory_snapshot
 from incident_app.services.scopes import read_scope
@@ -93,6 +95,7 @@ def _repeats(
         and result_digest(answers) == row.result_digest
         and digest_of(summary) == digest_of(row.summary)
         and _is_stored(session, row.id, question.scope, answers)
+        and are_stored(session, row.id, affected_parties(question.scope, question.inventory, answers))
         and _are_counted(session, row.id, counted)
     )
     return Repetition.REPEATS if same else Repetition.DIFFERS

@@ -23,6 +23,8 @@ from incident_app.persistence.impact import ImpactDetermination, ImpactPattern
 from incident_app.persistence.inventory import DataItem
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.outbox import PersonToInform
+from incident_app.services.affected_parties import AffectedPartyView, parties_of
+from incident_app.services.people_outside import left_to_tell_in, not_counted_in
 from incident_app.services.transaction import reading
 
 
@@ -53,6 +55,11 @@ class ImpactView:
     summary: Summary
     result_digest: str
     patterns: tuple[PatternView, ...]
+    parties: tuple[AffectedPartyView, ...]
+    outside_not_counted: int
+    """Affected people outside the inventory who were added since: the next determination counts them."""
+    outside_left_to_tell: int
+    """Those among the people to inform who were not told yet: no wave carries them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +128,9 @@ def get_impact(engine: Engine, incident_id: IncidentId, version: int | None = No
             summary=row.summary,  # type: ignore[arg-type] # written by counts.summarise in exactly this shape
             result_digest=row.result_digest or "",
             patterns=tuple(_patterns(session, row.id)),
+            parties=parties_of(session, row.id, _item_names(session)),
+            outside_not_counted=not_counted_in(session, incident_id),
+            outside_left_to_tell=left_to_tell_in(session, incident_id),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ from incident_app.domain.inventory import (
 )
 from incident_app.domain.inventory_content import inventory_of_content
 from incident_app.domain.inventory_rows import canonical
-from incident_app.domain.vocabulary import ItemFlag
+from incident_app.domain.vocabulary import ItemFlag, Medium
 from incident_app.persistence import inventory as tables
 from incident_app.persistence.bulk import insert_new
 from incident_app.services.inventory_store import held_item
@@ -44,6 +44,8 @@ class StoreView:
     operator_ja: str
     operator_en: str
     is_ours: bool
+    is_input_page: bool
+    """What is typed there can leak before any store holds it: chosen for a scope, its data counts as being acquired."""
     items: tuple[tuple[str, str, str], ...]
 
 
@@ -59,25 +61,10 @@ def current_inventory(session: Session) -> Inventory:
     ):
         held.setdefault(row.store_id, []).append(held_item(row))
     inventory = Inventory(
-        categories=tuple(
-            DataCategory(
-                code=row.code, name_ja=row.name_ja, name_en=row.name_en, parent=row.parent_code, section=row.section
-            )
-            for row in categories
-        ),
-        items=tuple(
-            DataItem(
-                code=row.code,
-                category=row.category_code,
-                name_ja=row.name_ja,
-                name_en=row.name_en,
-                flags=frozenset(ItemFlag(flag) for flag in row.flags),
-                section=row.section,
-            )
-            for row in items
-        ),
-        parties=tuple(_party(row) for row in parties.values()),
-        stores=tuple(_store(row, parties[row.operator_id].code, held.get(row.id, [])) for row in stores),
+        categories=tuple(category_of(row) for row in categories),
+        items=tuple(item_of(row) for row in items),
+        parties=tuple(party_of(row) for row in parties.values()),
+        stores=tuple(store_of(row, parties[row.operator_id].code, held.get(row.id, [])) for row in stores),
         disclosures=tuple(_disclosures(session, parties)),
         joint_use=tuple(_joint_use(session, parties)),
     )
@@ -91,7 +78,27 @@ def _in_use(session: Session, table: type[Table], order: sa.ColumnElement[Any] |
     return list(session.scalars(sa.select(table).where(table.retired_at.is_(None)).order_by(order)))
 
 
-def _party(row: tables.ThirdParty) -> Party:
+def category_of(row: tables.DataCategory) -> DataCategory:
+    """Return a category as the rules see it."""
+    return DataCategory(
+        code=row.code, name_ja=row.name_ja, name_en=row.name_en, parent=row.parent_code, section=row.section
+    )
+
+
+def item_of(row: tables.DataItem) -> DataItem:
+    """Return a data item as the rules see it."""
+    return DataItem(
+        code=row.code,
+        category=row.category_code,
+        name_ja=row.name_ja,
+        name_en=row.name_en,
+        flags=frozenset(ItemFlag(flag) for flag in row.flags),
+        section=row.section,
+    )
+
+
+def party_of(row: tables.ThirdParty) -> Party:
+    """Return a party as the rules see it."""
     return Party(
         code=row.code,
         name_ja=row.name_ja,
@@ -106,7 +113,8 @@ def _party(row: tables.ThirdParty) -> Party:
     )
 
 
-def _store(row: tables.DataStore, operator: str, items: Sequence[StoreItem]) -> Store:
+def store_of(row: tables.DataStore, operator: str, items: Sequence[StoreItem]) -> Store:
+    """Return a store as the rules see it."""
     return Store(
         code=row.code,
         name_ja=row.name_ja,
@@ -169,10 +177,10 @@ def _joint_use(session: Session, parties: Mapping[int, tables.ThirdParty]) -> It
         )
 
 
-def keep_snapshot(engine: Engine, *, now: datetime) -> str:
-    """Store the inventory as it is now, once per content; return its digest."""
+def keep_snapshot(engine: Engine, *, of: Callable[[Session], Inventory] = current_inventory, now: datetime) -> str:
+    """Store an inventory (as it is now, unless told otherwise), once per content; return its digest."""
     with building(engine) as session:
-        inventory = current_inventory(session)
+        inventory = of(session)
         digest = inventory.digest
         content = json_of(inventory)
         insert_new(session, tables.InventorySnapshot, [{"digest": digest, "content": content, "taken_at": now}])
@@ -208,6 +216,7 @@ def list_stores(engine: Engine) -> list[StoreView]:
                 operator_ja=operator.name_ja,
                 operator_en=operator.name_en,
                 is_ours=operator.is_ourselves,
+                is_input_page=store.medium is Medium.INPUT_PAGE,
                 items=tuple((item.code, item.name_ja, item.name_en) for item in inventory.items if item.code in held),
             ),
         )
@@ -223,10 +232,17 @@ def list_parties(engine: Engine) -> list[Party]:
 
 
 def names(engine: Engine) -> dict[str, tuple[str, str]]:
-    """Return the name of each store, party, item and category in Japanese and English."""
+    """Return the name of each store, party, item and category in Japanese and English, retired ones too.
+
+    A code that stands for several things means a store before a party, a party before a category, that before an item;
+    and what is in use before what was retired.
+    """
+    named = (tables.DataItem, tables.DataCategory, tables.ThirdParty, tables.DataStore)
+    found: dict[str, tuple[str, str]] = {}
     with reading(engine) as session:
-        inventory = current_inventory(session)
-    found = {item.code: (item.name_ja, item.name_en) for item in inventory.items}
-    for named in (inventory.categories, inventory.parties, inventory.stores):
-        found |= {entry.code: (entry.name_ja, entry.name_en) for entry in named}
+        for in_use in (False, True):
+            for table in named:
+                wanted = table.retired_at.is_(None) if in_use else table.retired_at.is_not(None)
+                rows = session.execute(sa.select(table.code, table.name_ja, table.name_en).where(wanted))
+                found |= {code: (ja, en) for code, ja, en in rows}
     return found

@@ -10,14 +10,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from incident_app.domain.delivery import Standing
 from incident_app.domain.errors import BadInput, IncidentAppError, NotFound
 from incident_app.domain.events import DeletionConfirmed, InvolvedAdded, InvolvedErased
 from incident_app.domain.ids import Actor, IncidentId
-from incident_app.domain.involved import Outsider, check_outsider, masked_contact, masked_name
-from incident_app.domain.vocabulary import InvolvedRole
+from incident_app.domain.involved import Outsider, check_outsider, contact_channel, masked_contact, masked_name
+from incident_app.domain.vocabulary import Channel, InvolvedRole, Purpose
 from incident_app.persistence.incidents import DeletionConfirmation, Evidence, InvolvedPerson
 from incident_app.persistence.inventory import DataItem
 from incident_app.persistence.item_sets import item_codes, item_set_id
+from incident_app.persistence.outbox import PersonToInform
 from incident_app.services.transaction import reading, transaction
 
 
@@ -49,6 +51,10 @@ class InvolvedView:
     masked_contact: str
     items: tuple[str, ...]
     added_at: datetime | None
+    channel: Channel | None
+    """How the contact on record reaches them; None without a contact."""
+    standing: Standing | None
+    """Whether they were told; None for whom nobody has to tell, and until the next determination."""
     deletion_confirmed_at: datetime | None
     deletion_evidence_id: int | None
     erased_at: datetime | None
@@ -156,12 +162,19 @@ def list_people(
     """Return the people outside the inventory, masked, in the order in which they were added."""
     with reading(engine) as session:
         rows = session.execute(
-            sa.select(InvolvedPerson, DeletionConfirmation.evidence_id)
+            sa.select(InvolvedPerson, DeletionConfirmation.evidence_id, PersonToInform.standing)
             .outerjoin(DeletionConfirmation, DeletionConfirmation.person_id == InvolvedPerson.id)
+            .outerjoin(
+                PersonToInform,
+                sa.and_(
+                    PersonToInform.involved_person_id == InvolvedPerson.id,
+                    PersonToInform.purpose == Purpose.LEAK_NOTICE,
+                ),
+            )
             .where(InvolvedPerson.incident_id == incident_id, InvolvedPerson.role.in_(roles))
             .order_by(InvolvedPerson.id),
         ).all()
-        sets = item_codes(session, {row.item_set_id for row, _ in rows if row.item_set_id is not None})
+        sets = item_codes(session, {row.item_set_id for row, *_ in rows if row.item_set_id is not None})
         return [
             InvolvedView(
                 id=row.id,
@@ -170,11 +183,13 @@ def list_people(
                 masked_contact=masked_contact(row.contact or ""),
                 items=sets[row.item_set_id] if row.item_set_id is not None else (),
                 added_at=row.added_at,
+                channel=contact_channel(row.contact or ""),
+                standing=standing,
                 deletion_confirmed_at=row.deletion_confirmed_at,
                 deletion_evidence_id=evidence_id,
                 erased_at=row.erased_at,
             )
-            for row, evidence_id in rows
+            for row, evidence_id, standing in rows
         ]
 
 

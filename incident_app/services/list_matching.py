@@ -31,7 +31,7 @@ class _Known:
 
 
 class Matcher:
-    """Finds the people whom rows name; counts by what they were found."""
+    """Finds the people whom rows name; counts by what they were found. An erased person is named by nothing."""
 
     def __init__(self, address_key: bytes) -> None:
         self.address_key = address_key
@@ -84,7 +84,9 @@ class Matcher:
         known = _Known()
         numbers = sorted({spelling for row in spellings for spelling in row})
         if numbers:
-            query = sa.select(Customer.customer_number, Customer.id).where(Customer.customer_number.in_(numbers))
+            query = sa.select(Customer.customer_number, Customer.id).where(
+                Customer.customer_number.in_(numbers), Customer.erased_at.is_(None)
+            )
             known.numbers.update(session.execute(query).all())
         wanted = sorted({digest for contacts in digests for _, digest in contacts})
         if not wanted:
@@ -94,7 +96,12 @@ class Matcher:
             CustomerContact.address_digest,
             CustomerContact.customer_id,
             CustomerContact.valid_until,
-        ).where(CustomerContact.address_digest.in_(wanted), CustomerContact.channel != Channel.POST)
+        ).where(
+            CustomerContact.address_digest.in_(wanted),
+            CustomerContact.channel != Channel.POST,
+            CustomerContact.customer_id == Customer.id,
+            Customer.erased_at.is_(None),
+        )
         for channel, digest, customer_id, valid_until in session.execute(contacts):
             known.people[channel, digest].add(customer_id)
             if valid_until is None:

@@ -30,9 +30,9 @@ from incident_app.persistence.outbox import Campaign
 from incident_app.rendering.notices import NoticeTemplates, NoticeText, PersonalText
 from incident_app.services.accounts import user_of
 from incident_app.services.approvals import void_approvals
-from incident_app.services.inventory import current_inventory
 from incident_app.services.people import newest_determination
 from incident_app.services.playbooks import PlaybookKind, pinned
+from incident_app.services.scope_inventory import inventory_with
 from incident_app.services.scopes import read_scope
 from incident_app.services.transaction import Transaction, reading, transaction
 
@@ -294,7 +294,7 @@ def _name_of(session: Session, customer_id: int) -> str:
 
 def items_by_set(session: Session, set_ids: set[int]) -> dict[int, tuple[DataItem, ...]]:
     """Return the data items of each set, in the order of the policy."""
-    inventory = current_inventory(session)
+    inventory = inventory_with(session, ())  # an item that was retired since is told of too
     sets = item_codes(session, set_ids)
     return {
         set_id: tuple(item for item in inventory.items if item.code in set(codes)) for set_id, codes in sets.items()

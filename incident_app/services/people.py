@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from incident_app.persistence.impact import ImpactDetermination, ImpactPattern
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.outbox import PersonToInform
 from incident_app.persistence.touched import customer_ranges
+from incident_app.services.people_outside import bring_outsiders_in_step, named_outside
 from incident_app.services.transaction import building, reading, transaction
 
 
@@ -45,6 +46,18 @@ class NumbersUnknown(NotFound):
     ja = "顧客番号のうち {unknown}件は、知らせる相手の番号ではありません。"
 
 
+class OutsidersUnknown(NotFound):
+    """{unknown} of the people outside the inventory that were named are not to be informed.
+
+    Only affected people are, from the determination after they were added.
+    """
+
+    ja = (
+        "指定した登録外の人のうち {unknown}人は、知らせる相手ではありません。"
+        "知らせる相手になるのは影響を受けた人だけで、加えた後の影響の判定からです。"
+    )
+
+
 def newest_determination(session: Session, incident_id: IncidentId) -> ImpactDetermination:
     """Return the newest sealed determination; NotFound when there is none."""
     row = session.scalars(
@@ -63,8 +76,8 @@ def list_people(
 ) -> Listed:
     """Bring the people to inform in step with the newest determination.
 
-    New people are added, other items noted, those no longer affected exempted unless they were told already. Doing it
-    twice changes nothing, so an interrupted run is simply repeated.
+    New people are added, other items noted, those no longer affected exempted unless they were told already; affected
+    people outside the inventory are on it too. Doing it twice changes nothing: an interrupted run is simply repeated.
     """
     with reading(engine) as session:
         determination = newest_determination(session, incident_id)
@@ -74,6 +87,8 @@ def list_people(
         with building(engine) as session:
             counts = _list_range(session, incident_id, determination.id, purpose, low, high, now)
         totals = [total + count for total, count in zip(totals, counts, strict=True)]
+    with building(engine) as session:
+        totals[0] += bring_outsiders_in_step(session, incident_id, determination.id, purpose, now)
     listed = Listed(added=totals[0], changed=totals[1], exempted=totals[2])
     with transaction(engine, actor=actor, now=now) as act:
         act.record(
@@ -203,6 +218,27 @@ def _named(
     ).all()
 
 
+def _check_telling(standing: Standing, how: str, reason: str) -> None:
+    if standing in {Standing.TO_INFORM, Standing.INFORMED}:
+        raise BadInput(field="standing", problem="a delivered mail sets this by itself; record another way of telling")
+    if not reason.strip():
+        raise BadInput(field="reason", problem="say how and by whom the person was told, or why nobody has to")
+    check_length(how, field="how", longest=LONGEST_WAY)
+
+
+def _to_be_told(
+    session: Session, incident_id: IncidentId, purpose: Purpose, numbers: list[str], outside: Collection[int]
+) -> Sequence[PersonToInform]:
+    """Return everybody who was named; refuse when somebody is not to be informed."""
+    people = _named(session, incident_id, purpose, numbers)
+    if len(people) != len(set(numbers)):
+        raise NumbersUnknown(unknown=len(set(numbers)) - len(people))
+    outsiders = named_outside(session, incident_id, purpose, outside)
+    if len(outsiders) != len(set(outside)):
+        raise OutsidersUnknown(unknown=len(set(outside)) - len(outsiders))
+    return [*people, *outsiders]
+
+
 def numbers_with(
     engine: Engine, incident_id: IncidentId, standing: Standing, *, purpose: Purpose = Purpose.LEAK_NOTICE
 ) -> list[str]:
@@ -271,20 +307,20 @@ def record_told(
     standing: Standing,
     how: str,
     reason: str,
+    outside: Collection[int] = (),
     purpose: Purpose = Purpose.LEAK_NOTICE,
     actor: Actor,
     now: datetime,
 ) -> int:
-    """Record that people were told by phone, by letter or by public notice, or are exempt, with the reason."""
-    if standing in {Standing.TO_INFORM, Standing.INFORMED}:
-        raise BadInput(field="standing", problem="a delivered mail sets this by itself; record another way of telling")
-    if not reason.strip():
-        raise BadInput(field="reason", problem="say how and by whom the person was told, or why nobody has to")
-    check_length(how, field="how", longest=LONGEST_WAY)
+    """Record that people were told by phone, by letter or by public notice, or are exempt, with the reason.
+
+    `outside` names people outside the inventory by the numbers they got when they were added.
+    """
+    if not customer_numbers and not outside:
+        raise BadInput(field="numbers", problem="name at least one person")
+    _check_telling(standing, how, reason)
     with transaction(engine, actor=actor, now=now) as act:
-        people = _named(act.session, incident_id, purpose, customer_numbers)
-        if len(people) != len(set(customer_numbers)):
-            raise NumbersUnknown(unknown=len(set(customer_numbers)) - len(people))
+        people = _to_be_told(act.session, incident_id, purpose, customer_numbers, outside)
         text, way = act.keep_text(reason), act.keep_text(how)
         for person in people:
             person.standing, person.standing_since, person.how = standing, now, how

@@ -33,9 +33,9 @@ from incident_app.services.facts import affected_in, facts_of
 from incident_app.services.foreseen_duties import ForeseenDuties, foresee_duties
 from incident_app.services.impact import newest_knowledge
 from incident_app.services.impact_views import Said, said_of_people
-from incident_app.services.inventory import current_inventory
 from incident_app.services.people import newest_determination
 from incident_app.services.person_counts import number_for_law
+from incident_app.services.scope_inventory import inventory_of
 from incident_app.services.scopes import check_in
 from incident_app.services.transaction import reading
 
@@ -131,7 +131,7 @@ def preview_scope(
     """
     with reading(engine) as session:
         check_in(session, incident_id, scope, "preview")
-        inventory = current_inventory(session)
+        inventory = inventory_of(session, scope)
         known_at = newest_knowledge(session)
         sources = _CachedSources(session, known_at, inventory, cache)
         answers = answer(touched_people(scope, inventory, sources), scope, inventory)

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import digest_of
-from incident_app.domain.events import RetentionExceeded
-from incident_app.domain.ids import IncidentId
+from incident_app.domain.events import RetentionExceeded, ScopeCounted
+from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.scopes import Scope, TouchedStore
-from incident_app.domain.vocabulary import Certainty, ScopeFindingKind
+from incident_app.domain.vocabulary import BuildStatus, Certainty, ScopeFindingKind
 from incident_app.persistence import findings as counting
-from incident_app.persistence.incidents import ScopeFinding
+from incident_app.persistence.customers import Customer
+from incident_app.persistence.impact import ImpactDetermination
+from incident_app.persistence.incidents import IncidentScope, ScopeFinding
 from incident_app.persistence.inventory import DataStore, StoreItem
-from incident_app.services.transaction import Transaction
+from incident_app.services.transaction import Transaction, reading, transaction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,53 @@ class Finding:
     store: str
     item: str | None
     number: int
+
+
+MOST_AT_ONCE = 1_000_000
+"""Records of stores that may be read while somebody waits for a version: about a second. More wait for the worker."""
+
+
+def must_wait(session: Session, scope: Scope) -> bool:
+    """Tell whether counting takes too long to be done while somebody waits: the determination does it then."""
+    highest = session.scalar(sa.select(sa.func.max(Customer.id))) or 0
+    known = counting.known_at(session)
+    stores = dict(session.execute(sa.select(DataStore.code, DataStore.id)).all())
+    read = 0
+    for entry in scope.stores:
+        if entry.certainty is Certainty.RULED_OUT or entry.acquiring:
+            continue
+        upper_bound = counting.list_is_missing(session, stores[entry.store], known)
+        read += highest * (STORES_BEHIND_A_MISSING_LIST if upper_bound else 1)
+    return read > MOST_AT_ONCE
+
+
+STORES_BEHIND_A_MISSING_LIST = 5
+"""How many stores' worth of records an upper bound reads: everything that we hold, joined with the customers."""
+
+
+def count_outstanding(
+    engine: Engine, incident_id: IncidentId, scope_id: int, scope: Scope, *, actor: Actor, now: datetime
+) -> None:
+    """Count what was too much to count when the version was set; a version that has its counts keeps them."""
+    with reading(engine) as session:
+        row = session.get_one(IncidentScope, scope_id)
+        if findings_of(session, scope_id) or not must_wait(session, scope):
+            return
+        findings = count_findings(session, scope, now=row.set_at)
+    if findings:
+        with transaction(engine, actor=actor, now=now) as act:
+            keep_findings(act, scope_id, row.version, findings, incident=incident_id)
+            act.record(ScopeCounted(version=row.version, findings=len(findings)), incident=incident_id)
+
+
+def is_outstanding(session: Session, scope_id: int, scope: Scope) -> bool:
+    """Tell whether a version still waits for its counts: it was too much, and nothing determined it yet."""
+    if findings_of(session, scope_id) or not must_wait(session, scope):
+        return False
+    determined = sa.select(ImpactDetermination.id).where(
+        ImpactDetermination.scope_id == scope_id, ImpactDetermination.status == BuildStatus.SEALED
+    )
+    return session.scalar(determined.limit(1)) is None
 
 
 def count_findings(session: Session, scope: Scope, *, now: datetime) -> tuple[Finding, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -17,7 +17,7 @@ from incident_app.persistence.findings import known_at, list_is_missing
 from incident_app.persistence.incidents import CustomerList, IncidentScope
 from incident_app.persistence.inventory import DataItem, DataStore, Disclosure, StoreItem, ThirdParty
 from incident_app.persistence.timeline import TextRow
-from incident_app.services.scope_findings import Finding, findings_of
+from incident_app.services.scope_findings import Finding, findings_of, is_outstanding
 from incident_app.services.scopes import get_scope_version, read_scope
 from incident_app.services.transaction import reading
 
@@ -88,6 +88,8 @@ class ScopeVersion:
     lists: tuple[ListUse, ...]
     findings: tuple[Finding, ...]
     """Items held past their retention period when the version was set."""
+    counts_outstanding: bool
+    """What would stand in `findings` is too much to be counted at once: the determination counts it."""
 
 
 def list_versions(engine: Engine, incident_id: IncidentId) -> list[tuple[int, datetime]]:
@@ -116,6 +118,7 @@ def show_scope(engine: Engine, incident_id: IncidentId, *, version: int | None =
             entries=_entry_views(session, scope, row.set_at, findings),
             lists=tuple(_list_use(session, listed) for listed in scope.lists),
             findings=tuple(found for found in findings if found.kind is ScopeFindingKind.PAST_RETENTION),
+            counts_outstanding=is_outstanding(session, row.id, scope),
         )
 
 
@@ -143,7 +146,7 @@ def _entry_views(
     views = []
     for entry in scope.stores:
         store = stores[entry.store]
-        held = _items_then(session, store.id, set_at, entry)
+        held = _items_then(session, store.id, _while_in_use(store, set_at), entry)
         chosen = {item.code for item in held} if entry.items is None else entry.items
         missing = not entry.acquiring and list_is_missing(session, store.id, known)
         views.append(
@@ -160,6 +163,13 @@ def _entry_views(
             ),
         )
     return tuple(views)
+
+
+def _while_in_use(store: DataStore, moment: datetime) -> datetime:
+    """Return the moment, or the last one at which the store was in use: what it held then is what can have leaked."""
+    if store.retired_at is None or store.retired_at > moment:
+        return moment
+    return store.retired_at - timedelta(microseconds=1)
 
 
 def _items_then(session: Session, store_id: int, moment: datetime, entry: TouchedStore) -> list[ItemView]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,9 +14,9 @@ from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import BadInput, IncidentAppError, NotFound, NothingYet
 from incident_app.domain.events import ScopeSet
 from incident_app.domain.ids import Actor, IncidentId, ScopeId
-from incident_app.domain.scope_changes import NOTHING_YET, choose_items
+from incident_app.domain.scope_changes import choose_items
 from incident_app.domain.scopes import Scope, TouchedList, TouchedStore, check_narrowing, check_scope
-from incident_app.domain.vocabulary import BuildStatus, Certainty, DisclosureBasis, Harm
+from incident_app.domain.vocabulary import BuildStatus, Certainty, DisclosureBasis, Harm, Medium
 from incident_app.persistence.incidents import (
     CustomerList,
     Evidence,
@@ -27,18 +27,15 @@ from incident_app.persistence.incidents import (
 )
 from incident_app.persistence.inventory import DataItem, DataStore, Disclosure, ThirdParty
 from incident_app.persistence.timeline import TextRow
-from incident_app.services.checking import stores_and_items
 from incident_app.services.inventory import current_inventory
-from incident_app.services.scope_findings import count_findings, keep_findings
+from incident_app.services.scope_findings import count_findings, keep_findings, must_wait
+from incident_app.services.scope_inventory import check_in_use, inventory_of, inventory_with, items_by_store
 from incident_app.services.transaction import Transaction, reading, transaction
 
 ERASED = "消去済み / erased"
 """Stands where the reason of an entry was erased: the entry had one."""
 HANDED_OVER = "契約または提供記録にある項目のみ / only what the contract or transfer list names"
 """The reason why items that the policy publishes are left out at a party."""
-
-
-ATTEMPTS = 5
 
 
 class NothingKept(NotFound):
@@ -71,12 +68,13 @@ def set_scope(
 ) -> int:
     """Store a new version of the scope, with what was counted of it; return its number.
 
+    What is too much to count while somebody waits is counted by the determination.
     Taking something out that the version before named needs a reason: that of the entry, or `note`. `based_on` is the
     version that this one was made from, 0 for none: if another one is there by now, it is not overwritten unseen.
     """
     with reading(engine) as session:
         check_in(session, incident_id, scope, note)
-        findings = count_findings(session, scope, now=now)
+        findings = () if must_wait(session, scope) else count_findings(session, scope, now=now)
     with transaction(engine, actor=actor, now=now) as act:
         newest = sa.select(sa.func.max(IncidentScope.version)).where(IncidentScope.incident_id == incident_id)
         before = act.session.scalar(newest) or 0
@@ -115,32 +113,11 @@ def _add_version(
     return row
 
 
-def change_scope(
-    engine: Engine,
-    incident_id: IncidentId,
-    change: Callable[[Scope], Scope],
-    *,
-    note: str | None = None,
-    actor: Actor,
-    now: datetime,
-) -> int:
-    """Store what `change` makes of the newest scope as its next version; return its number.
-
-    When two people add something at once, the second change is made of what the first one set: nothing is lost.
-    """
-    for _ in range(ATTEMPTS):
-        version, scope = find_newest_scope(engine, incident_id) or (0, NOTHING_YET)
-        try:
-            return set_scope(engine, incident_id, change(scope), note=note, based_on=version, actor=actor, now=now)
-        except ChangedMeanwhile:
-            continue
-    raise ChangedMeanwhile(version=version)
-
-
 def check_in(session: Session, incident_id: IncidentId, scope: Scope, note: str | None) -> None:
     """Refuse a scope that could not be set: unknown names, contradictions, or something taken out without a reason."""
-    items = {store: frozenset(codes) for store, codes in stores_and_items(session).items()}
+    items = items_by_store(inventory_of(session, scope))
     check_scope(scope, items_of_store=items, all_items=frozenset(session.scalars(sa.select(DataItem.code))))
+    check_in_use(session, scope)
     _check_references(session, incident_id, scope)
     before = _newest(session, incident_id)
     if before is not None:
@@ -174,10 +151,20 @@ def chosen_items(
 ) -> frozenset[str] | None:
     """Return the items of a store that are chosen by name and by category, less those left out; None means all."""
     with reading(engine) as session:
-        inventory = current_inventory(session)
+        inventory = inventory_with(session, [store])
     held = frozenset(item.item for item in inventory.store(store).items)
     under = [(category, inventory.items_under(category)) for category in categories]
     return choose_items(held, items=items, categories=under, without=without)
+
+
+def is_input_page(engine: Engine, store: str) -> bool:
+    """Tell whether a store is a page through which data is acquired: chosen for a scope it is so unless told otherwise.
+
+    The medium says what the store is, the mark of an entry what happened there; only the mark decides the impact.
+    """
+    with reading(engine) as session:
+        medium = session.scalar(sa.select(DataStore.medium).where(DataStore.code == store))
+    return medium is Medium.INPUT_PAGE
 
 
 def categories_of_store(engine: Engine, store: str) -> dict[str, frozenset[str]]:
@@ -199,31 +186,29 @@ def stores_at_party(
 ) -> tuple[TouchedStore, ...]:
     """Return the stores that a third party of the policy operates, as entries of a scope.
 
-    What was really handed over (contract, transfer list) beats what the policy publishes, where it is on record.
+    What was really handed over (contract, transfer list) beats what the policy publishes, where it is on record. A
+    store that was retired since is among them when it was in use at the beginning of the window.
     """
     with reading(engine) as session:
         party_id = _key_of_third_party(session, party)
-        codes = session.scalars(
-            sa.select(DataStore.code)
-            .where(DataStore.operator_id == party_id, DataStore.retired_at.is_(None))
-            .order_by(DataStore.code),
-        ).all()
-        held = stores_and_items(session)
+        media = _stores_of(session, party_id, touched_from)
+        held = items_by_store(inventory_with(session, media))
         actual = _handed_over(session, party_id)
-    if not codes:
+    if not media:
         raise NothingKept(name=party)
-    narrower = {code: held[code] & actual for code in codes if held[code] & actual and not held[code] <= actual}
+    narrower = {code: held[code] & actual for code in media if held[code] & actual and not held[code] <= actual}
     return tuple(
         TouchedStore(
             store=code,
-            items=frozenset(narrower[code]) if code in narrower else None,
+            items=narrower.get(code),
             reason=HANDED_OVER if code in narrower else None,
             certainty=certainty,
             touched_from=touched_from,
             touched_until=touched_until,
             via_party=party,
+            acquiring=medium is Medium.INPUT_PAGE,
         )
-        for code in codes
+        for code, medium in media.items()
     )
 
 
@@ -234,6 +219,14 @@ def _key_of_third_party(session: Session, party: str) -> int:
     if found.is_ourselves:
         raise OurOwnStores(field="party")
     return found.id
+
+
+def _stores_of(session: Session, party_id: int, moment: datetime | None) -> dict[str, Medium]:
+    """Return the stores that a party operates, or operated at that moment, with what each is made of."""
+    live = DataStore.retired_at.is_(None)
+    in_use = live if moment is None else sa.or_(live, DataStore.retired_at >= moment)
+    rows = sa.select(DataStore.code, DataStore.medium).where(DataStore.operator_id == party_id, in_use)
+    return dict(session.execute(rows.order_by(DataStore.code)).all())
 
 
 def _handed_over(session: Session, party_id: int) -> set[str]:

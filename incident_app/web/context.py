@@ -61,6 +61,11 @@ class Parts:
         self.forms = forms
         self.preview_cache = PreviewCache()
 
+    @property
+    def profiles(self) -> Path:
+        """Where column profiles are kept, by name."""
+        return self.uploads.parent / "profiles"
+
 
 def parts() -> Parts:
     """Return what the factory handed over."""

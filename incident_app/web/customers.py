@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from pathlib import Path
 
 import flask
 from werkzeug.datastructures import FileStorage
@@ -30,7 +29,7 @@ def index() -> str:
         "customers/index.html",
         imports=customers.list_imports(context.engine()),
         jobs=[job for job in jobs.list_jobs(context.engine(), None) if job.kind is JobKind.IMPORT][:3],
-        profiles=[(name, name) for name in profiles.profile_names(_profiles())],
+        profiles=[(name, name) for name in profiles.profile_names(context.parts().profiles)],
         encodings=[(word.value, word.value) for word in Encoding],
     )
 
@@ -44,7 +43,7 @@ def hand_in() -> Response:
     if encoding:
         encoding_named(encoding)
     if profile:
-        profiles.get_profile(_profiles(), profile)
+        profiles.get_profile(context.parts().profiles, profile)
     digest = _keep(upload) if upload else None
     if digest is None:
         raise BadInput(field="file", problem="choose a file that is not empty")
@@ -79,10 +78,6 @@ def _keep(upload: FileStorage) -> str | None:
         return None
     waiting.replace(waiting.with_name(f"{found.hexdigest()}.csv"))
     return found.hexdigest()
-
-
-def _profiles() -> Path:
-    return context.parts().uploads.parent / "profiles"
 
 
 @blueprint.get("/customers/<int:import_id>/refused.csv")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import flask
 from werkzeug.wrappers import Response
 
@@ -10,7 +12,7 @@ from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.scope_changes import with_party, with_store, without_list, without_store
 from incident_app.domain.scopes import TouchedStore
 from incident_app.domain.vocabulary import Cause, Harm, JobKind
-from incident_app.services import inventory, involved, jobs, scope_views, scopes
+from incident_app.services import commitment, inventory, involved, jobs, scope_views, scopes
 from incident_app.web import context, scope_lists, scope_people
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
@@ -38,6 +40,7 @@ def show(reference: str) -> str:
         parties=[(party.code, names[party.code]) for party in inventory.list_parties(engine)],
         names=names,
         causes=list(Cause),
+        not_a_leak=commitment.incident_policy(engine, view.id).not_a_leak,
         harms=list(Harm),
         jobs=jobs.list_jobs(engine, view.id)[:3],
     )
@@ -90,7 +93,7 @@ def add_chosen(reference: str) -> Response:
     chosen = frozenset(flask.request.form.getlist("items"))
     if not chosen:
         raise BadInput(field="items", problem="name at least one item, or none to take all of them")
-    entry = _entry(chosen)
+    entry = replace(_entry(chosen), acquiring=bool(context.typed("acquiring")))
     beside = bool(context.typed("beside"))
     return change_scope(view, lambda current: with_store(current, entry, beside=beside))
 
@@ -116,7 +119,7 @@ def _entry(items: frozenset[str]) -> TouchedStore:
         certainty=typed_certainty(),
         reason=context.typed("reason") or None,
         evidence_id=typed_number("evidence"),
-        acquiring=bool(context.typed("acquiring")),
+        acquiring=scopes.is_input_page(context.engine(), store),
         key_compromised=bool(context.typed("key_compromised")),
     )
 

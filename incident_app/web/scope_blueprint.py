@@ -12,7 +12,7 @@ from incident_app.domain.errors import BadInput
 from incident_app.domain.scope_changes import NOTHING_YET
 from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import Cause, Certainty, Harm
-from incident_app.services import scopes
+from incident_app.services import scope_edits, scopes
 from incident_app.services.incidents import IncidentView
 from incident_app.services.preview import preview_scope
 from incident_app.web import context
@@ -56,7 +56,7 @@ def change_scope(view: IncidentView, change: Callable[[Scope], Scope]) -> Respon
     if "preview" in flask.request.form:
         found = scopes.find_newest_scope(context.engine(), view.id)
         return _preview(view, change(_as_typed(found[1] if found else NOTHING_YET)))
-    version = scopes.change_scope(
+    version = scope_edits.change_scope(
         context.engine(),
         view.id,
         lambda current: change(_as_typed(current)),

@@ -8,11 +8,11 @@ from werkzeug.wrappers import Response
 from incident_app.domain.access import Permission
 from incident_app.domain.encodings import Encoding
 from incident_app.domain.errors import BadInput
-from incident_app.domain.lists import Reading, column_use
+from incident_app.domain.lists import Reading, by_profile, column_use
 from incident_app.domain.scope_changes import with_list
 from incident_app.domain.scopes import TouchedList
 from incident_app.domain.vocabulary import Certainty, ListRelation
-from incident_app.services import list_views, lists, scopes
+from incident_app.services import list_views, lists, profiles, scopes
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
@@ -29,6 +29,7 @@ def show_lists(reference: str) -> str:
         "scope/lists.html",
         view,
         lists=list_views.lists_of(context.engine(), view.id),
+        profiles=[(name, name) for name in profiles.profile_names(context.parts().profiles)],
         encodings=[(code, code.upper()) for code in Encoding],
         pages=[(entry.store, names[entry.store]) for entry in found[1].stores if entry.acquiring] if found else [],
     )
@@ -95,9 +96,10 @@ def _load(reference: str) -> Response:
 
 
 def _reading() -> Reading:
-    lines = context.typed("column").split()
-    return Reading(
+    lines, name = context.typed("column").split(), context.typed("profile")
+    reading = Reading(
         columns=tuple(column_use(line) for line in lines),
         encoding=context.typed("encoding") or None,
         has_header=not context.typed("no_header"),
     )
+    return by_profile(reading, profiles.get_profile(context.parts().profiles, name)) if name else reading

@@ -6,10 +6,11 @@ import flask
 from werkzeug.wrappers import Response
 
 from incident_app.domain.access import Permission
+from incident_app.domain.delivery import Standing
 from incident_app.domain.errors import BadInput
 from incident_app.domain.involved import Outsider
 from incident_app.domain.vocabulary import InvolvedRole
-from incident_app.services import evidence, inventory, involved
+from incident_app.services import evidence, exports, inventory, involved, people, people_outside
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
@@ -26,6 +27,8 @@ def show_people(reference: str) -> str:
         view,
         people=involved.list_people(context.engine(), view.id),
         outside=involved.people_outside(context.engine(), view.id),
+        not_counted=people_outside.not_counted(context.engine(), view.id),
+        left_to_tell=people_outside.left_to_tell(context.engine(), view.id),
         roles=list(InvolvedRole),
         items=_items(),
         names=context.names_of_data(),
@@ -58,6 +61,46 @@ def add_person(reference: str) -> Response:
     involved.add_person(context.engine(), view.id, person, actor=context.account().actor, now=context.now())
     context.done("involved.added")
     return _back(reference)
+
+
+@blueprint.post("/people/<int:person_id>/told")
+@requires(Permission.DISPATCH_RUN)
+@shown_at("scope.show_people", names=context.names_of_data)
+def told(reference: str, person_id: int) -> Response:
+    view = context.incident_of(reference)
+    standing = context.typed("standing")
+    if standing not in set(Standing):
+        raise BadInput(field="standing", problem="choose how it stands with this person")
+    people.record_told(
+        context.engine(),
+        view.id,
+        [],
+        outside=[person_id],
+        standing=Standing(standing),
+        how=context.typed("how") or "phone",
+        reason=context.typed("reason"),
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    context.done("dispatch.told", people=1)
+    return _back(reference)
+
+
+@blueprint.post("/people/to-tell.csv")
+@requires(Permission.RECIPIENTS_READ)
+@shown_at("scope.show_people", names=context.names_of_data)
+def to_tell(reference: str) -> Response:
+    """Names and contacts of those who are to be told by hand; that they were exported, and why, is recorded."""
+    view = context.incident_of(reference)
+    text = exports.export_to_tell_by_hand(
+        context.engine(),
+        view.id,
+        purpose=context.typed("purpose"),
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    headers = {"Content-Disposition": "attachment; filename=to-tell-by-hand.csv", "Cache-Control": "no-store"}
+    return Response(text, mimetype="text/csv", headers=headers)
 
 
 @blueprint.post("/people/<int:person_id>/deleted")

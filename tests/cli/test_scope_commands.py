@@ -5,10 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from sqlalchemy.engine import Engine
 
 from incident_app.cli.main import main
+from incident_app.domain.vocabulary import Medium
+from incident_app.persistence.inventory import DataStore
+from incident_app.services.transaction import recording
 from tests import builders
 
 AUTHOR = ("--as", "author@example.jp")
@@ -114,6 +118,31 @@ def test_an_input_page_a_dump_and_its_unmatched_rows(run: object, reference: str
     assert "billing-db: confirmed" in run("scope", "show", reference).stdout
 
 
+def test_people_outside_are_counted_again_and_told_by_hand(run: object, reference: str, tmp_path: Path) -> None:
+    run("scope", "add-store", reference, "member-db", "--certainty", "confirmed")
+    run("impact", "determine", reference)
+    add = ("scope", "add-person", reference, "--role", "affected", "--name", "外部 花子", "--contact", "050-0000-0009")
+    run(*add, "--items", "name")
+    assert (
+        "1 people outside the inventory were added since; determine again." in run("impact", "show", reference).stdout
+    )
+    assert json.loads(run("impact", "show", reference, "--json").stdout)["outside_not_counted"] == 1
+    assert "not counted yet" in run("scope", "people", reference).stdout
+    run("impact", "determine", reference)
+    shown = run("impact", "show", reference).stdout
+    assert "added since" not in shown
+    assert "1 people outside the inventory are to be told by hand" in shown
+    out = tmp_path / "calls.csv"
+    assert "花子" not in run("person", "to-tell", reference, "--purpose", "calls", "--out", str(out)).stdout
+    assert "1,外部 花子,phone,050-0000-0009,name" in out.read_text(encoding="utf-8")
+    told = ("person", "told", reference, "--how", "phone", "--reason", "called")
+    run(*told, code=1)
+    run(*told, "--outside", "7", code=1)
+    run(*told, "--outside", "1")
+    assert json.loads(run("impact", "show", reference, "--json").stdout)["outside_left_to_tell"] == 0
+    assert "informed_otherwise" in run("scope", "people", reference).stdout
+
+
 def test_a_list_that_rules_out_and_bad_options(run: object, reference: str, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     file.write_text("customer_number\nC2\n", encoding="utf-8")
@@ -127,6 +156,26 @@ def test_a_list_that_rules_out_and_bad_options(run: object, reference: str, tmp_
     assert "rules_out" in run(*words, "--certainty", "ruled_out", code=1).stderr
     file.write_text("customer_number\nC9\n", encoding="utf-8")
     assert "--allow-empty" in run(*words, code=1).stderr
+
+
+def test_an_input_page_is_acquiring_unless_told_otherwise(run: object, reference: str, instance: Engine) -> None:
+    with recording(instance) as session:
+        session.execute(sa.update(DataStore).where(DataStore.code == "billing-db").values(medium=Medium.INPUT_PAGE))
+    add = ("scope", "add-store", reference, "billing-db", "--certainty", "confirmed")
+    run(*add)
+    assert "data taken while typed in" in run("scope", "show", reference).stdout
+    run(*add, "--stored", "--reason", "what it kept")
+    assert "data taken while typed in" not in run("scope", "show", reference).stdout
+
+
+def test_a_list_is_read_by_a_saved_profile(run: object, reference: str, tmp_path: Path) -> None:
+    profile, file = tmp_path / "crm.toml", tmp_path / "list.csv"
+    profile.write_text('kind = "customers"\n[columns]\ncustomer_number = "会員"\nname = "氏名"\n', encoding="utf-8")
+    file.write_bytes("会員;氏名\nC1;見本\n".encode("cp932"))
+    run("customers", "profile", "add", "crm", str(profile))
+    words = ("scope", "add-list", reference, str(file), "--source", "crm", "--encoding", "cp932", "--profile")
+    assert "no column profile called other" in run(*words, "other", code=1).stderr
+    assert json.loads(run(*words, "crm", "--json").stdout)["list"]["matched"] == 1
 
 
 def test_people_outside_evidence_and_the_confirmation_of_the_stranger(

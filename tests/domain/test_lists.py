@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from incident_app.domain.column_profiles import read_profile
 from incident_app.domain.contact_keys import number_spellings, phone_key
 from incident_app.domain.customers import MissingColumns
 from incident_app.domain.lists import (
@@ -15,6 +16,7 @@ from incident_app.domain.lists import (
     ListRow,
     OpenQuote,
     Reading,
+    by_profile,
     column_use,
     match,
     read_list,
@@ -186,3 +188,68 @@ def test_marks_between_digits_never_matter_and_the_form_is_stable(digits: str, m
 def test_a_customer_number_is_looked_for_as_written_then_in_half_width_and_other_capitals() -> None:
     assert number_spellings(" Ｃ１a ") == ("Ｃ１a", "C1a", "C1A", "c1a")
     assert number_spellings("  ") == ()
+
+
+CRM = """
+kind = "customers"
+encoding = "cp932"
+delimiter = "semicolon"
+[columns]
+customer_number = "お客様番号"
+name = "氏名"
+email = "Mail"
+[items]
+"住所" = "postal-address"
+"""
+
+
+def by_crm(text: str, profile: str = CRM, **told: object) -> list[ListRow]:
+    how = by_profile(Reading(**told), read_profile(profile, file="crm.toml"))  # type: ignore[arg-type]
+    return list(read_list(text.splitlines(keepends=True), how))
+
+
+def test_a_saved_profile_names_keys_and_items_and_passes_over_its_other_columns() -> None:
+    found = by_crm("氏名;お客様番号;mail;items;language\n甲,乙;C1;a@example.jp;住所 name;ja\n丙;C2;;*;en\n")
+    assert [(row.number, row.email, row.items) for row in found] == [
+        ("C1", "a@example.jp", frozenset({"postal-address", "name"})),
+        ("C2", "", None),
+    ]
+
+
+def test_what_was_told_for_this_file_goes_before_the_profile() -> None:
+    how = by_profile(Reading(encoding="utf-8", delimiter="\t"), read_profile(CRM, file="crm.toml"))
+    assert (how.encoding, how.delimiter) == ("utf-8", "\t")
+    assert by_profile(Reading(), how.profile).encoding == "cp932"
+    told = (column_use("お客様番号=phone:phone"),)
+    (row,) = by_crm("お客様番号;other\n0312345678;x\n", columns=told)
+    assert (row.number, row.phone, row.items) == ("", "0312345678", frozenset({"phone"}))
+
+
+def test_a_column_that_a_profile_does_not_speak_of_is_refused_unless_others_are_ignored() -> None:
+    with pytest.raises(ColumnsUnknown) as refused:
+        by_crm("お客様番号;備考\nC1;x\n")
+    assert refused.value.facts["places"] == "2"
+    (row,) = by_crm("お客様番号;備考\nC1;x\n", "ignore_others = true\n" + CRM)
+    assert row.number == "C1"
+    with pytest.raises(MissingColumns):
+        by_crm("備考;氏名\nx;y\n", "ignore_others = true\n" + CRM)
+
+
+def test_the_constant_items_of_a_profile_were_seen_of_everybody() -> None:
+    constant = CRM + '[constants]\nitems = "住所;name"\n'
+    holdings = constant.replace('kind = "customers"', 'kind = "holdings"').replace(
+        'name = "氏名"\nemail = "Mail"\n', ""
+    )
+    first, second = by_crm("お客様番号;pw\nC1;x\nC2;\n", holdings, columns=(column_use("pw=:password"),))
+    assert first.items == frozenset({"postal-address", "name", "password"})
+    assert second.items == frozenset({"postal-address", "name"})
+
+
+def test_a_profile_makes_another_list_only_where_it_changes_what_is_read() -> None:
+    crm = read_profile(CRM, file="crm.toml")
+    assert by_profile(Reading(), crm).decides != Reading(delimiter=";").decides
+    other = read_profile(CRM.replace("Mail", "e-mail"), file="crm.toml")
+    assert by_profile(Reading(), crm).decides != by_profile(Reading(), other).decides
+    renamed = read_profile(CRM.replace("cp932", "euc-jp").replace('"氏名"', '"名前"'), file="crm.toml")
+    assert by_profile(Reading(), crm).decides == by_profile(Reading(), renamed).decides
+    assert by_profile(Reading(), read_profile('kind = "customers"', file="x.toml")).decides == {}

@@ -14,11 +14,11 @@ from incident_app.domain.ids import IncidentId
 from incident_app.domain.impact import Listing, Pattern, TouchedPair, judge
 from incident_app.domain.people import pack, people
 from incident_app.domain.scopes import Scope, TouchedStore
-from incident_app.domain.vocabulary import Cause, Certainty, Harm, InvolvedRole, ListRelation
+from incident_app.domain.vocabulary import Cause, Certainty, DisclosureBasis, Harm, InvolvedRole, ListRelation
 from incident_app.persistence.customers import Customer, Holding
-from incident_app.persistence.impact import AffectedShard, ImpactDetermination
+from incident_app.persistence.impact import AffectedParty, AffectedShard, ImpactDetermination
 from incident_app.persistence.incidents import CustomerListMember
-from incident_app.persistence.inventory import DataStore
+from incident_app.persistence.inventory import DataStore, Disclosure, ThirdParty
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.triggers import drop_guards
 from incident_app.services import impact, impact_verification, impact_views, involved, scopes
@@ -26,7 +26,7 @@ from incident_app.services.impact_verification import Repetition
 from incident_app.services.inventory import current_inventory
 from incident_app.services.person_counts import number_for_law
 from incident_app.services.preview import PreviewCache, preview_scope
-from incident_app.services.transaction import building, reading
+from incident_app.services.transaction import building, reading, recording
 from tests import builders
 from tests.builders import NOW
 
@@ -36,6 +36,12 @@ STORES = {
     "billing-db": ("card-number", "card-holder", "payment-method", "monthly-payment"),
     "usage-db": ("balance",),
 }
+
+
+def items_at(engine: Engine, party: str) -> set[str]:
+    with reading(engine) as session:
+        query = sa.select(Disclosure.item_code).join(ThirdParty, ThirdParty.id == Disclosure.party_id)
+        return set(session.scalars(query.where(ThirdParty.code == party)))
 
 
 def day(number: int) -> datetime:
@@ -219,6 +225,60 @@ def test_an_altered_person_or_pattern_is_found_by_verifying(crowd: Engine) -> No
             .values(members=pack(members), people=len(members)),
         )
     assert impact_verification.verify_impact(crowd, view.id) == {1: Repetition.DIFFERS}
+
+
+def test_the_companies_that_the_data_concerns_are_stored_with_the_version_and_verified(crowd: Engine) -> None:
+    view = builders.an_incident(crowd)
+    determine(crowd, view.id, builders.a_scope("member-db", "billing-db"))
+    found = impact_views.get_impact(crowd, view.id)
+    assert found is not None
+    card = [party for party in found.parties if "card-number" in items_at(crowd, party.code)]
+    assert card
+    assert all(
+        party.reason_ja and party.reason_en and (party.items_en or party.uncertain_en) for party in found.parties
+    )
+    assert not any(party.code == "ourselves" for party in found.parties)
+    assert impact.verify_impact(crowd, view.id) == {1: Repetition.REPEATS}
+    with crowd.begin() as connection:
+        drop_guards(connection)
+        connection.execute(sa.update(AffectedParty).values(reason_en="nobody"))
+    assert impact.verify_impact(crowd, view.id) == {1: Repetition.DIFFERS}
+
+
+def test_a_version_from_before_companies_were_kept_still_verifies(crowd: Engine) -> None:
+    view = builders.an_incident(crowd)
+    determine(crowd, view.id, builders.a_scope("billing-db"))
+    with crowd.begin() as connection:
+        drop_guards(connection)
+        connection.execute(sa.delete(AffectedParty))
+    assert impact.verify_impact(crowd, view.id) == {1: Repetition.REPEATS}
+
+
+def test_where_published_and_actual_differ_the_items_are_named(crowd: Engine) -> None:
+    with recording(crowd) as session:
+        published = session.scalars(sa.select(Disclosure).where(Disclosure.item_code == "card-number").limit(1)).one()
+        session.add(
+            Disclosure(
+                party_id=published.party_id,
+                item_code="name",
+                role=published.role,
+                basis=DisclosureBasis.ACTUAL,
+                purpose_ja="",
+                purpose_en="",
+                legal_basis="",
+                recorded_at=NOW,
+            ),
+        )
+        party = session.get_one(ThirdParty, published.party_id).code
+        role = published.role
+    view = builders.an_incident(crowd)
+    determine(crowd, view.id, builders.a_scope("member-db", "billing-db"))
+    found = impact_views.get_impact(crowd, view.id)
+    assert found is not None
+    rows = {row.basis: row for row in found.parties if row.code == party and row.role is role}
+    assert rows[DisclosureBasis.ACTUAL].items_en == ("name",)
+    assert rows[DisclosureBasis.PUBLISHED].only_here_en
+    assert "name" not in rows[DisclosureBasis.PUBLISHED].only_here_en
 
 
 def test_a_version_of_earlier_rules_is_not_called_verified(crowd: Engine) -> None:

@@ -7,11 +7,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from incident_app.domain.column_profiles import read_profile
 from incident_app.domain.digests import keyed_digest
 from incident_app.domain.encodings import UnknownEncoding, UnreadableFile
 from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.ids import IncidentId
-from incident_app.domain.lists import Reading, column_use
+from incident_app.domain.lists import Reading, by_profile, column_use
 from incident_app.domain.vocabulary import BuildStatus, Channel, RowRemark
 from incident_app.persistence.customers import Customer, CustomerContact
 from incident_app.persistence.incidents import CustomerList, CustomerListMember, CustomerListRemark, Evidence
@@ -114,9 +115,31 @@ def test_a_leaked_dump_is_matched_by_number_address_and_telephone_and_shows_item
     assert loaded.matched_by == {"number": 1, "email": 3, "phone": 1, "former_contact": 1}
 
 
+def test_a_list_out_of_another_system_is_read_by_its_saved_profile_and_is_a_list_of_its_own(
+    instance: Engine, incident: IncidentId
+) -> None:
+    text = 'encoding = "cp932"\nkind = "customers"\n[columns]\ncustomer_number = "会員"\n[items]\n"氏名" = "name"\n'
+    content = "会員,items\nC1,氏名\nC2,\nC9,\n".encode("cp932")
+    how = by_profile(Reading(), read_profile(text, file="crm.toml"))
+    loaded = load(instance, incident, content, how=how)
+    assert people(instance, loaded.list_id) == {"C1": ("name",), "C2": None}
+    assert load(instance, incident, content, how=how).unchanged
+    no_codes = by_profile(Reading(), read_profile(text.replace("氏名", "住所"), file="crm.toml"))
+    with pytest.raises(ItemsUnknown):
+        load(instance, incident, content, how=no_codes)
+
+
 def test_a_telephone_kept_as_it_was_written_is_still_matched(instance: Engine, incident: IncidentId) -> None:
     loaded = load(instance, incident, "phone\n050-0000-0001\n")
     assert set(people(instance, loaded.list_id)) == {"C1"}
+
+
+def test_whom_an_abandoned_import_named_is_matched_by_nothing(instance: Engine, incident: IncidentId) -> None:
+    with recording(instance) as session:
+        session.execute(sa.update(Customer).where(Customer.customer_number == "C1").values(erased_at=NOW))
+    loaded = load(instance, incident, "customer_number,email,phone\nC1,,\n,ichiro@example.jp,\n,,050-0000-0001\nC2,,\n")
+    assert set(people(instance, loaded.list_id)) == {"C2"}
+    assert set(remarks(instance, loaded.list_id).values()) == {RowRemark.NO_MATCH}
 
 
 def test_several_people_with_one_address_are_all_taken_with_a_remark(instance: Engine, incident: IncidentId) -> None:

@@ -17,8 +17,9 @@ from incident_app.domain.vocabulary import Certainty, DisclosureBasis, ListRelat
 from incident_app.persistence.incidents import IncidentScope, ScopeStore
 from incident_app.persistence.inventory import DataStore, Disclosure, StoreItem, ThirdParty
 from incident_app.persistence.timeline import EventRow, TextRow
-from incident_app.services import scope_views, scopes
+from incident_app.services import scope_edits, scope_findings, scope_views, scopes
 from incident_app.services.evidence import record_evidence
+from incident_app.services.impact import determine_impact
 from incident_app.services.scopes import ChangedMeanwhile, OurOwnStores
 from incident_app.services.transaction import building, reading, recording, transaction
 from tests import builders
@@ -281,6 +282,55 @@ def test_retention_is_judged_by_what_was_held_in_the_window(
     assert ("retention.exceeded" in kinds(instance, view.id)) == (number > 0)
 
 
+def test_each_item_is_counted_by_its_own_period(instance: Engine) -> None:
+    _web_logs(instance)
+    with recording(instance) as session:
+        store = session.scalars(sa.select(DataStore.id).where(DataStore.code == "web-logs")).one()
+        mine = (StoreItem.item_code == "ip-address", StoreItem.store_id == store)
+        session.execute(sa.update(StoreItem).where(*mine).values(retracted_at=NOW))
+        longer = {"purpose": "", "protection": Protection.NONE, "keep_for_days": 1000, "recorded_at": NOW}
+        session.add(StoreItem(store_id=store, item_code="ip-address", **longer))
+    view = builders.an_incident(instance)
+    set_scope(instance, view.id, a_scope_of(_whole("web-logs")))
+    found = {one.item: one.number for one in scope_views.show_scope(instance, view.id).findings}
+    assert found == {"cookie-id": 2, "ip-address": 1}
+
+
+def test_what_is_too_much_to_count_at_once_is_counted_by_the_determination_and_only_once(
+    instance: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _web_logs(instance)
+    scope = a_scope_of(_whole("web-logs"), _whole("at-payment-gateway"))
+    at_once, later = builders.an_incident(instance), builders.an_incident(instance)
+    set_scope(instance, at_once.id, scope)
+    wanted = scope_views.show_scope(instance, at_once.id)
+    monkeypatch.setattr(scope_findings, "MOST_AT_ONCE", 0)
+    set_scope(instance, later.id, scope)
+    waiting = scope_views.show_scope(instance, later.id)
+    assert (waiting.findings, waiting.entries[1].at_most, waiting.counts_outstanding) == ((), None, True)
+    assert waiting.entries[1].list_missing
+    assert not wanted.counts_outstanding
+    for _ in range(2):
+        determine_impact(instance, later.id, actor=author(instance).actor, now=LATER)
+    counted = scope_views.show_scope(instance, later.id)
+    assert (counted.findings, counted.entries[1].at_most) == (wanted.findings, wanted.entries[1].at_most)
+    assert not counted.counts_outstanding
+    assert kinds(instance, later.id).count("scope.counted") == 1
+    assert kinds(instance, later.id).count("retention.exceeded") == 1
+
+
+def test_a_version_without_anything_to_count_waits_for_nothing_once_it_was_determined(
+    instance: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders.with_customers(instance)
+    monkeypatch.setattr(scope_findings, "MOST_AT_ONCE", 0)
+    view = builders.an_incident(instance)
+    set_scope(instance, view.id, a_scope_of(_whole("member-db")))
+    determine_impact(instance, view.id, actor=author(instance).actor, now=LATER)
+    assert not scope_views.show_scope(instance, view.id).counts_outstanding
+    assert "scope.counted" not in kinds(instance, view.id)
+
+
 def test_protection_is_shown_and_a_touched_key_voids_it(instance: Engine) -> None:
     view = builders.an_incident(instance)
     set_scope(instance, view.id, a_scope_of(_whole("member-backup")))
@@ -313,7 +363,7 @@ def test_two_people_who_add_something_at_once_both_find_it_in_the_scope(
     others = [lambda current: with_store(current, _whole("billing-db"))]
 
     def add(change: Callable[[Scope], Scope]) -> int:
-        return scopes.change_scope(instance, view.id, change, note="a wave", actor=author(instance).actor, now=NOW)
+        return scope_edits.change_scope(instance, view.id, change, note="a wave", actor=author(instance).actor, now=NOW)
 
     def interrupted(*args: object, **named: object) -> object:
         if others:

@@ -58,3 +58,14 @@ def test_before_a_determination_the_list_says_what_to_do(app: flask.Flask) -> No
     answer = signed_in(app).get(f"/incidents/{view.reference}/impact/people")
     assert answer.status_code == 200
     assert phrase("impact.none", "ja") in answer.get_data(as_text=True)
+
+
+def test_companies_that_have_affected_items_stand_on_the_page_in_both_languages(app: flask.Flask) -> None:
+    base, client = a_mixed_impact(app), signed_in(app)
+    page = client.get(base).get_data(as_text=True)
+    section = page[page.index(phrase("impact.parties", "ja")) :]
+    for words in (phrase("party_role.recipient", "ja"), phrase("basis.published", "ja"), "公表したポリシーによれば"):
+        assert words in section
+    client.get("/language/en")
+    page = client.get(base).get_data(as_text=True)
+    assert "By the published policy it received affected items" in page

@@ -7,16 +7,22 @@ from pathlib import Path
 
 import flask
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.app import create_app
-from incident_app.services import scope_views, scopes
+from incident_app.domain.vocabulary import Medium
+from incident_app.persistence.inventory import DataStore
+from incident_app.services import obligations, profiles, scope_findings, scope_views, scopes
 from incident_app.services.incidents import IncidentView
+from incident_app.services.transaction import recording
 from incident_app.settings import Settings
+from incident_app.web.words import phrase
 from tests import builders
 from tests.conftest import Clock
 from tests.web.test_pages import JAPANESE, csrf_of, post, signed_in
 
+PLACES = ("impact", "counts", "dispatch")
 BASE = "/incidents/INC-2026-0001/scope"
 
 
@@ -129,6 +135,71 @@ def test_an_input_page_asks_for_a_list_and_a_dump_is_read_by_the_meaning_of_its_
 
 
 @pytest.mark.usefixtures("view")
+def test_beside_the_causes_stands_that_a_lawful_disclosure_is_no_leak(app: flask.Flask) -> None:
+    client = signed_in(app)
+    shown = client.get(BASE).get_data(as_text=True)
+    hint = shown.index(phrase("policy.not_a_leak", "ja"))
+    assert shown.index('name="cause"') < hint < shown.index('name="harms"')
+    commitment = client.get("/incidents/INC-2026-0001/commitment").get_data(as_text=True)
+    rules = re.search(
+        r"<details[^>]*><summary>" + phrase("policy.not_a_leak", "ja") + r".*?</details>", shown, re.DOTALL
+    )
+    assert rules is not None
+    assert rules[0].count("<li>") >= 1
+    assert phrase("policy.none", "ja") not in rules[0]
+    assert rules[0] in commitment
+
+
+def test_an_input_page_counts_as_acquiring_unless_the_box_is_cleared(
+    app: flask.Flask, instance: Engine, view: IncidentView
+) -> None:
+    with recording(instance) as session:
+        session.execute(sa.update(DataStore).where(DataStore.code == "billing-db").values(medium=Medium.INPUT_PAGE))
+    client = signed_in(app)
+
+    def acquiring() -> list[bool]:
+        found = scopes.find_newest_scope(instance, view.id)
+        return [entry.acquiring for entry in found[1].stores] if found else []
+
+    form = f"{BASE}/choose"
+    assert re.search(r'name="acquiring" value="yes" checked', client.get(f"{form}?store=billing-db").text)
+    assert not re.search(r'name="acquiring" value="yes" checked', client.get(f"{form}?store=member-db").text)
+    post(client, BASE, f"{BASE}/store", store="billing-db", certainty="confirmed")
+    assert acquiring() == [True]
+    fields = {"store": "billing-db", "certainty": "confirmed", "items": "card-number", "reason": "保管された控え"}
+    assert post(client, f"{form}?store=billing-db", form, **fields).status_code == 302
+    assert acquiring() == [False]
+
+
+@pytest.mark.usefixtures("view")
+def test_the_page_says_that_counts_wait_for_the_determination(
+    app: flask.Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scope_findings, "MOST_AT_ONCE", 0)
+    client = signed_in(app)
+    post(client, BASE, f"{BASE}/store", store="member-db", certainty="assumed")
+    assert phrase("scope.counts_outstanding", "ja") in text_of(client.get(BASE))
+
+
+@pytest.mark.usefixtures("view")
+def test_a_saved_profile_is_offered_and_reads_a_list(app: flask.Flask) -> None:
+    client = signed_in(app)
+    lists = f"{BASE}/lists"
+    assert 'name="profile"' not in client.get(lists).get_data(as_text=True)
+    text = 'kind = "customers"\nencoding = "cp932"\n[columns]\ncustomer_number = "会員"\n'
+    profiles.keep_profile(app.extensions["incident_app"].profiles, "crm", text)
+    assert '<option value="crm"' in client.get(lists).get_data(as_text=True)
+    fields = {"source": "会員名簿", "certainty": "confirmed", "relation": "adds"}
+    content = "会員\nC1\n".encode("cp932")
+    assert post(client, lists, lists, **fields, file=(io.BytesIO(content), "x.csv")).status_code == 422
+    missing = post(client, lists, lists, **fields, file=(io.BytesIO(content), "x.csv"), profile="gone")
+    assert missing.status_code == 422
+    loaded = post(client, lists, lists, **fields, file=(io.BytesIO(content), "x.csv"), profile="crm")
+    assert loaded.status_code == 302
+    assert "番号で一致1" in text_of(client.get(lists)).replace(" ", "")
+
+
+@pytest.mark.usefixtures("view")
 def test_a_list_that_matches_nobody_is_refused_on_the_page(app: flask.Flask) -> None:
     client = signed_in(app)
     lists = f"{BASE}/lists"
@@ -139,6 +210,33 @@ def test_a_list_that_matches_nobody_is_refused_on_the_page(app: flask.Flask) -> 
     loaded = post(client, lists, lists, **fields, file=(io.BytesIO(content), "x.csv"), allow_empty="yes")
     assert loaded.status_code == 302
     assert "除外" in text_of(client.get(BASE))
+
+
+def test_people_outside_wait_for_the_next_determination_and_are_then_told_by_hand(
+    app: flask.Flask, instance: Engine, view: IncidentView
+) -> None:
+    client = signed_in(app)
+    people, pages = f"{BASE}/people", (f"{BASE}/people", *(f"/incidents/INC-2026-0001/{place}" for place in PLACES))
+    builders.determined(instance, view.id, builders.a_scope("member-db"))
+    post(client, people, people, role="affected", name="外部 花子", contact="hanako@example.org", items="name")
+    for page in pages:
+        assert "登録外の影響を受けた人が 1人加わっています" in text_of(client.get(page)), page
+    assert "次の影響の判定から" in text_of(client.get(people))
+    assert post(client, people, f"{people}/1/told", standing="exempt", how="電話", reason="x").status_code == 422
+    obligations.determine_and_derive(instance, view.id, actor=builders.author(instance).actor, now=builders.NOW)
+    for page in pages:
+        shown = text_of(client.get(page))
+        assert "加わっています" not in shown, page
+        assert "登録外の 1人には、電話・郵送・対面で" in shown, page
+    listed = post(client, people, f"{people}/to-tell.csv", purpose="電話での連絡")
+    assert "外部 花子,email,hanako@example.org,name" in listed.get_data(as_text=True)
+    assert listed.headers["Cache-Control"] == "no-store"
+    assert post(client, people, f"{people}/to-tell.csv", purpose="").status_code == 422
+    assert post(client, people, f"{people}/1/told", standing="king", reason="x").status_code == 422
+    fields = {"standing": "informed_otherwise", "how": "電話", "reason": "窓口から電話した"}
+    assert post(client, people, f"{people}/1/told", **fields).status_code == 302
+    assert "別の方法で通知済み" in text_of(client.get(people))
+    assert "登録外の 1人には" not in text_of(client.get(people))
 
 
 @pytest.mark.usefixtures("view")

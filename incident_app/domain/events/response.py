@@ -110,6 +110,16 @@ class RetentionExceeded(EventFacts):
 
 
 @event(
+    "scope.counted",
+    ja="範囲 第{version}版について、設定時に数え切れなかった数を数えました（{findings}件）",
+    en="Scope version {version}: counted what was too much to count when it was set ({findings} numbers)",
+)
+class ScopeCounted(EventFacts):
+    version: int
+    findings: int
+
+
+@event(
     "involved.added",
     ja="登録外の関係者 {person_id} を加えました（{role}）",
     en="Person {person_id} outside the inventory added ({role})",

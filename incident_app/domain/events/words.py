@@ -54,6 +54,7 @@ CODE_WORDS: Mapping[str, Mapping[str, _Pair]] = {
     "what": {
         "timeline": ("タイムライン", "timeline"),
         "commitment": ("お約束の記録", "commitment"),
+        "people_outside": ("手作業で知らせる人の一覧", "people to be told by hand"),
         "outcomes": ("宛先ごとの結果", "outcomes"),
     },
     "fact": FACTS,
