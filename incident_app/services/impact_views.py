@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import Standing
-from incident_app.domain.errors import NotFound
+from incident_app.domain.errors import NotFound, NothingYet
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.impact_difference import difference
 from incident_app.domain.impact_summary import Summary
@@ -145,7 +145,9 @@ def _versions(session: Session, incident_id: IncidentId) -> dict[int, ImpactDete
 
 def _determination(session: Session, incident_id: IncidentId, version: int | None) -> ImpactDetermination:
     versions = _versions(session, incident_id)
-    wanted = version if version is not None else max(versions, default=0)
+    wanted = version if version is not None else max(versions, default=None)
+    if wanted is None:
+        raise NothingYet(what="determination of impact")
     if wanted not in versions:
         raise NotFound(what="version of the impact", name=wanted)
     return versions[wanted]

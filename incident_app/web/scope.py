@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput, NotFound
-from incident_app.domain.scope_changes import with_party, with_store, without_list, without_store
+from incident_app.domain.scope_changes import StoreWithoutItems, with_party, with_store, without_list, without_store
 from incident_app.domain.scopes import TouchedStore
 from incident_app.domain.vocabulary import Cause, Harm, JobKind
 from incident_app.services import commitment, inventory, involved, jobs, scope_views, scopes
@@ -109,7 +109,10 @@ def add_store(reference: str) -> Response:
 
 def _entry(items: frozenset[str]) -> TouchedStore:
     store = context.typed("store")
-    held = next((one.items for one in inventory.list_stores(context.engine()) if one.code == store), ())
+    known = next((one for one in inventory.list_stores(context.engine()) if one.code == store), None)
+    held = known.items if known is not None else ()
+    if known is not None and not held and not items:
+        raise StoreWithoutItems(field="store")
     everything = not items or items == {code for code, _, _ in held}
     return TouchedStore(
         store=store,
