@@ -89,6 +89,8 @@ def explain(world: World, reference: str, customer_number: str) -> None:
     found = impact_views.explain_customer(world.engine, view.id, customer_number)
     lines = [f"{customer_number}: {found.certainty or 'not affected'}", f"  {', '.join(found.items_en)}"]
     lines += [f"  {reason}" for reason in found.because_en]
+    lines += [f"  list {named.number} comes from: {named.source}" for named in found.lists]
+    lines += [f"  lay protected: {name} ({word})" for name, word in found.protected_en.items()]
     world.show(found, "\n".join(lines))
 
 

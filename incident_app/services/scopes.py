@@ -39,9 +39,9 @@ HANDED_OVER = "契約または提供記録にある項目のみ / only what the 
 
 
 class NothingKept(NotFound):
-    """There is no store operated by {name}."""
+    """No store is operated by {name}. If our data lies there, enter that store and its items in the register first."""
 
-    ja = "{name} が運用する保管先はありません。"
+    ja = "{name} が運用する保管先は台帳にありません。データがあるなら、先に保管先とその項目を台帳に登録してください。"
 
 
 class OurOwnStores(BadInput):

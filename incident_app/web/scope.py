@@ -143,7 +143,7 @@ def remove(reference: str) -> Response:
     """Take a store or a list out; that needs a reason."""
     view = context.incident_of(reference)
     kind, _, name = context.typed("entry").partition(":")
-    if kind == "list" and name.isdecimal():
+    if kind == "list" and context.is_number(name):
         return change_scope(view, lambda current: without_list(current, int(name)))
     return change_scope(view, lambda current: without_store(current, name))
 

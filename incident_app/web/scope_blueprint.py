@@ -36,7 +36,7 @@ def typed_number(field: str) -> int | None:
     text = context.typed(field)
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and context.is_number(text)):
         raise BadInput(field=field, problem="write a number")
     return int(text)
 

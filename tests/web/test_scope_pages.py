@@ -199,6 +199,16 @@ def test_a_saved_profile_is_offered_and_reads_a_list(app: flask.Flask) -> None:
     assert "番号で一致1" in text_of(client.get(lists)).replace(" ", "")
 
 
+@pytest.mark.usefixtures("view")
+def test_a_number_of_five_thousand_digits_is_no_number_and_no_breakdown(app: flask.Flask) -> None:
+    client = signed_in(app)
+    many = "9" * 5_000
+    store = post(client, BASE, f"{BASE}/store", store="member-db", certainty="assumed", evidence=many)
+    assert store.status_code == 422
+    taken_out = post(client, BASE, f"{BASE}/remove", entry=f"list:{many}", reason="誤り")
+    assert taken_out.status_code in {404, 422}
+
+
 def test_a_store_without_items_is_refused_on_the_page_and_said_why(
     app: flask.Flask, instance: Engine, view: IncidentView
 ) -> None:
