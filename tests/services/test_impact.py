@@ -238,11 +238,11 @@ def test_the_companies_that_the_data_concerns_are_stored_with_the_version_and_ve
         party.reason_ja and party.reason_en and (party.items_en or party.uncertain_en) for party in found.parties
     )
     assert not any(party.code == "ourselves" for party in found.parties)
-    assert impact.verify_impact(crowd, view.id) == {1: Repetition.REPEATS}
+    assert impact_verification.verify_impact(crowd, view.id) == {1: Repetition.REPEATS}
     with crowd.begin() as connection:
         drop_guards(connection)
         connection.execute(sa.update(AffectedParty).values(reason_en="nobody"))
-    assert impact.verify_impact(crowd, view.id) == {1: Repetition.DIFFERS}
+    assert impact_verification.verify_impact(crowd, view.id) == {1: Repetition.DIFFERS}
 
 
 def test_a_version_from_before_companies_were_kept_still_verifies(crowd: Engine) -> None:
@@ -251,7 +251,7 @@ def test_a_version_from_before_companies_were_kept_still_verifies(crowd: Engine)
     with crowd.begin() as connection:
         drop_guards(connection)
         connection.execute(sa.delete(AffectedParty))
-    assert impact.verify_impact(crowd, view.id) == {1: Repetition.REPEATS}
+    assert impact_verification.verify_impact(crowd, view.id) == {1: Repetition.REPEATS}
 
 
 def test_where_published_and_actual_differ_the_items_are_named(crowd: Engine) -> None:
