@@ -22,7 +22,7 @@ from incident_app.paths import files_in, find_file, search_path
 from incident_app.persistence.database import make_engine
 from incident_app.rendering.notices import NoticeTemplates
 from incident_app.rendering.reports import ReportForms
-from incident_app.services import commitment, exports, impact, obligations, reports
+from incident_app.services import commitment, exports, impact_verification, obligations, reports
 from incident_app.services.timeline import verify_timeline
 from incident_app.services.worker import Worker
 from incident_app.settings import Settings
@@ -147,7 +147,7 @@ def summarise(engine: Engine, told: Told, files: dict[str, Path]) -> dict[str, o
         "accounts": told.cast.passwords,
         "obligations": obligations.list_obligations(engine, told.incident.id),
         "commitment": commitment.commitment_rows(engine, told.incident.id),
-        "impact_repeats": impact.all_repeat(impact.verify_impact(engine, told.incident.id)),
+        "impact_repeats": impact_verification.all_repeat(impact_verification.verify_impact(engine, told.incident.id)),
         "chain_whole": verification.broken is None,
         "events": verification.events,
     }
@@ -170,7 +170,7 @@ def summary_text(engine: Engine, told: Told, files: dict[str, Path]) -> str:
     ]
     lines.append("  Files:")
     lines += [f"    {name}: {path}" for name, path in files.items()]
-    repeats = impact.all_repeat(impact.verify_impact(engine, told.incident.id))
+    repeats = impact_verification.all_repeat(impact_verification.verify_impact(engine, told.incident.id))
     lines.append(f"  Impact: every version {'repeats' if repeats else 'DOES NOT REPEAT'} from its inputs.")
     found = verify_timeline(engine)
     lines.append(f"  Chain: {found.broken.en if found.broken else f'{found.events:,} events, unbroken'}.")

@@ -7,17 +7,18 @@ import sys
 import click
 
 from incident_app.cli.context import REFUSED, World, command
-from incident_app.cli.scope_common import current_scope, set_changed
+from incident_app.cli.scope_common import set_changed
 from incident_app.cli.scope_people import outside_to_do
 from incident_app.domain.access import Permission
-from incident_app.services import impact as determination
-from incident_app.services import impact_views, obligations
+from incident_app.services import impact_verification, impact_views, obligations
 from incident_app.services.affected_parties import AffectedPartyView
+from incident_app.services.impact_verification import Repetition
 
 VERIFIED = {
-    determination.Repetition.REPEATS: "repeats",
-    determination.Repetition.DIFFERS: "DIFFERS",
-    determination.Repetition.OTHER_RULES: "was determined by earlier rules; use the program of that time to repeat it",
+    Repetition.REPEATS: "repeats",
+    Repetition.DIFFERS: "DIFFERS",
+    Repetition.MISSING: "IS MISSING: the timeline says that it was determined, but it is not stored any more",
+    Repetition.OTHER_RULES: "was determined by earlier rules; use the program of that time to repeat it",
 }
 
 
@@ -51,7 +52,7 @@ def determine(world: World, reference: str) -> None:
 def preview(world: World, reference: str) -> None:
     """Show what determining the newest scope would say, against the newest version. Nothing is stored."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
-    set_changed(world, view, account, current_scope(world, view), None, preview=True)
+    set_changed(world, view, account, lambda current: current, None, preview=True)
 
 
 @impact.command()
@@ -88,6 +89,8 @@ def explain(world: World, reference: str, customer_number: str) -> None:
     found = impact_views.explain_customer(world.engine, view.id, customer_number)
     lines = [f"{customer_number}: {found.certainty or 'not affected'}", f"  {', '.join(found.items_en)}"]
     lines += [f"  {reason}" for reason in found.because_en]
+    lines += [f"  list {named.number} comes from: {named.source}" for named in found.lists]
+    lines += [f"  lay protected: {name} ({word})" for name, word in found.protected_en.items()]
     world.show(found, "\n".join(lines))
 
 
@@ -109,8 +112,8 @@ def diff(world: World, reference: str, older: int, newer: int) -> None:
 def verify(world: World, reference: str) -> None:
     """Re-run every stored version from its inputs and compare digests. Exit 1 when one differs."""
     view, _ = world.incident(reference)
-    found = determination.verify_impact(world.engine, view.id)
-    same = determination.all_repeat(found)
+    found = impact_verification.verify_impact(world.engine, view.id)
+    same = impact_verification.all_repeat(found)
     lines = [f"version {version}: {VERIFIED[outcome]}" for version, outcome in found.items()]
     world.show({"versions": found, "repeats": same}, "\n".join(lines) or "There is no version yet.")
     if not same:

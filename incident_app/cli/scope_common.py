@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
 from incident_app.cli.context import World
 from incident_app.domain.scope_changes import NOTHING_YET
 from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import Certainty
-from incident_app.services import scopes
+from incident_app.services import scope_edits, scopes
 from incident_app.services.accounts import Account
 from incident_app.services.incidents import IncidentView
 from incident_app.services.preview import Preview, PreviewCache, preview_scope
@@ -29,7 +31,7 @@ def set_changed(
     world: World,
     view: IncidentView,
     account: Account,
-    changed: Scope,
+    change: Callable[[Scope], Scope],
     reason: str | None,
     *,
     preview: bool = False,
@@ -41,12 +43,12 @@ def set_changed(
             world.engine,
             PreviewCache(),
             view.id,
-            changed,
+            change(current_scope(world, view)),
             designated_operator=world.settings.designated_operator,
         )
         world.show({"preview": found, **shown}, preview_text(found))
         return
-    version = scopes.set_scope(world.engine, view.id, changed, note=reason, actor=account.actor, now=world.now)
+    version = scope_edits.change_scope(world.engine, view.id, change, note=reason, actor=account.actor, now=world.now)
     world.show({"version": version, **shown}, f"Scope version {version} is set.")
 
 

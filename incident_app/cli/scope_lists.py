@@ -9,15 +9,16 @@ from typing import ParamSpec, TypedDict, TypeVar, Unpack
 import click
 
 from incident_app.cli.context import FILE, World, command, jst
-from incident_app.cli.scope_common import CERTAINTY, current_scope
+from incident_app.cli.scope_common import CERTAINTY
 from incident_app.domain.access import Permission
 from incident_app.domain.encodings import Encoding
 from incident_app.domain.errors import BadInput
+from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.lists import Reading, by_profile, column_use
 from incident_app.domain.scope_changes import with_list
-from incident_app.domain.scopes import TouchedList
+from incident_app.domain.scopes import Scope, TouchedList
 from incident_app.domain.vocabulary import Certainty, ListRelation
-from incident_app.services import list_views, profiles, scopes
+from incident_app.services import list_views, profiles, scope_edits, scopes
 from incident_app.services import lists as loading
 from incident_app.services.lists import LoadedList
 
@@ -100,10 +101,16 @@ def add_list(
     )
     for line in _remarks(loaded):
         click.echo(line, err=True)
-    changed = with_list(current_scope(world, view), _use_of(loaded, relation, certainty, store))
-    version = scopes.set_scope(world.engine, view.id, changed, note=reason, actor=account.actor, now=world.now)
+    version = _add(world, view.id, _use_of(loaded, relation, certainty, store), reason, account.actor)
     lines = [f"List {loaded.list_id}: {loaded.matched:,} people.", f"Scope version {version} is set."]
     world.show({"version": version, "list": loaded}, "\n".join(lines))
+
+
+def _add(world: World, incident_id: IncidentId, entry: TouchedList, reason: str | None, actor: Actor) -> int:
+    def change(current: Scope) -> Scope:
+        return with_list(current, entry)
+
+    return scope_edits.change_scope(world.engine, incident_id, change, note=reason, actor=actor, now=world.now)
 
 
 def _use_of(loaded: LoadedList, relation: str, certainty: str | None, store: str | None) -> TouchedList:

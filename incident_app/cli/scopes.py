@@ -10,10 +10,10 @@ import click
 
 from incident_app.cli import scope_evidence, scope_lists, scope_people, scope_versions
 from incident_app.cli.context import MOMENT, World, command
-from incident_app.cli.scope_common import CERTAINTY, PREVIEW, current_scope, set_changed
+from incident_app.cli.scope_common import CERTAINTY, PREVIEW, set_changed
 from incident_app.domain.access import Permission
 from incident_app.domain.scope_changes import with_party, with_store, without_list, without_store
-from incident_app.domain.scopes import TouchedStore
+from incident_app.domain.scopes import Scope, TouchedStore
 from incident_app.domain.vocabulary import Cause, Certainty, Harm
 from incident_app.services import scopes
 
@@ -73,13 +73,17 @@ def add_store(
 ) -> None:
     """Add a store, or say anew how it was touched. Without --item or --category: everything that it holds."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
-    changed = with_store(current_scope(world, view), _entry(world, store, said), beside=beside)
-    changed = replace(
-        changed,
-        cause=Cause(cause) if cause else changed.cause,
-        harms=frozenset(Harm(word) for word in harms) or changed.harms,
-    )
-    set_changed(world, view, account, changed, said["reason"], preview=preview)
+    entry = _entry(world, store, said)
+
+    def change(current: Scope) -> Scope:
+        changed = with_store(current, entry, beside=beside)
+        return replace(
+            changed,
+            cause=Cause(cause) if cause else changed.cause,
+            harms=frozenset(Harm(word) for word in harms) or changed.harms,
+        )
+
+    set_changed(world, view, account, change, said["reason"], preview=preview)
 
 
 def _entry(world: World, store: str, said: Said) -> TouchedStore:
@@ -126,8 +130,7 @@ def add_party(
         touched_from=touched_from,
         touched_until=touched_until,
     )
-    changed = with_party(current_scope(world, view), entries)
-    set_changed(world, view, account, changed, reason, preview=preview)
+    set_changed(world, view, account, lambda current: with_party(current, entries), reason, preview=preview)
 
 
 @scope.command("remove-store")
@@ -139,8 +142,7 @@ def add_party(
 def remove_store(world: World, reference: str, store: str, reason: str, preview: bool) -> None:
     """Take a store out of the newest version, with the reason; earlier versions stay as they were."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
-    changed = without_store(current_scope(world, view), store)
-    set_changed(world, view, account, changed, reason, preview=preview)
+    set_changed(world, view, account, lambda current: without_store(current, store), reason, preview=preview)
 
 
 @scope.command("remove-list")
@@ -152,8 +154,7 @@ def remove_store(world: World, reference: str, store: str, reason: str, preview:
 def remove_list(world: World, reference: str, list_id: int, reason: str, preview: bool) -> None:
     """Take a list of customers out of the newest version, with the reason."""
     view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
-    changed = without_list(current_scope(world, view), list_id)
-    set_changed(world, view, account, changed, reason, preview=preview)
+    set_changed(world, view, account, lambda current: without_list(current, list_id), reason, preview=preview)
 
 
 PARTS: tuple[click.Command, ...] = (

@@ -14,6 +14,7 @@ from incident_app.domain.customers import (
     DuplicateColumns,
     FileKind,
     MissingColumns,
+    NoKnownColumn,
     UnknownColumns,
 )
 from incident_app.domain.digests import digest_of
@@ -84,13 +85,18 @@ def read_profile(text: str, *, file: str) -> ColumnProfile:
 
 
 def layout_of(header: Sequence[str], profile: ColumnProfile, kind: FileKind | None = None) -> Layout:
-    """Find our columns in the header of a file; unknown, missing and doubled columns are refused by name."""
+    """Find our columns in the header of a file; unknown, missing and doubled columns are refused by name.
+
+    A first line without any of our columns is not named: it may be the first row, and hold a person.
+    """
     names = [name.strip() for name in header]
     ours = {source: column for column, source in profile.columns.items()}
     read = [ours.get(name) or name.lower() for name in names]
     given = set(read) | set(profile.constants)
     kind = profile.kind or kind or (FileKind.HOLDINGS if {"store", "items"} & given else FileKind.CUSTOMERS)
     known = COLUMNS[kind]
+    if read and not set(read) & set(known):  # a file without a header begins with a person: nothing of it is repeated
+        raise NoKnownColumn(known=", ".join(known))
     unknown = [name or "(empty)" for name, column in zip(names, read, strict=True) if column not in known]
     if unknown and not profile.ignore_others:
         raise UnknownColumns(columns=", ".join(unknown), known=", ".join(known))

@@ -54,6 +54,12 @@ class UnknownColumns(IncidentAppError):
     ja = "知らない列があります：{columns}。使える列：{known}。"
 
 
+class NoKnownColumn(IncidentAppError):
+    """The first line of the file names none of these columns: {known}. Put a header with their names above the rows."""
+
+    ja = "1行目に使える列の名前が一つもありません：{known}。行の上に、列の名前を並べた見出しを付けてください。"
+
+
 class MissingColumns(IncidentAppError):
     """The file lacks the columns {columns}."""
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from incident_app.domain.inventory import Store, StoreItem
 from incident_app.domain.inventory_checks import check_codes, check_country, check_texts, refuse_overlaps
 from incident_app.domain.policies import Policy
-from incident_app.domain.policy_checks import at_least
+from incident_app.domain.policy_checks import within
 from incident_app.domain.tables import Document, Table, unique_codes
 from incident_app.domain.vocabulary import BusinessLine, Medium, OurRole, Protection
+
+LONGEST_DAYS = 36_525
+"""A hundred years: nothing is kept for longer by a rule that somebody meant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,7 @@ def read_store_item(table: Table) -> StoreItem:
         item=table.text("item"),
         purpose=table.text("purpose", ""),
         protection=table.word("protection", Protection, Protection.NONE),
-        keep_for_days=at_least(table, "keep_for_days", table.find_number("keep_for_days"), 1),
+        keep_for_days=within(table, "keep_for_days", table.find_number("keep_for_days"), 1, LONGEST_DAYS),
         held_from=table.day("held_from"),
         held_until=table.day("held_until"),
     )

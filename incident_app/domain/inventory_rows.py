@@ -28,12 +28,15 @@ from incident_app.domain.inventory_checks import (
     check_texts,
     refuse_overlaps,
 )
-from incident_app.domain.policy_checks import at_least, refuse_circles, refuse_doubles
+from incident_app.domain.policy_checks import refuse_circles, refuse_doubles, within
 from incident_app.domain.tables import Table, unique_codes
 from incident_app.domain.vocabulary import DisclosureBasis, ItemFlag, PartyRole
 
 Value: TypeAlias = "str | int | bool | date | list[str] | None"
 Row: TypeAlias = Mapping[str, Value]
+
+LONGEST_HOURS = 8_784
+"""A year: no contract lets a party wait longer before it tells us of an incident."""
 
 
 class Column(StrEnum):
@@ -238,7 +241,9 @@ def _party(table: Table) -> Party:
         incident_contact=table.find_text("incident_contact"),
         section=_section(table),
         contract_reference=table.find_text("contract_reference"),
-        contract_notice_hours=at_least(table, "contract_notice_hours", table.find_number("contract_notice_hours"), 0),
+        contract_notice_hours=within(
+            table, "contract_notice_hours", table.find_number("contract_notice_hours"), 0, LONGEST_HOURS
+        ),
         audited_on=table.day("audited_on"),
         **_names(table),
     )

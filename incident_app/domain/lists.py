@@ -115,6 +115,13 @@ class ListRow:
     phone: str = ""
     items: frozenset[str] | None = None
     remark: RowRemark | None = None
+    further: tuple[tuple[MatchKey, str], ...] = ()
+    """What other columns of the same meaning say, e.g. a second address: whoever has it is named as well."""
+
+    def values(self, key: MatchKey) -> tuple[str, ...]:
+        """Return everything that the row says of one key."""
+        first = {MatchKey.NUMBER: self.number, MatchKey.EMAIL: self.email, MatchKey.PHONE: self.phone}[key]
+        return tuple(value for value in (first, *(text for kind, text in self.further if kind is key)) if value)
 
     def __repr__(self) -> str:
         """Leave the person out of logs."""
@@ -207,9 +214,12 @@ def _rows(reader: Iterator[list[str]], meaning: _Meaning) -> Iterator[ListRow]:
         except StopIteration:
             return
         except csv.Error as fault:
-            if "expected after" not in str(fault):
+            # A quote that swallows the lines after it hides the people in them; a field that is too long does not.
+            last = max(line, int(getattr(reader, "line_num", 0)))
+            if "unexpected end" in str(fault) or (last > line and "expected after" not in str(fault)):
                 raise OpenQuote(line=line) from None
-            yield ListRow(line=line, remark=RowRemark.BROKEN)
+            for number in range(line, last + 1):
+                yield ListRow(line=number, remark=RowRemark.BROKEN)
             continue
         if "".join(values).strip():
             yield meaning.row(line, values)
@@ -229,9 +239,10 @@ class _Meaning:
     def row(self, line: int, values: Sequence[str]) -> ListRow:
         if len(values) != self.width:
             return ListRow(line=line, remark=RowRemark.BROKEN)
-        number, email, phone = (
-            next((found for place in places if (found := values[place].strip())), "") for places in self.keys.values()
-        )
+        found = {
+            key: [text for place in places if (text := values[place].strip())] for key, places in self.keys.items()
+        }
+        number, email, phone = (found[key][0] if found[key] else "" for key in KEY_COLUMNS.values())
         items = {item for place, item in self.shown if values[place].strip()} | self.constant
         for place in self.named:
             items |= self._codes_in(values[place])
@@ -242,6 +253,7 @@ class _Meaning:
             phone=phone,
             items=frozenset(items) or None,
             remark=None if number or email or phone else RowRemark.NO_KEY,
+            further=tuple((key, text) for key, texts in found.items() for text in texts[1:]),
         )
 
     def _codes_in(self, text: str) -> set[str]:
@@ -269,6 +281,8 @@ def match(
     if row.remark is not None:
         return Match(remark=row.remark)
     number = exact or spelt
+    if len(exact) > 1:
+        return Match(remark=RowRemark.CONTRADICTION)
     if len(number) > 1:
         return Match(remark=RowRemark.AMBIGUOUS_NUMBER)
     found = [

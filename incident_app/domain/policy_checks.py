@@ -15,6 +15,13 @@ def at_least(table: Table, key: str, number: int | None, least: int) -> int | No
     return number
 
 
+def within(table: Table, key: str, number: int | None, least: int, most: int) -> int | None:
+    """Note a number outside its bounds: what no database keeps and no calendar reaches is a slip of the pen."""
+    if number is not None and not least <= number <= most:
+        table.fault(key, f"must be at least {least} and at most {most:,}")
+    return number
+
+
 def refuse_doubles(tables: Sequence[Table], *keys: str) -> None:
     """Note every table that says the same under all `keys` as an earlier one; missing words are other faults."""
     seen = set()

@@ -19,6 +19,12 @@ class CategoryElsewhere(BadInput):
     ja = "{field}：この保管先にはカテゴリ「{category}」の項目がありません。"
 
 
+class StoreWithoutItems(BadInput):
+    """{field}: nobody has written down what this store holds. Enter its items in the register, then add it."""
+
+    ja = "{field}：この保管先に何があるかが台帳にありません。先に台帳に項目を登録してから加えてください。"
+
+
 def choose_items(
     held: frozenset[str],
     *,
@@ -34,6 +40,8 @@ def choose_items(
         chosen |= under & held
     if unknown := sorted(set(without) - held):
         raise NotFound(what="data item of this store", name=", ".join(unknown))
+    if not chosen and not held:
+        raise StoreWithoutItems(field="store")
     left = (chosen or held) - set(without)
     if not left:
         raise BadInput(field="items", problem="name at least one item, or none to take all of them")

@@ -94,17 +94,20 @@ def _seconds_held(session: Session) -> sa.ColumnElement[Any]:
 def list_is_missing(session: Session, store_id: int, known: datetime | None) -> bool:
     """Tell whether a third party operates the store and has not yet said whose data lies there."""
     theirs = sa.select(ThirdParty.is_ourselves).join(DataStore, DataStore.operator_id == ThirdParty.id)
-    if session.scalar(theirs.where(DataStore.id == store_id)):
-        return False
+    return not session.scalar(theirs.where(DataStore.id == store_id)) and not is_listed(session, store_id, known)
+
+
+def is_listed(session: Session, store_id: int, known: datetime | None) -> bool:
+    """Tell whether anybody had said by then whose data lies in a store."""
     if known is None:
-        return True
+        return False
     listed = sa.select(Holding.store_id).where(
         Holding.store_id == store_id,
         Holding.recorded_at <= known,
         # What an abandoned import added was never known: it is taken back as of the moment it was recorded.
         sa.or_(Holding.retracted_at.is_(None), Holding.retracted_at > Holding.recorded_at),
     )
-    return session.scalar(listed.limit(1)) is None
+    return session.scalar(listed.limit(1)) is not None
 
 
 def people_at_most(session: Session, entry: TouchedStore, items: Collection[str], known: datetime | None) -> int:

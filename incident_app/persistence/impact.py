@@ -29,6 +29,8 @@ class ImpactDetermination(Base):
     rules_version: Mapped[int]
     inputs_digest: Mapped[Digest]
     status: Mapped[BuildStatus]
+    builder: Mapped[str | None] = mapped_column(sa.String(32))
+    """While building: the token of whoever builds it. Whoever takes it up puts their own in its place."""
     result_digest: Mapped[Digest | None]
     summary: Mapped[Json | None]
     at: Mapped[datetime]

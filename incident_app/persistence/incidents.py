@@ -122,6 +122,8 @@ class CustomerList(Base):
     digest: Mapped[Digest] = mapped_column(unique=True)
     source: Mapped[str]
     status: Mapped[BuildStatus]
+    builder: Mapped[str | None] = mapped_column(sa.String(32))
+    """While building: the token of whoever loads it. Whoever takes it up puts their own in its place."""
     row_count: Mapped[int]
     unmatched_count: Mapped[int]
     loaded_at: Mapped[datetime]

@@ -17,11 +17,12 @@ from incident_app.domain.people import People, people
 from incident_app.domain.scopes import Scope, TouchedStore
 from incident_app.domain.vocabulary import Relation
 from incident_app.persistence.customers import Customer, CustomerChange, Holding
-from incident_app.persistence.findings import held_in_window, list_is_missing
+from incident_app.persistence.findings import held_in_window, is_listed
 from incident_app.persistence.gathering import gather, keys_of
 from incident_app.persistence.incidents import CustomerListMember
 from incident_app.persistence.inventory import DataStore, ThirdParty
 from incident_app.persistence.item_sets import item_codes
+from incident_app.persistence.segments import first_change_after
 
 RANGE = 100_000
 """Customer keys read in one go: memory does not grow with the scope."""
@@ -46,9 +47,10 @@ def customer_ranges(session: Session) -> Iterator[tuple[int, int]]:
 class Sources:
     """Reads from the database whom stores and lists hold, as far as it was known at one moment."""
 
-    def __init__(self, session: Session, known_at: datetime) -> None:
+    def __init__(self, session: Session, known_at: datetime, inventory: Inventory) -> None:
         self.session = session
         self.known_at = known_at
+        self.inventory = inventory
 
     def holders(self, entry: TouchedStore) -> tuple[bool, BySet]:
         """Return who was held in a touched store in the window, by item set; true when that is an upper bound.
@@ -57,7 +59,8 @@ class Sources:
         customers stands in, since the published table of recipients speaks of customers only.
         """
         store_id = self.session.scalars(sa.select(DataStore.id).where(DataStore.code == entry.store)).one()
-        if not list_is_missing(self.session, store_id, self.known_at):
+        is_ours = entry.store in self._stores_of_ours()
+        if is_ours or is_listed(self.session, store_id, self.known_at):
             return False, self._held([store_id], entry)
         others = self._not_customers()
         held = self._held(self._own_stores(), entry)
@@ -89,22 +92,25 @@ class Sources:
                 found[set_id].update(keys_of(keys))
         return {set_id: people(whom) for set_id, whom in found.items()}
 
+    def _stores_of_ours(self) -> frozenset[str]:
+        """Return the stores that we operate, by the inventory of the question: upkeep of later days changes nothing."""
+        ourselves = {party.code for party in self.inventory.parties if party.is_ourselves}
+        return frozenset(store.code for store in self.inventory.stores if store.operator in ourselves)
+
     def _own_stores(self) -> list[int]:
+        """Return the keys of the stores that we operate, and of those that we did before they were retired."""
+        known = [store.code for store in self.inventory.stores]
+        retired = sa.and_(ThirdParty.is_ourselves, DataStore.code.not_in(known))
         query = sa.select(DataStore.id).join(ThirdParty, ThirdParty.id == DataStore.operator_id)
-        return list(self.session.scalars(query.where(ThirdParty.is_ourselves)))
+        return list(self.session.scalars(query.where(sa.or_(DataStore.code.in_(self._stores_of_ours()), retired))))
 
     def _not_customers(self) -> People:
         """Return who was no customer then: where a relation changed later, the old one counts."""
-        later = CustomerChange.changed_at > self.known_at
-        first = sa.select(CustomerChange.customer_id, sa.func.min(CustomerChange.changed_at).label("at"))
-        first_later = first.where(later).group_by(CustomerChange.customer_id).subquery()
+        first = first_change_after(self.known_at)
         then = self.session.execute(
             sa.select(CustomerChange.customer_id, CustomerChange.relation).join(
-                first_later,
-                sa.and_(
-                    first_later.c.customer_id == CustomerChange.customer_id,
-                    first_later.c.at == CustomerChange.changed_at,
-                ),
+                first,
+                sa.and_(first.c.customer_id == CustomerChange.customer_id, first.c.at == CustomerChange.changed_at),
             ),
         ).all()
         now = people(self.session.scalars(sa.select(Customer.id).where(Customer.relation != Relation.CUSTOMER)))

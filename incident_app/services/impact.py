@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import cast
 
 import sqlalchemy as sa
@@ -19,18 +18,19 @@ from incident_app.domain.ids import Actor, DeterminationId, IncidentId, ScopeId
 from incident_app.domain.impact import RULES_VERSION, Answer, answer, inputs_digest, result_digest
 from incident_app.domain.impact_summary import Summary, everybody, summarise
 from incident_app.domain.inventory import Inventory
-from incident_app.domain.people import NOBODY, digest_of_people, pack, shards
+from incident_app.domain.people import pack, shards
 from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import BuildStatus, Certainty
-from incident_app.persistence.affected import people_by_pattern
 from incident_app.persistence.bulk import chunks, insert_new
 from incident_app.persistence.findings import known_at
 from incident_app.persistence.impact import AffectedParty, AffectedShard, ImpactDetermination, ImpactPattern
-from incident_app.persistence.item_sets import item_codes, item_set_id
+from incident_app.persistence.incidents import Incident
+from incident_app.persistence.item_sets import item_set_id
 from incident_app.persistence.segments import segments_of
 from incident_app.persistence.touched import Sources, touched_people
-from incident_app.services.affected_parties import are_stored, store_parties
+from incident_app.services.affected_parties import store_parties
 from incident_app.services.counts import ALL, record_counts
+from incident_app.services.half_built import Child, HalfBuilt, new_builder, take_up
 from incident_app.services.inventory import keep_snapshot, read_inventory_snapshot
 from incident_app.services.involved import count_affected
 from incident_app.services.people_outside import not_counted_in
@@ -41,22 +41,13 @@ from incident_app.services.scopes import newest_scope, read_scope
 from incident_app.services.transaction import building, reading, transaction
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BELOW = (
+    Child(parent=AffectedShard.determination_id, key=AffectedShard.shard),
+    Child(parent=ImpactPattern.determination_id, key=ImpactPattern.id),
+    Child(parent=AffectedParty.determination_id, key=AffectedParty.party_id),
+)
 SHARDS_AT_ONCE = 200
 """Shards stored in one go: at most 1.6 MB, so nobody waits long for the write lock."""
-
-
-class Repetition(StrEnum):
-    """What re-running a stored version showed."""
-
-    REPEATS = "repeats"
-    DIFFERS = "differs"
-    OTHER_RULES = "other_rules"
-    """Determined by an earlier version of the rules; the program of that version repeats it."""
-
-
-def all_repeat(found: Mapping[int, Repetition]) -> bool:
-    """Tell whether every version was re-run and gave the same; one that could not be re-run proves nothing."""
-    return all(outcome is Repetition.REPEATS for outcome in found.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +62,9 @@ class Determined:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Question:
+class Question:
+    """What a determination answers: the scope, the inventory, and what was known."""
+
     scope: Scope
     scope_id: int
     inventory: Inventory
@@ -80,6 +73,7 @@ class _Question:
 
     @property
     def digest(self) -> ContentDigest:
+        """Return what tells this question from every other."""
         return inputs_digest(self.scope, self.inventory_digest, self.known_at)
 
 
@@ -89,7 +83,7 @@ def determine_impact(engine: Engine, incident_id: IncidentId, *, actor: Actor, n
     The question (scope, inventory, knowledge) that the newest version answers is not answered again: that version is
     returned, and only people outside the inventory who were added since are counted too. A question of an earlier
     version, to which the scope has come back, is: what is newest must be what is asked now.
-    Built in chunks that no reader sees, then sealed; a determination that a crash cut off is dropped and begun anew.
+    Built in chunks that no reader sees, then sealed; a determination that a crash cut off is taken up and built anew.
     """
     with reading(engine) as session:
         scope_id = newest_scope(session, incident_id).id
@@ -100,82 +94,18 @@ def determine_impact(engine: Engine, incident_id: IncidentId, *, actor: Actor, n
     with reading(engine) as session:
         question = _question(session, ScopeId(scope_id), snapshot)
         same = _answered_last(session, incident_id, question)
-        cut_off = _cut_off(session, incident_id, question)
-    if same is not None:
-        return _again(engine, incident_id, same, actor=actor, now=now)
-    for determination_id in cut_off:
-        _drop(engine, determination_id)
-    with reading(engine) as session:
-        answers = _answers(session, question)
-        summary = summarise(answers, segments_of(session, everybody(answers)), question.inventory)
-    determination_id = _open(engine, incident_id, question, actor, now)
-    _build(engine, determination_id, question, answers)
-    return _seal(engine, incident_id, determination_id, answers, summary, actor=actor, now=now)
+        answers = answers_to(session, question) if same is None else ()
+        summary = summarise(answers, segments_of(session, everybody(answers), question.known_at), question.inventory)
+    opened = same or _open(engine, incident_id, question, actor, now)
+    if isinstance(opened, ImpactDetermination):
+        return _again(engine, incident_id, opened, actor=actor, now=now)
+    _build(engine, opened, question, answers)
+    return _seal(engine, incident_id, opened, answers, summary, actor=actor, now=now)
 
 
-def verify_impact(engine: Engine, incident_id: IncidentId) -> dict[int, Repetition]:
-    """Re-run every stored version from its inputs; say for each whether it gives the same digest.
-
-    What is stored is re-read as well: altered people or patterns are found like altered inputs.
-    """
-    with reading(engine) as session:
-        stored = session.scalars(
-            sa.select(ImpactDetermination)
-            .where(ImpactDetermination.incident_id == incident_id, ImpactDetermination.status == BuildStatus.SEALED)
-            .order_by(ImpactDetermination.version),
-        ).all()
-        return {row.version: _repeats(session, row) for row in stored}
-
-
-def _repeats(session: Session, row: ImpactDetermination) -> Repetition:
-    if row.rules_version != RULES_VERSION:
-        return Repetition.OTHER_RULES
-    question = _Question(
-        scope=read_scope(session, ScopeId(row.scope_id)),
-        scope_id=row.scope_id,
-        inventory=read_inventory_snapshot(session, row.inventory_digest),
-        inventory_digest=row.inventory_digest,
-        known_at=row.known_at,
-    )
-    answers = _answers(session, question)
-    same = question.digest == row.inputs_digest and result_digest(answers) == row.result_digest
-    parties = affected_parties(question.scope, question.inventory, answers)
-    stored = _is_stored(session, row.id, answers) and are_stored(session, row.id, parties)
-    return Repetition.REPEATS if same and stored else Repetition.DIFFERS
-
-
-def _is_stored(session: Session, determination_id: int, answers: Sequence[Answer]) -> bool:
-    """Tell whether exactly these people are stored, each under a pattern that says the same of them."""
-    whom = people_by_pattern(session, determination_id)
-    patterns = session.scalars(
-        sa.select(ImpactPattern).where(ImpactPattern.determination_id == determination_id),
-    ).all()
-    sets = item_codes(session, {key for row in patterns for key in (row.item_set_id, row.confirmed_item_set_id)})
-    stored = [
-        (
-            sets[row.item_set_id],
-            sets[row.confirmed_item_set_id],
-            row.certainty,
-            row.people,
-            digest_of_people(whom.get(row.id, NOBODY)),
-        )
-        for row in patterns
-    ]
-    wanted = [
-        (
-            tuple(sorted(found.judgement.items)),
-            tuple(sorted(found.judgement.confirmed)),
-            found.judgement.certainty,
-            len(found.people),
-            digest_of_people(found.people),
-        )
-        for found in answers
-    ]
-    return sorted(stored) == sorted(wanted) and set(whom) <= {row.id for row in patterns}
-
-
-def _answers(session: Session, question: _Question) -> tuple[Answer, ...]:
-    sources = Sources(session, question.known_at)
+def answers_to(session: Session, question: Question) -> tuple[Answer, ...]:
+    """Return who is affected and with what: the same for the same question at any later time."""
+    sources = Sources(session, question.known_at, question.inventory)
     touched = touched_people(question.scope, question.inventory, sources)
     return answer(touched, question.scope, question.inventory)
 
@@ -185,9 +115,9 @@ def newest_knowledge(session: Session) -> datetime:
     return known_at(session) or EPOCH
 
 
-def _question(session: Session, scope_id: ScopeId, snapshot: str) -> _Question:
+def _question(session: Session, scope_id: ScopeId, snapshot: str) -> Question:
     scope = read_scope(session, scope_id)
-    return _Question(
+    return Question(
         scope=scope,
         scope_id=scope_id,
         inventory=read_inventory_snapshot(session, snapshot),
@@ -196,7 +126,7 @@ def _question(session: Session, scope_id: ScopeId, snapshot: str) -> _Question:
     )
 
 
-def _answered_last(session: Session, incident_id: IncidentId, question: _Question) -> ImpactDetermination | None:
+def _answered_last(session: Session, incident_id: IncidentId, question: Question) -> ImpactDetermination | None:
     """Return the newest version, if it answers this very question by the rules as they are now."""
     newest_id = newest_sealed(session, incident_id)
     newest = session.get_one(ImpactDetermination, newest_id) if newest_id is not None else None
@@ -205,26 +135,37 @@ def _answered_last(session: Session, incident_id: IncidentId, question: _Questio
     return newest
 
 
-def _cut_off(session: Session, incident_id: IncidentId, question: _Question) -> Sequence[int]:
+def _half_built(session: Session, incident_id: IncidentId, question: Question) -> ImpactDetermination | None:
+    """Return what somebody began for this very question and has not sealed."""
     return session.scalars(
-        sa.select(ImpactDetermination.id).where(
+        sa.select(ImpactDetermination)
+        .where(
             ImpactDetermination.incident_id == incident_id,
             ImpactDetermination.inputs_digest == question.digest,
+            ImpactDetermination.rules_version == RULES_VERSION,
             ImpactDetermination.status == BuildStatus.BUILDING,
-        ),
-    ).all()
+        )
+        .order_by(ImpactDetermination.version.desc())
+        .limit(1),
+    ).one_or_none()
 
 
-def _drop(engine: Engine, determination_id: int) -> None:
-    for table in (AffectedShard, ImpactPattern, AffectedParty):
-        with building(engine) as session:
-            session.execute(sa.delete(table).where(table.determination_id == determination_id))
+def _open(
+    engine: Engine, incident_id: IncidentId, question: Question, actor: Actor, now: datetime
+) -> HalfBuilt | ImpactDetermination:
+    """Become the builder of a version for this question; return the version if somebody sealed one meanwhile."""
     with building(engine) as session:
-        session.execute(sa.delete(ImpactDetermination).where(ImpactDetermination.id == determination_id))
-
-
-def _open(engine: Engine, incident_id: IncidentId, question: _Question, actor: Actor, now: datetime) -> DeterminationId:
-    with building(engine) as session:
+        # One after the other, so that two who ask the same at once share one version. SQLite has one writer anyway.
+        session.execute(sa.select(Incident.id).where(Incident.id == incident_id).with_for_update(key_share=True))
+        sealed = _answered_last(session, incident_id, question)
+        if sealed is not None:
+            session.expunge(sealed)
+            return sealed
+        row = _half_built(session, incident_id, question)
+        if row is not None:
+            taken = take_up(session, row)
+            row.scope_id, row.at, row.by = question.scope_id, now, actor
+            return taken
         newest = sa.select(sa.func.max(ImpactDetermination.version)).where(
             ImpactDetermination.incident_id == incident_id,
         )
@@ -237,22 +178,24 @@ def _open(engine: Engine, incident_id: IncidentId, question: _Question, actor: A
             rules_version=RULES_VERSION,
             inputs_digest=question.digest,
             status=BuildStatus.BUILDING,
+            builder=new_builder(),
             at=now,
             by=actor,
         )
         session.add(row)
         session.flush()
-        return DeterminationId(row.id)
+        return HalfBuilt(table=ImpactDetermination, id=row.id, builder=row.builder or "")
 
 
-def _build(engine: Engine, determination_id: DeterminationId, question: _Question, answers: Sequence[Answer]) -> None:
+def _build(engine: Engine, half: HalfBuilt, question: Question, answers: Sequence[Answer]) -> None:
     """Store the patterns, their people chunk by chunk, and the companies, under the parent that nobody reads yet."""
-    with building(engine) as session:
-        patterns = [_store_pattern(session, determination_id, question.scope, found) for found in answers]
-        store_parties(session, determination_id, affected_parties(question.scope, question.inventory, answers))
+    half.clear(engine, *BELOW)
+    with half.chunk(engine) as session:
+        patterns = [_store_pattern(session, half.id, question.scope, found) for found in answers]
+        store_parties(session, half.id, affected_parties(question.scope, question.inventory, answers))
     rows = [
         {
-            "determination_id": determination_id,
+            "determination_id": half.id,
             "shard": number,
             "pattern_id": pattern_id,
             "people": len(part),
@@ -263,15 +206,15 @@ def _build(engine: Engine, determination_id: DeterminationId, question: _Questio
     ]
     rows.sort(key=lambda row: (row["shard"], row["pattern_id"]))
     for chunk in chunks(rows, SHARDS_AT_ONCE):
-        with building(engine) as session:
+        with half.chunk(engine) as session:
             insert_new(session, AffectedShard, chunk)
 
 
-def _store_pattern(session: Session, determination_id: DeterminationId, scope: Scope, found: Answer) -> int:
+def _store_pattern(session: Session, determination_id: int, scope: Scope, found: Answer) -> int:
     judgement = found.judgement
     row = ImpactPattern(
         determination_id=determination_id,
-        pairs=_pairs_in_words(scope, found),
+        pairs=pairs_in_words(scope, found),
         item_set_id=item_set_id(session, judgement.items),
         confirmed_item_set_id=item_set_id(session, judgement.confirmed),
         people=len(found.people),
@@ -284,7 +227,8 @@ def _store_pattern(session: Session, determination_id: DeterminationId, scope: S
     return row.id
 
 
-def _pairs_in_words(scope: Scope, found: Answer) -> list[dict[str, object]]:
+def pairs_in_words(scope: Scope, found: Answer) -> list[dict[str, object]]:
+    """Return what touches the people of an answer, by the codes of stores and the numbers of lists."""
     stores = [
         {"store": scope.stores[pair.entry].store, "items": list(pair.items), "upper_bound": pair.upper_bound}
         for pair in sorted(found.pattern.pairs)
@@ -299,19 +243,21 @@ def _pairs_in_words(scope: Scope, found: Answer) -> list[dict[str, object]]:
 def _seal(
     engine: Engine,
     incident_id: IncidentId,
-    determination_id: DeterminationId,
+    half: HalfBuilt,
     answers: Sequence[Answer],
     summary: Summary,
     *,
     actor: Actor,
     now: datetime,
 ) -> Determined:
-    result = result_digest(answers)
+    result, determination_id = result_digest(answers), DeterminationId(half.id)
     with reading(engine) as session:
         compositions = compose(session, determination_id, summary, outside=count_affected(session, incident_id))
     with transaction(engine, actor=actor, now=now) as act:
+        half.confirm(act.session)
         row = act.session.get_one(ImpactDetermination, determination_id)
-        row.result_digest, row.summary, row.status = result, dict(summary), BuildStatus.SEALED
+        row.result_digest, row.summary = result, dict(summary)
+        row.status, row.builder = BuildStatus.SEALED, None
         act.session.flush()
         by_certainty = summary["by_certainty"]
         act.record(

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import Standing
-from incident_app.domain.errors import NotFound
+from incident_app.domain.errors import NotFound, NothingYet
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.impact_difference import difference
 from incident_app.domain.impact_summary import Summary
@@ -20,6 +20,7 @@ from incident_app.domain.vocabulary import BuildStatus, Certainty, Channel, Purp
 from incident_app.persistence import affected
 from incident_app.persistence.customers import Customer, CustomerContact
 from incident_app.persistence.impact import ImpactDetermination, ImpactPattern
+from incident_app.persistence.incidents import CustomerList
 from incident_app.persistence.inventory import DataItem
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.outbox import PersonToInform
@@ -78,6 +79,14 @@ class AffectedView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NamingList:
+    """A list of the investigation that names a person: its number, and where it comes from."""
+
+    number: int
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Explanation:
     """Why one customer is affected, or that they are not (B4)."""
 
@@ -92,6 +101,10 @@ class Explanation:
     because_ja: tuple[str, ...]
     because_en: tuple[str, ...]
     sources: tuple[Mapping[str, object], ...]
+    protected_ja: Mapping[str, str]
+    protected_en: Mapping[str, str]
+    """Items that lay protected, by name, and how (B10)."""
+    lists: tuple[NamingList, ...]
     standing: Standing | None
     told_items_ja: tuple[str, ...]
     told_items_en: tuple[str, ...]
@@ -145,7 +158,9 @@ def _versions(session: Session, incident_id: IncidentId) -> dict[int, ImpactDete
 
 def _determination(session: Session, incident_id: IncidentId, version: int | None) -> ImpactDetermination:
     versions = _versions(session, incident_id)
-    wanted = version if version is not None else max(versions, default=0)
+    wanted = version if version is not None else max(versions, default=None)
+    if wanted is None:
+        raise NothingYet(what="determination of impact")
     if wanted not in versions:
         raise NotFound(what="version of the impact", name=wanted)
     return versions[wanted]
@@ -264,6 +279,8 @@ def _explanation(
     items = sets[pattern.item_set_id] if pattern else ()
     confirmed = sets[pattern.confirmed_item_set_id] if pattern else ()
     told = sets[person.told_item_set_id] if person and person.told_item_set_id else ()
+    sources = tuple(pattern.pairs) if pattern and isinstance(pattern.pairs, list) else ()
+    mitigated = dict(pattern.mitigated) if pattern and isinstance(pattern.mitigated, dict) else {}
     return Explanation(
         customer_number=number,
         version=version,
@@ -272,14 +289,23 @@ def _explanation(
         items_en=_en(names, items),
         confirmed_ja=_ja(names, confirmed),
         confirmed_en=_en(names, confirmed),
-        mitigated=dict(pattern.mitigated) if pattern and isinstance(pattern.mitigated, dict) else {},
+        mitigated=mitigated,
         because_ja=_because(pattern, "ja") if pattern else (),
         because_en=_because(pattern, "en") if pattern else (),
-        sources=tuple(pattern.pairs) if pattern and isinstance(pattern.pairs, list) else (),
+        sources=sources,
+        protected_ja={names[code][0]: word for code, word in mitigated.items()},
+        protected_en={names[code][1]: word for code, word in mitigated.items()},
+        lists=_lists(session, sources),
         standing=person.standing if person else None,
         told_items_ja=_ja(names, told),
         told_items_en=_en(names, told),
     )
+
+
+def _lists(session: Session, sources: Sequence[Mapping[str, object]]) -> tuple[NamingList, ...]:
+    numbers = [number for source in sources if isinstance(number := source.get("list"), int)]
+    rows = sa.select(CustomerList.id, CustomerList.source).where(CustomerList.id.in_(numbers)).order_by(CustomerList.id)
+    return tuple(NamingList(number=number, source=source) for number, source in session.execute(rows))
 
 
 def diff_versions(engine: Engine, incident_id: IncidentId, older: int, newer: int) -> VersionDifference:

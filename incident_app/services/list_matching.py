@@ -40,14 +40,21 @@ class Matcher:
     def match(self, session: Session, rows: Sequence[ListRow]) -> list[tuple[ListRow, Match]]:
         """Decide for each row of a chunk whom it names."""
         digests = [self._digests(row) for row in rows]
-        spellings = [number_spellings(row.number) for row in rows]
-        known = self._look_up(session, spellings, digests)
+        spellings = [[number_spellings(number) for number in row.values(MatchKey.NUMBER)] for row in rows]
+        known = self._look_up(session, (spelling for row in spellings for spelling in row), digests)
         found = []
         for row, numbers, contacts in zip(rows, spellings, digests, strict=True):
+            exact, spelt = (
+                frozenset(known.numbers[number] for number in written if number in known.numbers)
+                for written in (
+                    [number for spelling in numbers for number in spelling[:2]],
+                    [number for spelling in numbers for number in spelling[2:]],
+                )
+            )
             decided = match(
                 row,
-                exact=frozenset(known.numbers[number] for number in numbers[:2] if number in known.numbers),
-                spelt=frozenset(known.numbers[number] for number in numbers[2:] if number in known.numbers),
+                exact=exact,
+                spelt=spelt,
                 email=_people(known, contacts, Channel.EMAIL),
                 phone=_people(known, contacts, Channel.PHONE),
             )
@@ -69,12 +76,14 @@ class Matcher:
             self.matched_by[FORMER] += 1
 
     def _digests(self, row: ListRow) -> list[tuple[Channel, str]]:
-        found: list[tuple[Channel, str]] = []
-        if row.email and (address := _normal_address(row.email)):
-            found.append((Channel.EMAIL, keyed_digest(self.address_key, address)))
-        if row.phone:
+        found: list[tuple[Channel, str]] = [
+            (Channel.EMAIL, keyed_digest(self.address_key, address))
+            for email in row.values(MatchKey.EMAIL)
+            if (address := _normal_address(email))
+        ]
+        for phone in row.values(MatchKey.PHONE):
             # Numbers were once kept as they were written; until a person is imported anew, that is their digest.
-            spellings = dict.fromkeys(spelling for spelling in (phone_key(row.phone), row.phone.strip()) if spelling)
+            spellings = dict.fromkeys(spelling for spelling in (phone_key(phone), phone.strip()) if spelling)
             found += [(Channel.PHONE, keyed_digest(self.address_key, spelling)) for spelling in spellings]
         return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import digest_of
@@ -25,6 +26,7 @@ from incident_app.persistence.incidents import CustomerList, CustomerListMember,
 from incident_app.persistence.inventory import DataItem
 from incident_app.persistence.item_sets import item_codes, item_set_id
 from incident_app.services.evidence import Source, evidence_number, keep_file, measure, pieces_of, record_evidence
+from incident_app.services.half_built import Child, HalfBuilt, new_builder, take_up
 from incident_app.services.list_matching import Matcher, gathered, together
 from incident_app.services.transaction import building, reading, transaction
 
@@ -32,6 +34,10 @@ ROWS_AT_ONCE = 2_500
 LINES_NAMED = 1_000
 """So many unmatched lines are handed back at once; the whole list of them is stored."""
 AS_IT_STANDS = Reading()
+BELOW = (
+    Child(parent=CustomerListMember.list_id, key=CustomerListMember.customer_id),
+    Child(parent=CustomerListRemark.list_id, key=CustomerListRemark.line_number),
+)
 
 
 class ItemsUnknown(NotFound):
@@ -97,20 +103,19 @@ def load_list(
         _check_items(session, file)
         known = known_at(session)
         digest = digest_of_list(file.digest, how, known if match_again else None)
-        earlier = session.scalars(sa.select(CustomerList).where(CustomerList.digest == digest)).one_or_none()
-    if earlier is not None and earlier.status is BuildStatus.SEALED:
+        sealed = sa.select(CustomerList.id).where(CustomerList.status == BuildStatus.SEALED)
+        finished = session.scalar(sealed.where(CustomerList.digest == digest))
+    half = finished or _open(engine, digest, file, source, known, actor, now)
+    if isinstance(half, int):
         file.keep(evidence_folder)
-        return _share(engine, incident_id, earlier.id, file, actor=actor, now=now)
-    if earlier is not None:
-        _drop(engine, earlier.id)
-    list_id = _open(engine, digest, file, source, known, actor, now)
+        return _share(engine, incident_id, half, file, actor=actor, now=now)
     matcher = Matcher(address_key)
-    rows = _build(engine, list_id, file, matcher)
+    rows = _build(engine, half, file, matcher)
     if not matcher.matched_by and not allow_empty:
-        _drop(engine, list_id)
+        half.drop(engine, *BELOW)
         raise ListMatchesNobody(rows=rows)
     file.keep(evidence_folder)
-    return _seal(engine, incident_id, list_id, file, matcher, rows, actor=actor, now=now)
+    return _seal(engine, incident_id, half, file, matcher, rows, actor=actor, now=now)
 
 
 def digest_of_list(file_digest: str, how: Reading, matched_at: datetime | None) -> str:
@@ -159,12 +164,33 @@ def _check_items(session: Session, file: _File) -> None:
 
 def _open(
     engine: Engine, digest: str, file: _File, source: str, known: datetime | None, actor: Actor, now: datetime
-) -> int:
+) -> HalfBuilt | int:
+    """Become the one who loads this list: begun anew, or taken up from somebody who is slow or was cut off.
+
+    If somebody finished it meanwhile, return its number.
+    """
+    try:
+        return _begin_or_take_up(engine, digest, file, source, known, actor, now)
+    except IntegrityError:  # somebody else began in the same moment: now their row is there
+        return _begin_or_take_up(engine, digest, file, source, known, actor, now)
+
+
+def _begin_or_take_up(
+    engine: Engine, digest: str, file: _File, source: str, known: datetime | None, actor: Actor, now: datetime
+) -> HalfBuilt | int:
     with building(engine) as session:
+        row = session.scalars(sa.select(CustomerList).where(CustomerList.digest == digest)).one_or_none()
+        if row is not None and row.status is BuildStatus.SEALED:
+            return row.id
+        if row is not None:
+            taken = take_up(session, row)
+            row.source, row.known_at, row.loaded_at, row.loaded_by = source, known, now, actor
+            return taken
         row = CustomerList(
             digest=digest,
             source=source,
             status=BuildStatus.BUILDING,
+            builder=new_builder(),
             row_count=0,
             unmatched_count=0,
             loaded_at=now,
@@ -175,20 +201,21 @@ def _open(
         )
         session.add(row)
         session.flush()
-        return row.id
+        return HalfBuilt(table=CustomerList, id=row.id, builder=row.builder or "")
 
 
-def _build(engine: Engine, list_id: int, file: _File, matcher: Matcher) -> int:
+def _build(engine: Engine, half: HalfBuilt, file: _File, matcher: Matcher) -> int:
     """Match the rows chunk by chunk below a list that no reader sees; return how many rows there were."""
+    half.clear(engine, *BELOW)
     rows, sets = 0, _Sets()
     for chunk in file.chunks():
         rows += len(chunk)
         with reading(engine) as session:
             decided = matcher.match(session, chunk)
-        with building(engine) as session:
-            sets.store(session, list_id, decided)
+        with half.chunk(engine) as session:
+            sets.store(session, half.id, decided)
             remarks = [
-                {"list_id": list_id, "line_number": row.line, "remark": found.remark}
+                {"list_id": half.id, "line_number": row.line, "remark": found.remark}
                 for row, found in decided
                 if found.remark is not None
             ]
@@ -239,25 +266,10 @@ class _Sets:
         return self._items[set_id]
 
 
-def _drop(engine: Engine, list_id: int) -> None:
-    """Take a list away that was never sealed, a chunk at a time."""
-    for table, key in ((CustomerListMember, "customer_id"), (CustomerListRemark, "line_number")):
-        column = getattr(table, key)
-        while True:
-            with building(engine) as session:
-                some = sa.select(column).where(table.list_id == list_id).limit(ROWS_AT_ONCE)
-                keys = session.scalars(some).all()
-                session.execute(sa.delete(table).where(table.list_id == list_id, column.in_(keys)))
-            if len(keys) < ROWS_AT_ONCE:
-                break
-    with building(engine) as session:
-        session.execute(sa.delete(CustomerList).where(CustomerList.id == list_id))
-
-
 def _seal(
     engine: Engine,
     incident_id: IncidentId,
-    list_id: int,
+    half: HalfBuilt,
     file: _File,
     matcher: Matcher,
     rows: int,
@@ -265,14 +277,16 @@ def _seal(
     actor: Actor,
     now: datetime,
 ) -> LoadedList:
+    list_id = half.id
     with reading(engine) as session:
         members = sa.select(sa.func.count()).where(CustomerListMember.list_id == list_id)
         people, unmatched = session.scalar(members) or 0, session.scalar(_nobody(list_id)) or 0
     with transaction(engine, actor=actor, now=now) as act:
+        half.confirm(act.session)
         row = act.session.get_one(CustomerList, list_id)
         row.row_count, row.unmatched_count, row.rows_read = people, unmatched, rows
         row.matched_by = {str(key): number for key, number in sorted(matcher.matched_by.items())}
-        row.status = BuildStatus.SEALED
+        row.status, row.builder = BuildStatus.SEALED, None
         act.session.flush()
         evidence_id = record_evidence(
             act, incident_id, file.digest, file.size, file_name="customer-list.csv", media_type="text/csv"

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from incident_app.domain.contact_keys import phone_key
 from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.events import MergeDismissed, MergesProposed
 from incident_app.domain.ids import Actor
@@ -322,6 +323,12 @@ def _records(session: Session, proposals: Sequence[MergeProposal]) -> dict[int, 
     return {row.id: _Record(customer_number=row.customer_number, kind=row.kind, values=values[row.id]) for row in rows}
 
 
+def _comparable(record: _Record, field: str) -> str | None:
+    """Return a value as it is compared: telephone numbers by their digits, however they are written."""
+    value = record.values.get(field)
+    return phone_key(value) if value and field == "phone" else value
+
+
 def _view(
     proposal: MergeProposal, merge: PersonMerge | None, records: Mapping[int, _Record], reasons: tuple[Words, ...]
 ) -> ProposalView:
@@ -333,7 +340,7 @@ def _view(
         reasons=reasons,
         first=first.masked(),
         second=second.masked(),
-        agreeing=tuple(field for field in FIELDS if agree([first.values.get(field), second.values.get(field)])),
+        agreeing=tuple(field for field in FIELDS if agree([_comparable(first, field), _comparable(second, field)])),
         proposed_at=proposal.proposed_at,
     )
 

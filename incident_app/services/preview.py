@@ -20,6 +20,7 @@ from incident_app.domain.ids import IncidentId
 from incident_app.domain.impact import Answer, answer
 from incident_app.domain.impact_difference import difference
 from incident_app.domain.impact_summary import Segment, Summary, summarise
+from incident_app.domain.inventory import Inventory
 from incident_app.domain.people import People, people
 from incident_app.domain.person_counts import CountOrigin
 from incident_app.domain.scopes import Scope, TouchedStore, without_people
@@ -93,10 +94,10 @@ class PreviewCache:
 class _CachedSources(Sources):
     """Sources that read the database only for what the cache does not hold yet."""
 
-    def __init__(self, session: Session, known_at: datetime, inventory: ContentDigest, cache: PreviewCache) -> None:
-        super().__init__(session, known_at)
+    def __init__(self, session: Session, known_at: datetime, inventory: Inventory, cache: PreviewCache) -> None:
+        super().__init__(session, known_at, inventory)
         self._cache = cache
-        self._stands_for = (known_at, inventory)
+        self._stands_for = (known_at, inventory.digest)
 
     def kept(self, key: Hashable, read: Callable[[], Value]) -> Value:
         """Return what the cache holds for this knowledge and inventory, else read it."""
@@ -111,7 +112,7 @@ class _CachedSources(Sources):
 
     def segments(self) -> Mapping[Segment, People]:
         """Return all customers by segment."""
-        return self.kept("segments", lambda: segments_of(self.session, self._everybody()))
+        return self.kept("segments", lambda: segments_of(self.session, self._everybody(), self.known_at))
 
     def _everybody(self) -> People:
         whom = BitMap()
@@ -132,7 +133,7 @@ def preview_scope(
         check_in(session, incident_id, scope, "preview")
         inventory = inventory_of(session, scope)
         known_at = newest_knowledge(session)
-        sources = _CachedSources(session, known_at, inventory.digest, cache)
+        sources = _CachedSources(session, known_at, inventory, cache)
         answers = answer(touched_people(scope, inventory, sources), scope, inventory)
         summary = summarise(answers, sources.segments(), inventory)
         version, before = _newest_said(session, incident_id, sources)

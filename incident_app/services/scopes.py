@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import digest_of
-from incident_app.domain.errors import NotFound, NothingYet
+from incident_app.domain.errors import BadInput, IncidentAppError, NotFound, NothingYet
 from incident_app.domain.events import ScopeSet
 from incident_app.domain.ids import Actor, IncidentId, ScopeId
 from incident_app.domain.scope_changes import choose_items
@@ -39,35 +39,48 @@ HANDED_OVER = "契約または提供記録にある項目のみ / only what the 
 
 
 class NothingKept(NotFound):
-    """There is no store operated by {name}."""
+    """No store is operated by {name}. If our data lies there, enter that store and its items in the register first."""
 
-    ja = "{name} が運用する保管先はありません。"
+    ja = "{name} が運用する保管先は台帳にありません。データがあるなら、先に保管先とその項目を台帳に登録してください。"
+
+
+class OurOwnStores(BadInput):
+    """{field}: that is ourselves. Add the stores that were touched one by one; otherwise all we hold would be in."""
+
+    ja = "{field}：自社です。触れられた保管先を一つずつ加えてください。でないと保有する全データが範囲に入ります。"
+
+
+class ChangedMeanwhile(IncidentAppError):
+    """Somebody else set version {version} of the scope in the same moment. Look at it and do this again."""
+
+    ja = "同じ時に別の人が範囲の第{version}版を設定しました。内容を確かめて、もう一度行ってください。"
 
 
 def set_scope(
-    engine: Engine, incident_id: IncidentId, scope: Scope, *, note: str | None = None, actor: Actor, now: datetime
+    engine: Engine,
+    incident_id: IncidentId,
+    scope: Scope,
+    *,
+    note: str | None = None,
+    based_on: int | None = None,
+    actor: Actor,
+    now: datetime,
 ) -> int:
     """Store a new version of the scope, with what was counted of it; return its number.
 
     What is too much to count while somebody waits is counted by the determination.
-    Taking something out that the version before named needs a reason: that of the entry, or `note`.
+    Taking something out that the version before named needs a reason: that of the entry, or `note`. `based_on` is the
+    version that this one was made from, 0 for none: if another one is there by now, it is not overwritten unseen.
     """
     with reading(engine) as session:
         check_in(session, incident_id, scope, note)
         findings = () if must_wait(session, scope) else count_findings(session, scope, now=now)
     with transaction(engine, actor=actor, now=now) as act:
         newest = sa.select(sa.func.max(IncidentScope.version)).where(IncidentScope.incident_id == incident_id)
-        row = IncidentScope(
-            incident_id=incident_id,
-            version=1 + (act.session.scalar(newest) or 0),
-            harms=sorted(scope.harms),
-            cause=scope.cause,
-            text_id=act.keep_text(note).id if note else None,
-            set_at=now,
-            set_by=actor,
-        )
-        act.session.add(row)
-        act.session.flush()
+        before = act.session.scalar(newest) or 0
+        if based_on is not None and before != based_on:
+            raise ChangedMeanwhile(version=before)
+        row = _add_version(act, incident_id, 1 + before, scope, note)
         _add_entries(act, row.id, scope)
         act.record(
             ScopeSet(
@@ -81,6 +94,23 @@ def set_scope(
         )
         keep_findings(act, row.id, row.version, findings, incident=incident_id)
         return row.version
+
+
+def _add_version(
+    act: Transaction, incident_id: IncidentId, version: int, scope: Scope, note: str | None
+) -> IncidentScope:
+    row = IncidentScope(
+        incident_id=incident_id,
+        version=version,
+        harms=sorted(scope.harms),
+        cause=scope.cause,
+        text_id=act.keep_text(note).id if note else None,
+        set_at=act.now,
+        set_by=act.actor,
+    )
+    act.session.add(row)
+    act.session.flush()
+    return row
 
 
 def check_in(session: Session, incident_id: IncidentId, scope: Scope, note: str | None) -> None:
@@ -160,9 +190,7 @@ def stores_at_party(
     store that was retired since is among them when it was in use at the beginning of the window.
     """
     with reading(engine) as session:
-        party_id = session.scalar(sa.select(ThirdParty.id).where(ThirdParty.code == party))
-        if party_id is None:
-            raise NotFound(what="third party", name=party)
+        party_id = _key_of_third_party(session, party)
         media = _stores_of(session, party_id, touched_from)
         held = items_by_store(inventory_with(session, media))
         actual = _handed_over(session, party_id)
@@ -182,6 +210,15 @@ def stores_at_party(
         )
         for code, medium in media.items()
     )
+
+
+def _key_of_third_party(session: Session, party: str) -> int:
+    found = session.scalars(sa.select(ThirdParty).where(ThirdParty.code == party)).one_or_none()
+    if found is None:
+        raise NotFound(what="third party", name=party)
+    if found.is_ourselves:
+        raise OurOwnStores(field="party")
+    return found.id
 
 
 def _stores_of(session: Session, party_id: int, moment: datetime | None) -> dict[str, Medium]:

@@ -9,14 +9,14 @@ from werkzeug.wrappers import Response
 
 from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput, NotFound
-from incident_app.domain.scope_changes import with_party, with_store, without_list, without_store
+from incident_app.domain.scope_changes import StoreWithoutItems, with_party, with_store, without_list, without_store
 from incident_app.domain.scopes import TouchedStore
 from incident_app.domain.vocabulary import Cause, Harm, JobKind
 from incident_app.services import commitment, inventory, involved, jobs, scope_views, scopes
 from incident_app.web import context, scope_lists, scope_people
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
-from incident_app.web.scope_blueprint import blueprint, scope_now, set_scope, typed_certainty, typed_number
+from incident_app.web.scope_blueprint import blueprint, change_scope, typed_certainty, typed_number
 from incident_app.web.times import typed_moment
 
 __all__ = ["blueprint", "scope_lists", "scope_people"]
@@ -94,7 +94,8 @@ def add_chosen(reference: str) -> Response:
     if not chosen:
         raise BadInput(field="items", problem="name at least one item, or none to take all of them")
     entry = replace(_entry(chosen), acquiring=bool(context.typed("acquiring")))
-    return set_scope(view, with_store(scope_now(view), entry, beside=bool(context.typed("beside"))))
+    beside = bool(context.typed("beside"))
+    return change_scope(view, lambda current: with_store(current, entry, beside=beside))
 
 
 @blueprint.post("/store")
@@ -102,12 +103,16 @@ def add_chosen(reference: str) -> Response:
 @shown_at("scope.show", names=context.names_of_data)
 def add_store(reference: str) -> Response:
     view = context.incident_of(reference)
-    return set_scope(view, with_store(scope_now(view), _entry(frozenset(flask.request.form.getlist("items")))))
+    entry = _entry(frozenset(flask.request.form.getlist("items")))
+    return change_scope(view, lambda current: with_store(current, entry))
 
 
 def _entry(items: frozenset[str]) -> TouchedStore:
     store = context.typed("store")
-    held = next((one.items for one in inventory.list_stores(context.engine()) if one.code == store), ())
+    known = next((one for one in inventory.list_stores(context.engine()) if one.code == store), None)
+    held = known.items if known is not None else ()
+    if known is not None and not held and not items:
+        raise StoreWithoutItems(field="store")
     everything = not items or items == {code for code, _, _ in held}
     return TouchedStore(
         store=store,
@@ -128,7 +133,7 @@ def _entry(items: frozenset[str]) -> TouchedStore:
 def add_party(reference: str) -> Response:
     view = context.incident_of(reference)
     entries = scopes.stores_at_party(context.engine(), context.typed("party"), certainty=typed_certainty())
-    return set_scope(view, with_party(scope_now(view), entries))
+    return change_scope(view, lambda current: with_party(current, entries))
 
 
 @blueprint.post("/remove")
@@ -137,11 +142,10 @@ def add_party(reference: str) -> Response:
 def remove(reference: str) -> Response:
     """Take a store or a list out; that needs a reason."""
     view = context.incident_of(reference)
-    current = scope_now(view)
     kind, _, name = context.typed("entry").partition(":")
-    if kind == "list" and name.isdecimal():
-        return set_scope(view, without_list(current, int(name)))
-    return set_scope(view, without_store(current, name))
+    if kind == "list" and context.is_number(name):
+        return change_scope(view, lambda current: without_list(current, int(name)))
+    return change_scope(view, lambda current: without_store(current, name))
 
 
 @blueprint.post("/determine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import flask
@@ -11,7 +12,7 @@ from incident_app.domain.errors import BadInput
 from incident_app.domain.scope_changes import NOTHING_YET
 from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import Cause, Certainty, Harm
-from incident_app.services import scopes
+from incident_app.services import scope_edits, scopes
 from incident_app.services.incidents import IncidentView
 from incident_app.services.preview import preview_scope
 from incident_app.web import context
@@ -35,15 +36,13 @@ def typed_number(field: str) -> int | None:
     text = context.typed(field)
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and context.is_number(text)):
         raise BadInput(field=field, problem="write a number")
     return int(text)
 
 
-def scope_now(view: IncidentView) -> Scope:
-    """Return the newest scope, with cause and harms as the form at hand says them."""
-    found = scopes.find_newest_scope(context.engine(), view.id)
-    current = found[1] if found else NOTHING_YET
+def _as_typed(current: Scope) -> Scope:
+    """Return a scope with cause and harms as the form at hand says them."""
     cause, harms = context.typed("cause"), frozenset(flask.request.form.getlist("harms"))
     if cause in set(Cause):
         current = replace(current, cause=Cause(cause))
@@ -52,14 +51,15 @@ def scope_now(view: IncidentView) -> Scope:
     return current
 
 
-def set_scope(view: IncidentView, changed: Scope) -> Response:
+def change_scope(view: IncidentView, change: Callable[[Scope], Scope]) -> Response:
     """Set the next version and show it; or, when that is asked for, only show what it would do."""
     if "preview" in flask.request.form:
-        return _preview(view, changed)
-    version = scopes.set_scope(
+        found = scopes.find_newest_scope(context.engine(), view.id)
+        return _preview(view, change(_as_typed(found[1] if found else NOTHING_YET)))
+    version = scope_edits.change_scope(
         context.engine(),
         view.id,
-        changed,
+        lambda current: change(_as_typed(current)),
         note=context.typed("reason") or None,
         actor=context.account().actor,
         now=context.now(),

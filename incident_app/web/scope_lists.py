@@ -16,7 +16,7 @@ from incident_app.services import list_views, lists, profiles, scopes
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
-from incident_app.web.scope_blueprint import blueprint, scope_now, set_scope, typed_certainty
+from incident_app.web.scope_blueprint import blueprint, change_scope, typed_certainty
 
 
 @blueprint.get("/lists")
@@ -92,7 +92,7 @@ def _load(reference: str) -> Response:
     context.done("scope.list_loaded", matched=loaded.matched, unmatched=loaded.unmatched)
     if loaded.known_more_since:
         context.done("scope.known_more")
-    return set_scope(view, with_list(scope_now(view), entry))
+    return change_scope(view, lambda current: with_list(current, entry))
 
 
 def _reading() -> Reading:

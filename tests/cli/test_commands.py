@@ -41,7 +41,10 @@ def test_the_flow_from_file_to_timeline_by_commands(run: object, instance: Engin
     assert determined["by_certainty"] == {"assumed": 4, "confirmed": 1}
     explained = run("impact", "explain", reference, "C1", *AUTHOR).stdout
     assert "C1: confirmed" in explained
-    assert "password" in explained
+    assert "lay protected: password (hashed)" in explained
+    assert "list 1 comes from: log" in explained
+    as_json = run("impact", "explain", reference, "C1", "--json", *AUTHOR)
+    assert json.loads(as_json.stdout)["lists"] == [{"number": 1, "source": "log"}]
     duties = json.loads(run("obligations", "list", reference, "--json", *AUTHOR).stdout)
     assert {duty["rule"] for duty in duties} >= {"jp-appi:preliminary", "policy:leak-response"}
     run("obligations", "decide", reference, "communications_secrecy", "no", "--reason", "none", *AUTHOR)

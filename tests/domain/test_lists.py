@@ -129,6 +129,7 @@ A, B, BOTH = frozenset({1}), frozenset({2}), frozenset({1, 2})
         (A, B, NONE, NONE, A, MatchKey.NUMBER, None),
         (NONE, A, NONE, NONE, A, MatchKey.NUMBER, None),
         (NONE, BOTH, NONE, NONE, NONE, None, RowRemark.AMBIGUOUS_NUMBER),
+        (BOTH, NONE, NONE, NONE, NONE, None, RowRemark.CONTRADICTION),
         (A, NONE, BOTH, NONE, A, MatchKey.NUMBER, None),
         (A, NONE, B, NONE, NONE, None, RowRemark.CONTRADICTION),
         (A, NONE, NONE, B, NONE, None, RowRemark.CONTRADICTION),
@@ -253,3 +254,29 @@ def test_a_profile_makes_another_list_only_where_it_changes_what_is_read() -> No
     renamed = read_profile(CRM.replace("cp932", "euc-jp").replace('"氏名"', '"名前"'), file="crm.toml")
     assert by_profile(Reading(), crm).decides == by_profile(Reading(), renamed).decides
     assert by_profile(Reading(), read_profile('kind = "customers"', file="x.toml")).decides == {}
+
+
+def test_every_line_that_a_broken_quote_swallows_is_named() -> None:
+    found = rows('customer_number\n"C1\n"C2\nC3\n')
+    assert [(row.line, row.number, row.remark) for row in found] == [
+        (2, "", RowRemark.BROKEN),
+        (3, "", RowRemark.BROKEN),
+        (4, "C3", None),
+    ]
+
+
+def test_a_field_that_is_too_long_is_one_broken_row_but_never_hides_the_rows_after_it() -> None:
+    long = "x" * 200_000
+    assert [row.number for row in rows(f"customer_number\n{long}\nC2\n")] == ["", "C2"]
+    with pytest.raises(OpenQuote, match="line 2"):
+        rows('customer_number\n"C1\n' + "C2\n" * 60_000 + "C3\n")
+
+
+def test_columns_of_one_meaning_are_all_read() -> None:
+    """A dump with two addresses a row: the second may be the one that we know."""
+    uses = (column_use("work=email:email"), column_use("home=email"), column_use("id=customer_number"))
+    (row,) = rows("id,work,home\n C1 ,w@example.jp,h@example.jp\n", columns=uses)
+    assert row.values(MatchKey.EMAIL) == ("w@example.jp", "h@example.jp")
+    assert row.values(MatchKey.NUMBER) == ("C1",)
+    (empty,) = rows("id,work,home\n,,h@example.jp\n", columns=uses)
+    assert (empty.email, empty.further, empty.items) == ("h@example.jp", (), None)

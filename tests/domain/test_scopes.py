@@ -11,6 +11,7 @@ from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.scope_changes import (
     CategoryElsewhere,
+    StoreWithoutItems,
     choose_items,
     with_list,
     with_party,
@@ -259,3 +260,10 @@ def test_changing_a_scope_replaces_what_was_said_unless_it_shall_stand_beside_it
         without_store(scope(first), "billing-db")
     with pytest.raises(NotFound, match="9"):
         without_list(scope(listed()), 9)
+
+
+def test_a_store_of_which_nobody_wrote_down_what_it_holds_cannot_be_taken_whole() -> None:
+    """It would have touched nobody, and looked as if it had been looked into."""
+    with pytest.raises(StoreWithoutItems, match="nobody has written down"):
+        choose_items(frozenset())
+    assert choose_items(frozenset(), items=["name"]) == {"name"}

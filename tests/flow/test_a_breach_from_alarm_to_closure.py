@@ -24,7 +24,7 @@ from incident_app.services import (
     commitment,
     dispatch,
     exports,
-    impact,
+    impact_verification,
     impact_views,
     incidents,
     obligations,
@@ -232,8 +232,8 @@ def test_a_breach_from_alarm_to_closure(
     assert statuses == {DutyStatus.FULFILLED, DutyStatus.WAIVED}
 
     # The proof: repeated from its inputs, unbroken, the same rows in every export.
-    repeated = dict.fromkeys((1, 2), impact.Repetition.REPEATS)
-    assert impact.verify_impact(instance, incident.id) == repeated
+    repeated = dict.fromkeys((1, 2), impact_verification.Repetition.REPEATS)
+    assert impact_verification.verify_impact(instance, incident.id) == repeated
     assert dispatch.verify_attempts(instance, wave_two.filled.campaign_id)
     rows = json.loads(
         exports.export_timeline(instance, incident.id, "json", purpose="振り返り", actor=author, now=clock())

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from incident_app.domain.customers import MissingColumns, RowsRefused, UnknownColumns
+from incident_app.domain.customers import MissingColumns, NoKnownColumn, RowsRefused, UnknownColumns
 from incident_app.domain.encodings import UnreadableFile
 from incident_app.domain.vocabulary import Channel, ImportStatus
 from incident_app.persistence.customers import Customer, CustomerContact, Holding, Import
@@ -76,6 +76,15 @@ def test_an_address_that_a_carrier_really_issued_is_kept(instance: Engine) -> No
     import_text(instance, HEAD + "C1,person,customer,ja,JP,山﨑 花子,hana..ko.@keitai.example,,\n")
     with reading(instance) as session:
         assert session.scalars(sa.select(CustomerContact.address)).one() == "hana..ko.@keitai.example"
+
+
+def test_a_file_without_a_header_is_refused_without_repeating_a_person(instance: Engine) -> None:
+    row = "C1,person,customer,ja,JP,髙橋 一郎,ichiro@example.jp,東京都渋谷区試験町1-1,050-0000-0001"
+    with pytest.raises(NoKnownColumn) as refused:
+        import_text(instance, row + "\n")
+    said = f"{refused.value} {refused.value.message('ja')}"
+    assert "customer_number" in said
+    assert not [person for person in row.split(",")[5:] if person in said]
 
 
 def test_unknown_and_missing_columns_and_other_encodings_are_refused_clearly(instance: Engine) -> None:

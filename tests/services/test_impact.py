@@ -21,8 +21,8 @@ from incident_app.persistence.incidents import CustomerListMember
 from incident_app.persistence.inventory import DataStore, Disclosure, ThirdParty
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.triggers import drop_guards
-from incident_app.services import impact, impact_views, involved, scopes
-from incident_app.services.impact import Repetition
+from incident_app.services import impact, impact_verification, impact_views, involved, scopes
+from incident_app.services.impact_verification import Repetition
 from incident_app.services.inventory import current_inventory
 from incident_app.services.person_counts import number_for_law
 from incident_app.services.preview import PreviewCache, preview_scope
@@ -164,7 +164,7 @@ def test_a_determination_says_of_everybody_what_a_plain_loop_says_and_a_preview_
             assert number == sum(item in said[0] for said in affected)
         for item, number in summary["confirmed_by_item"].items():
             assert number == sum(item in said[1] for said in affected)
-    assert set(impact.verify_impact(crowd, view.id).values()) == {Repetition.REPEATS}
+    assert set(impact_verification.verify_impact(crowd, view.id).values()) == {Repetition.REPEATS}
 
 
 def test_a_preview_stores_nothing_and_says_what_would_change(crowd: Engine) -> None:
@@ -224,7 +224,7 @@ def test_an_altered_person_or_pattern_is_found_by_verifying(crowd: Engine) -> No
             .where(AffectedShard.pattern_id == shard.pattern_id)
             .values(members=pack(members), people=len(members)),
         )
-    assert impact.verify_impact(crowd, view.id) == {1: Repetition.DIFFERS}
+    assert impact_verification.verify_impact(crowd, view.id) == {1: Repetition.DIFFERS}
 
 
 def test_the_companies_that_the_data_concerns_are_stored_with_the_version_and_verified(crowd: Engine) -> None:
@@ -238,11 +238,11 @@ def test_the_companies_that_the_data_concerns_are_stored_with_the_version_and_ve
         party.reason_ja and party.reason_en and (party.items_en or party.uncertain_en) for party in found.parties
     )
     assert not any(party.code == "ourselves" for party in found.parties)
-    assert impact.verify_impact(crowd, view.id) == {1: Repetition.REPEATS}
+    assert impact_verification.verify_impact(crowd, view.id) == {1: Repetition.REPEATS}
     with crowd.begin() as connection:
         drop_guards(connection)
         connection.execute(sa.update(AffectedParty).values(reason_en="nobody"))
-    assert impact.verify_impact(crowd, view.id) == {1: Repetition.DIFFERS}
+    assert impact_verification.verify_impact(crowd, view.id) == {1: Repetition.DIFFERS}
 
 
 def test_a_version_from_before_companies_were_kept_still_verifies(crowd: Engine) -> None:
@@ -251,7 +251,7 @@ def test_a_version_from_before_companies_were_kept_still_verifies(crowd: Engine)
     with crowd.begin() as connection:
         drop_guards(connection)
         connection.execute(sa.delete(AffectedParty))
-    assert impact.verify_impact(crowd, view.id) == {1: Repetition.REPEATS}
+    assert impact_verification.verify_impact(crowd, view.id) == {1: Repetition.REPEATS}
 
 
 def test_where_published_and_actual_differ_the_items_are_named(crowd: Engine) -> None:
@@ -287,9 +287,9 @@ def test_a_version_of_earlier_rules_is_not_called_verified(crowd: Engine) -> Non
     with crowd.begin() as connection:
         drop_guards(connection)
         connection.execute(sa.update(ImpactDetermination).values(rules_version=1))
-    found = impact.verify_impact(crowd, view.id)
+    found = impact_verification.verify_impact(crowd, view.id)
     assert found == {1: Repetition.OTHER_RULES}
-    assert not impact.all_repeat(found)
+    assert not impact_verification.all_repeat(found)
 
 
 def test_what_a_crash_left_half_built_is_seen_by_nobody_and_built_anew(
@@ -310,7 +310,7 @@ def test_what_a_crash_left_half_built_is_seen_by_nobody_and_built_anew(
         assert session.scalar(sa.select(sa.func.count()).select_from(AffectedShard)) > 0
     again = impact.determine_impact(crowd, view.id, actor=builders.author(crowd).actor, now=NOW)
     assert again.version == 1
-    assert set(impact.verify_impact(crowd, view.id).values()) == {Repetition.REPEATS}
+    assert set(impact_verification.verify_impact(crowd, view.id).values()) == {Repetition.REPEATS}
 
 
 def test_whom_evidence_names_is_affected_even_if_we_find_nothing_of_theirs(instance: Engine) -> None:

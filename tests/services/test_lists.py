@@ -142,6 +142,20 @@ def test_whom_an_abandoned_import_named_is_matched_by_nothing(instance: Engine, 
     assert set(remarks(instance, loaded.list_id).values()) == {RowRemark.NO_MATCH}
 
 
+def test_a_person_is_found_by_the_second_address_of_a_row_too(instance: Engine, incident: IncidentId) -> None:
+    columns = (column_use("mail1=email"), column_use("mail2=email"), column_use("tel1=phone"), column_use("tel2=phone"))
+    text = (
+        "mail1,mail2,tel1,tel2\n"
+        "nobody@example.jp,ichiro@example.jp,,\n"
+        "juergen@example.com,hana..ko@keitai.example,,\n"
+        ",,000,+81-50-0000-0001\n"
+    )
+    loaded = load(instance, incident, text, how=Reading(columns=columns))
+    assert set(people(instance, loaded.list_id)) == {"C1", "C2", "C3"}
+    assert loaded.unmatched == 0
+    assert remarks(instance, loaded.list_id) == {3: RowRemark.SEVERAL_PEOPLE}
+
+
 def test_several_people_with_one_address_are_all_taken_with_a_remark(instance: Engine, incident: IncidentId) -> None:
     add_contact(instance, "C2", Channel.EMAIL, "ichiro@example.jp")
     loaded = load(instance, incident, "email,items\nichiro@example.jp,name\n")

@@ -134,6 +134,19 @@ def test_proposals_are_shown_masked_with_what_agrees(people: Engine) -> None:
     assert "一郎" not in repr(view)
 
 
+def test_a_telephone_number_agrees_however_it_is_written(instance: Engine) -> None:
+    """The page said "same phone number" in the reasons, and left the mark off beside the two numbers."""
+    builders.import_text(
+        instance,
+        HEADER + "N1,person,customer,ja,JP,髙橋,n1@example.jp,,050-0000-0001\n"
+        "N2,person,customer,ja,JP,髙橋,n2@example.jp,,+81 5000000001\n",
+    )
+    propose(instance)
+    (view,) = merge_proposals.list_proposals(instance)
+    assert [words.en for words in view.reasons] == ["same name and same phone number"]
+    assert view.agreeing == ("name", "phone")
+
+
 def test_proposals_are_paged(people: Engine) -> None:
     propose(people)
     (first,) = merge_proposals.list_proposals(people, limit=1)

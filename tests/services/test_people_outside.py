@@ -17,7 +17,16 @@ from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.outbox import PersonToInform
 from incident_app.persistence.timeline import EventRow
-from incident_app.services import campaigns, exports, impact, involved, obligations, people, people_outside, scopes
+from incident_app.services import (
+    campaigns,
+    exports,
+    impact_verification,
+    involved,
+    obligations,
+    people,
+    people_outside,
+    scopes,
+)
 from incident_app.services.people import OutsidersUnknown, newest_determination
 from incident_app.services.people_told import people_told_in
 from incident_app.services.person_counts import number_for_law, people_told
@@ -112,7 +121,7 @@ def test_who_was_added_after_a_determination_counts_and_is_listed_from_the_next(
     again(instance, incident)
     with reading(instance) as session:
         assert number_for_law(session, incident) == counted  # nobody new: nothing is counted again
-    assert impact.verify_impact(instance, incident) == {1: impact.Repetition.REPEATS}
+    assert impact_verification.verify_impact(instance, incident) == {1: impact_verification.Repetition.REPEATS}
 
 
 def test_a_new_version_carries_them_on_and_keeps_whom_was_told(instance: Engine, incident: IncidentId) -> None:
@@ -251,4 +260,6 @@ def test_going_back_to_an_earlier_scope_makes_it_the_newest_version_again(
         rows = session.scalars(sa.select(ImpactDetermination.inputs_digest)).all()
     assert (len(rows), len(set(rows))) == (3, 2)
     assert people.standings(instance, incident).get(Standing.EXEMPT)  # whom only the wide scope had affected
-    assert set(impact.verify_impact(instance, incident).values()) == {impact.Repetition.REPEATS}
+    assert set(impact_verification.verify_impact(instance, incident).values()) == {
+        impact_verification.Repetition.REPEATS
+    }

@@ -12,7 +12,7 @@ from incident_app.domain.scopes import Scope, TouchedStore
 from incident_app.domain.vocabulary import Certainty, Medium
 from incident_app.persistence.inventory import DataItem, DataStore, Disclosure, StoreItem, ThirdParty
 from incident_app.services import scope_views, scopes
-from incident_app.services.impact import Repetition, verify_impact
+from incident_app.services.impact_verification import Repetition, verify_impact
 from incident_app.services.impact_views import get_impact
 from incident_app.services.inventory import list_stores, names
 from incident_app.services.preview import PreviewCache, preview_scope

@@ -1,5 +1,6 @@
 """Scopes as they are kept: every entry comes back as it was said, and what is not known is said to be so."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,14 +11,16 @@ from sqlalchemy.engine import Engine
 from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.ids import IncidentId
+from incident_app.domain.scope_changes import with_store
 from incident_app.domain.scopes import NarrowingNeedsReason, Scope, TouchedList, TouchedStore
 from incident_app.domain.vocabulary import Certainty, DisclosureBasis, ListRelation, PartyRole, Protection
 from incident_app.persistence.incidents import IncidentScope, ScopeStore
 from incident_app.persistence.inventory import DataStore, Disclosure, StoreItem, ThirdParty
 from incident_app.persistence.timeline import EventRow, TextRow
-from incident_app.services import scope_findings, scope_views, scopes
+from incident_app.services import scope_edits, scope_findings, scope_views, scopes
 from incident_app.services.evidence import record_evidence
 from incident_app.services.impact import determine_impact
+from incident_app.services.scopes import ChangedMeanwhile, OurOwnStores
 from incident_app.services.transaction import building, reading, recording, transaction
 from tests import builders
 from tests.builders import NOW, author
@@ -349,3 +352,47 @@ def test_items_are_shown_as_the_inventory_had_them_when_the_version_was_set(inst
         held = sa.update(StoreItem).where(StoreItem.item_code == "password", StoreItem.store_id == store)
         session.execute(held.values(retracted_at=LATER + DAY))
     assert scope_views.show_scope(instance, view.id).entries[0].items == before
+
+
+def test_two_people_who_add_something_at_once_both_find_it_in_the_scope(
+    instance: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with a reason, which would otherwise pass for the reason to take out what the other one had added."""
+    view = builders.an_incident(instance)
+    counted = scopes.count_findings
+    others = [lambda current: with_store(current, _whole("billing-db"))]
+
+    def add(change: Callable[[Scope], Scope]) -> int:
+        return scope_edits.change_scope(instance, view.id, change, note="a wave", actor=author(instance).actor, now=NOW)
+
+    def interrupted(*args: object, **named: object) -> object:
+        if others:
+            add(others.pop())
+        return counted(*args, **named)  # type: ignore[arg-type] # passed on as they are
+
+    monkeypatch.setattr(scopes, "count_findings", interrupted)
+    assert add(lambda current: with_store(current, _whole("member-db"))) == 2
+    version, scope = scopes.find_newest_scope(instance, view.id) or (0, None)
+    assert version == 2
+    assert scope is not None
+    assert [entry.store for entry in scope.stores] == ["billing-db", "member-db"]
+
+
+def test_a_version_that_was_made_from_another_is_not_set_unseen(instance: Engine) -> None:
+    view = builders.an_incident(instance)
+    set_scope(instance, view.id, a_scope_of(_whole("member-db")))
+    with pytest.raises(ChangedMeanwhile, match="version 1"):
+        scopes.set_scope(
+            instance,
+            view.id,
+            a_scope_of(_whole("billing-db")),
+            note="looks small",
+            based_on=0,
+            actor=author(instance).actor,
+            now=NOW,
+        )
+
+
+def test_naming_ourselves_as_a_recipient_does_not_put_everything_in_scope(instance: Engine) -> None:
+    with pytest.raises(OurOwnStores):
+        scopes.stores_at_party(instance, "ourselves", certainty=Certainty.ASSUMED)

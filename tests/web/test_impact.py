@@ -36,6 +36,18 @@ def test_what_is_confirmed_stands_before_what_is_possible(app: flask.Flask) -> N
     assert "カード番号" not in shown[2]
 
 
+def test_a_person_is_told_from_which_list_they_are_known_and_what_lay_protected(app: flask.Flask) -> None:
+    """Two lists read the same in the reasons; and a hashed password is not an open one (B4, B10)."""
+    base = a_mixed_impact(app)
+    client = signed_in(app)
+    page = client.get(f"{base}/person?number=C1").get_data(as_text=True)
+    assert phrase("impact.named_by", "ja", number=1, source="test") in page
+    assert "パスワード (ハッシュ化)" in page
+    other = client.get(f"{base}/person?number=C2").get_data(as_text=True)
+    assert "出どころ" not in other
+    assert phrase("impact.protected_items", "ja") not in other
+
+
 def test_the_list_keeps_to_a_ring_and_an_item_and_its_links_keep_the_choice(app: flask.Flask) -> None:
     base, client = a_mixed_impact(app), signed_in(app)
     whole = client.get(f"{base}/people").get_data(as_text=True)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from incident_app.app import create_app
 from incident_app.domain.vocabulary import Medium
-from incident_app.persistence.inventory import DataStore
+from incident_app.persistence.inventory import DataStore, StoreItem
 from incident_app.services import obligations, profiles, scope_findings, scope_views, scopes
 from incident_app.services.incidents import IncidentView
 from incident_app.services.transaction import recording
@@ -197,6 +197,29 @@ def test_a_saved_profile_is_offered_and_reads_a_list(app: flask.Flask) -> None:
     loaded = post(client, lists, lists, **fields, file=(io.BytesIO(content), "x.csv"), profile="crm")
     assert loaded.status_code == 302
     assert "番号で一致1" in text_of(client.get(lists)).replace(" ", "")
+
+
+@pytest.mark.usefixtures("view")
+def test_a_number_of_five_thousand_digits_is_no_number_and_no_breakdown(app: flask.Flask) -> None:
+    client = signed_in(app)
+    many = "9" * 5_000
+    store = post(client, BASE, f"{BASE}/store", store="member-db", certainty="assumed", evidence=many)
+    assert store.status_code == 422
+    taken_out = post(client, BASE, f"{BASE}/remove", entry=f"list:{many}", reason="誤り")
+    assert taken_out.status_code in {404, 422}
+
+
+def test_a_store_without_items_is_refused_on_the_page_and_said_why(
+    app: flask.Flask, instance: Engine, view: IncidentView
+) -> None:
+    with recording(instance) as session:
+        store = session.scalars(sa.select(DataStore.id).where(DataStore.code == "member-db")).one()
+        session.execute(sa.update(StoreItem).where(StoreItem.store_id == store).values(retracted_at=builders.NOW))
+    client = signed_in(app)
+    refused = post(client, BASE, f"{BASE}/store", store="member-db", certainty="confirmed")
+    assert refused.status_code == 422
+    assert "台帳にありません" in text_of(refused)
+    assert scopes.find_newest_scope(instance, view.id) is None
 
 
 @pytest.mark.usefixtures("view")
