@@ -25,47 +25,14 @@ from incident_app.persistence.customers import (
     CustomerContact,
     Holding,
     Import,
-    ItemSet,
 )
-from incident_app.persistence.inventory import DataStore
-from incident_app.services import customers
-from incident_app.services.abandoning import NotUnderWay, abandon_import
-from incident_app.services.customers import ImportUnderWay, RefusedTo, import_file
+from incident_app.services.customers import ImportUnderWay, RefusedTo
 from incident_app.services.sources import EmptyFile
 from incident_app.services.spools import Spool
 from incident_app.services.transaction import reading
 from tests import builders
-from tests.builders import KEY, NOW, ROOT, SYSTEM, import_text
-
-HEAD = "customer_number,name,email\n"
-
-
-def visible(engine: Engine) -> set[tuple[object, ...]]:
-    """What is known now of everybody: attributes, contacts, holdings, without keys and times of recording."""
-    with reading(engine) as session:
-        people = session.execute(
-            sa.select(Customer.customer_number, Customer.kind, Customer.language).where(Customer.erased_at.is_(None))
-        )
-        contacts = session.execute(
-            sa.select(Customer.customer_number, CustomerContact.channel, CustomerContact.name, CustomerContact.address)
-            .join(Customer, Customer.id == CustomerContact.customer_id)
-            .where(CustomerContact.valid_until.is_(None))
-        )
-        held = session.execute(
-            sa.select(
-                Customer.customer_number, DataStore.code, ItemSet.item_codes, Holding.held_from, Holding.held_until
-            )
-            .join(Customer, Customer.id == Holding.customer_id)
-            .join(DataStore, DataStore.id == Holding.store_id)
-            .join(ItemSet, ItemSet.id == Holding.item_set_id)
-            .where(Holding.retracted_at.is_(None))
-        )
-        return {tuple(map(str, row)) for rows in (people, contacts, held) for row in rows}
-
-
-def imported(engine: Engine, content: bytes | Path, **named: object) -> customers.ImportResult:
-    given_names = {"address_key": KEY, "keep_good": False, "actor": SYSTEM, "now": NOW, **named}
-    return import_file(engine, content, **given_names)
+from tests.builders import NOW, ROOT, import_text
+from tests.services.importing import HEAD, imported, visible
 
 
 def test_an_import_that_was_killed_is_finished_by_the_same_file_as_if_nothing_had_happened(
@@ -87,97 +54,6 @@ def test_an_import_that_was_killed_is_finished_by_the_same_file_as_if_nothing_ha
     assert wanted <= visible(instance)
     with reading(instance) as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(CustomerContact)) == 10
-
-
-def cut_off(engine: Engine, text: str, monkeypatch: pytest.MonkeyPatch, *, after: int, **named: object) -> int:
-    """Import a file in chunks of two rows and break after some of them; return the import's number."""
-    monkeypatch.setattr(customers, "PEOPLE_AT_ONCE", 2)
-    monkeypatch.setattr(customers, "HOLDINGS_AT_ONCE", 2)
-    done = itertools.count(1)
-
-    def watch(done_rows: int, total: int) -> None:
-        if next(done) >= after:
-            raise ConnectionError
-
-    with pytest.raises(ConnectionError):
-        imported(engine, text.encode(), progress=watch, **named)
-    monkeypatch.undo()
-    with reading(engine) as session:
-        return session.scalars(sa.select(Import.id).where(Import.status == ImportStatus.BUILDING)).one()
-
-
-def test_an_abandoned_import_leaves_what_was_visible_before(instance: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    builders.with_customers(instance)
-    before = visible(instance)
-    later = NOW + timedelta(days=1)
-    head = "customer_number,kind,name,email\n"
-    changed = (
-        head + "C1,organisation,改名,new@example.jp\nC2,person,改名,n2@example.jp\n" + "N1,person,新,n@example.jp\n"
-    )
-    number = cut_off(instance, changed + "N2,person,新,n3@example.jp\n", monkeypatch, after=2, now=later)
-    assert visible(instance) != before
-    assert abandon_import(instance, number, actor=SYSTEM, now=later) == 0
-    assert visible(instance) == before
-    with pytest.raises(NotUnderWay, match="abandoned"):
-        abandon_import(instance, number, actor=SYSTEM, now=later)
-    held = "customer_number,store,items\nC1,member-db,name\nC2,member-db,name\nC3,member-db,name\n"
-    number = cut_off(instance, held, monkeypatch, after=1, now=later)
-    assert visible(instance) != before
-    assert abandon_import(instance, number, actor=SYSTEM, now=later) > 0
-    assert visible(instance) == before
-    assert imported(instance, held.encode(), now=later).rows_kept == 3
-
-
-def test_nobody_waits_while_an_import_that_is_abandoned_looks_for_its_rows(
-    instance: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    builders.with_customers(instance)
-    held = "customer_number,store,items\nC1,member-db,name\nC2,member-db,name\nC3,member-db,name\n"
-    number = cut_off(instance, held, monkeypatch, after=1)
-    searched: list[bool] = []
-
-    def note(connection: sa.Connection, _cursor: object, statement: str, *_told: object) -> None:
-        if statement.startswith("SELECT") and "FROM holdings" in statement:
-            searched.append(bool(connection.get_execution_options().get("for_reading")))
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
-        assert abandon_import(instance, number, actor=SYSTEM, now=NOW) > 0
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
-    assert len(searched) > 2
-    assert all(searched)
-
-
-def test_a_determination_at_any_moment_does_not_see_an_abandoned_import(
-    instance: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    builders.with_customers(instance)
-    held = "customer_number,store,items\nC1,member-db,name\nC2,member-db,name\nC3,member-db,name\n"
-    number = cut_off(instance, held, monkeypatch, after=1)
-    abandon_import(instance, number, actor=SYSTEM, now=NOW)
-    import_text(instance, HEAD + "Z1,後,z@example.jp\n")
-    with reading(instance) as session:
-        for known_at in session.scalars(
-            sa.select(Import.at).where(Import.status == ImportStatus.SEALED).order_by(Import.at)
-        ):
-            seen = sa.select(sa.func.count()).where(
-                Holding.recorded_at <= known_at,
-                sa.or_(Holding.retracted_at.is_(None), Holding.retracted_at > known_at),
-            )
-            assert session.scalar(seen) in ({0} if known_at == NOW else {7})
-
-
-def test_a_transfer_list_that_was_abandoned_is_still_missing(instance: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its rows stay in the table; taken for a list, they would say that nobody is affected at the party."""
-    builders.with_customers(instance)
-    rows = "".join(f"C{number},at-mailing-house,name\n" for number in range(1, 5))
-    number = cut_off(instance, f"customer_number,store,items\n{rows}", monkeypatch, after=2)
-    abandon_import(instance, number, actor=SYSTEM, now=NOW)
-    view = builders.an_incident(instance)
-    builders.import_text(instance, HEAD + "Z1,後,z@example.jp\n")
-    found = builders.determined(instance, view.id, builders.a_scope("at-mailing-house"))
-    assert found.by_certainty["assumed"] == 5  # every customer of ours may be on their list
 
 
 def test_two_imports_never_have_one_moment(instance: Engine) -> None:
