@@ -320,3 +320,35 @@ def test_a_database_of_the_first_version_keeps_its_imports_and_what_refers_to_th
     with empty.connect() as connection:
         assert connection.exec_driver_sql("SELECT id, profile_digest FROM imports").all() == [(1, "")]
         assert connection.exec_driver_sql("SELECT import_id FROM import_refusals").all() == [(1,)]
+
+
+def test_determinations_of_an_earlier_version_stay_and_their_question_may_be_asked_again(empty: Engine) -> None:
+    with empty.begin() as connection:
+        command.upgrade(schema.alembic_config(connection), "0008")
+    at = "'2026-01-01 00:00:00.000000'"
+    determined = (
+        "INSERT INTO impact_determinations (id, incident_id, version, scope_id, inventory_digest, known_at, "
+        f"rules_version, inputs_digest, status, at, by) VALUES ({{0}}, 1, {{0}}, 1, 'd', {at}, 2, 'q', 'building', "
+        f"{at}, 'u')"
+    )
+    run(
+        empty,
+        "INSERT INTO incidents (id, public_id, reference, kind, title, phase, exercise, detected_at, opened_at) "
+        f"VALUES (1, 'p', 'INC-1', 'general', 't', 'open', '0', {at}, {at})",
+        "INSERT INTO incident_scopes (id, incident_id, version, harms, cause, set_at, set_by) "
+        f"VALUES (1, 1, 1, '[]', 'unknown', {at}, 'u')",
+        f"INSERT INTO inventory_snapshots (digest, content, taken_at) VALUES ('d', '{{}}', {at})",
+        "INSERT INTO item_sets (id, digest, item_codes) VALUES (1, 's', '[]')",
+        determined.format(1),
+        "INSERT INTO impact_patterns (id, determination_id, pairs, item_set_id, confirmed_item_set_id, people, "
+        "certainty, mitigated, because) VALUES (1, 1, '[]', 1, 1, 5, 'confirmed', '{}', '{}')",
+    )
+    schema.upgrade(empty)
+    assert schema.schema_faults(empty) == []
+    run(empty, determined.format(2))
+    with empty.connect() as connection:
+        assert connection.exec_driver_sql("SELECT version FROM impact_determinations ORDER BY id").all() == [(1,), (2,)]
+        assert connection.exec_driver_sql("SELECT people FROM impact_patterns").all() == [(5,)]
+    with pytest.raises(sa.exc.IntegrityError), empty.begin() as connection:
+        command.downgrade(schema.alembic_config(connection), "0008")
+    assert schema.schema_faults(empty) == []
