@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
-from zoneinfo import ZoneInfo
 
 import click
 from sqlalchemy.engine import Engine
@@ -23,6 +22,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput, IncidentAppError
+from incident_app.domain.zones import JST
 from incident_app.keys import UnsafeKey, make_home, own_key
 from incident_app.paths import files_in
 from incident_app.persistence.database import make_engine
@@ -32,7 +32,6 @@ from incident_app.settings import Settings, SettingsError
 
 P = ParamSpec("P")
 R = TypeVar("R")
-JST = ZoneInfo("Asia/Tokyo")
 
 DONE, REFUSED, WRONG_USAGE = 0, 1, 2
 HIGHEST_NUMBER = 2**63 - 1

@@ -138,6 +138,6 @@ def _shared(group: JointUseGroup, party: str) -> Words:
     if party == group.responsible:
         return Words(
             ja=f"共同利用「{group.name_ja}」の管理責任者です。",
-            en=f"It is responsible for the joint use {group.name_en}.",
+            en=f"It is responsible for: {group.name_en}.",
         )
-    return Words(ja=f"共同利用「{group.name_ja}」の利用者です。", en=f"It takes part in the joint use {group.name_en}.")
+    return Words(ja=f"共同利用「{group.name_ja}」の利用者です。", en=f"It takes part in: {group.name_en}.")

@@ -6,15 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeAlias
-from zoneinfo import ZoneInfo
 
 from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.inventory import Inventory, Store
 from incident_app.domain.people import People, digest_of_people, partition
 from incident_app.domain.scopes import Scope, TouchedStore
 from incident_app.domain.vocabulary import Certainty, ListRelation, Protection
+from incident_app.domain.zones import JST
 
-JST = ZoneInfo("Asia/Tokyo")
 RULES_VERSION = 2
 """Raised whenever an old question would be answered, or its answer digested, differently."""
 

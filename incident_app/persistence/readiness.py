@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -11,14 +11,13 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from incident_app.domain.gaps import PeopleCounts, StoreFacts
 from incident_app.domain.inventory import Inventory, Store
 from incident_app.domain.vocabulary import Channel, PersonKind
+from incident_app.domain.zones import JST
 from incident_app.persistence.accounts import RoleGrant, User
 from incident_app.persistence.customers import Customer, CustomerContact, Holding
 from incident_app.persistence.database import Base, Json, Key
 from incident_app.persistence.inventory import DataStore
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.triggers import append_only
-
-JST = timezone(timedelta(hours=9))
 
 
 class ReadinessScore(Base):

@@ -6,11 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from incident_app.domain.zones import JST
 from incident_app.rendering.tabular import csv_text, markdown_table
-
-JST = ZoneInfo("Asia/Tokyo")
 
 
 @dataclass(frozen=True, kw_only=True)

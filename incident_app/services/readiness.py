@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -21,6 +20,7 @@ from incident_app.domain.ids import Actor
 from incident_app.domain.readiness import Fact, Score, facts_from, facts_of, score
 from incident_app.domain.responses import read_response
 from incident_app.domain.vocabulary import Channel, PersonKind
+from incident_app.domain.zones import JST
 from incident_app.persistence.customers import Customer
 from incident_app.persistence.readiness import (
     ReadinessScore,
@@ -34,7 +34,6 @@ from incident_app.services.inventory import current_inventory
 from incident_app.services.playbooks import PlaybookKind, newest
 from incident_app.services.transaction import reading, transaction
 
-JST = ZoneInfo("Asia/Tokyo")
 NUMBERS_AT_ONCE = 5_000
 
 

@@ -8,6 +8,7 @@ import flask
 from flask_login import current_user
 
 from incident_app.domain.access import Permission
+from incident_app.domain.zones import JST
 from incident_app.services import approvals, incidents, obligations, timeline, waves
 from incident_app.services.impact_views import get_impact
 from incident_app.services.incidents import IncidentView
@@ -42,7 +43,7 @@ def register(app: flask.Flask, *, version: str) -> None:
         here=_here,
         named=context.named_in,
         moment=lambda value: times.shown(value, context.language(), now=context.now()) if value else "−",
-        iso=lambda value: value.astimezone(times.JST).isoformat(),
+        iso=lambda value: value.astimezone(JST).isoformat(),
         remaining=lambda due: times.remaining(due, context.now(), context.language()),
         finished=lambda at, due: times.finished(at, due, context.now(), context.language()),
         options=_options,

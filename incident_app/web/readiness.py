@@ -7,8 +7,9 @@ from werkzeug.wrappers import Response
 
 from incident_app.domain.access import Permission
 from incident_app.domain.readiness import HEIGHT, MARGIN, WIDTH, line_points
+from incident_app.domain.zones import JST
 from incident_app.services import readiness
-from incident_app.web import context, times
+from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 
 blueprint = flask.Blueprint("readiness", __name__)
@@ -18,7 +19,7 @@ blueprint = flask.Blueprint("readiness", __name__)
 @requires(Permission.INVENTORY_READ)
 def index() -> str:
     history = readiness.list_scores(context.engine())
-    points = line_points([(entry.at.astimezone(times.JST).date(), entry.value) for entry in reversed(history)])
+    points = line_points([(entry.at.astimezone(JST).date(), entry.value) for entry in reversed(history)])
     return flask.render_template(
         "readiness/index.html",
         history=history,

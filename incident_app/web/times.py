@@ -6,12 +6,11 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from incident_app.domain.errors import BadInput
+from incident_app.domain.zones import JST
 from incident_app.web.words import phrase
 
-JST = ZoneInfo("Asia/Tokyo")
 WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
 URGENT = timedelta(hours=24)
 IN_DAYS = timedelta(hours=48)
