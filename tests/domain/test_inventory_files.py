@@ -397,22 +397,3 @@ def test_every_table_and_column_of_the_files_is_documented() -> None:
     for table, columns in TABLES.items():
         assert f"`{table}`" in text
         assert [column for column in columns if f"`{column}`" not in text] == []
-
-
-@pytest.mark.parametrize(
-    ("table", "column", "number"),
-    [
-        ("store_items", "keep_for_days", 0),
-        ("store_items", "keep_for_days", 36_526),
-        ("store_items", "keep_for_days", 10**20),
-        ("parties", "contract_notice_hours", -1),
-        ("parties", "contract_notice_hours", 10**20),
-    ],
-)
-def test_a_number_that_no_calendar_reaches_is_named_and_not_handed_to_the_database(
-    table: str, column: str, number: int
-) -> None:
-    content = json.loads(json_text(INVENTORY))
-    content[table][0][column] = number
-    with pytest.raises(FaultyFile, match=f"{column}: must be at least"):
-        read_json(json.dumps(content), file="register.json", current=EMPTY)
