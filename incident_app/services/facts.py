@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.conditions import DECIDABLE
+from incident_app.domain.known_facts import DECIDABLE
 from incident_app.domain.errors import BadInput
 from incident_app.domain.events import FactDecided
 from incident_app.domain.ids import Actor, IncidentId, ScopeId
