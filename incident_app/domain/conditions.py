@@ -53,6 +53,7 @@ _OPERATORS: Mapping[tuple[bool, bool], frozenset[Operator]] = {
 UNDECIDED = "undecided"
 """The member of a set of roles that stands for any of the others until somebody decides."""
 
+
 @dataclass(frozen=True, kw_only=True)
 class Condition:
     """One comparison."""

@@ -36,7 +36,7 @@ class DeadlineState(StrEnum):
 class CalendarMissing(IncidentAppError):
     """The closed days "{calendar}" are not loaded, so this cannot be counted. Run `incident-app db upgrade`."""
 
-    ja = "休みの日の表「{calendar}」が読み込まれていないため、数えられません。`incident-app db upgrade` を実行してください。"
+    ja = "休みの日の表「{calendar}」が読み込まれていません。`incident-app db upgrade` を実行してください。"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,9 +249,7 @@ def _months(rule: DeadlineRule, first: date, told: Told) -> date:
         )
         return last
     last = date(year, month, first.day) - timedelta(days=1 if rule.first_day_counts else 0)
-    told.say(
-        f"{rule.amount}か月は {_day_ja(last)} までです。", f"{rule.amount} month(s) end on {_day_en(last)}."
-    )
+    told.say(f"{rule.amount}か月は {_day_ja(last)} までです。", f"{rule.amount} month(s) end on {_day_en(last)}.")
     return last
 
 

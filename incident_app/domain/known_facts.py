@@ -65,7 +65,7 @@ WORDS: Mapping[str, frozenset[str] | None] = {
     "business_lines": frozenset(BusinessLine),
     "harms": frozenset(Harm),
 }
-"""Facts that are sets of words, with the words there are; None: codes of the company's own. The others are yes or no."""
+"""Facts that are sets of words, with the words there are; None: codes of the company. The others are yes or no."""
 
 DESIGNATIONS = (
     "designated_operator",

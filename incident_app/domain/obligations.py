@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from incident_app.domain.calendars import ClosedDays
 from incident_app.domain.conditions import FACTS, Answer, Condition, all_of, any_of
@@ -196,7 +196,7 @@ def _duty(
     certain: bool,
 ) -> DerivedObligation:
     clock = _clock_of(regime, report, answers, clocks)
-    due = _strictest(report, facts, answers, clock, calendars)
+    due = _strictest(report, facts, answers, clocks.get(clock, Clock(at=None)), calendars)
     certain = certain and due.state is not DeadlineState.NEEDS_DECISION
     status = DutyStatus.OPEN if certain else DutyStatus.TO_DECIDE
     if certain and due.state is DeadlineState.NOT_STARTED:
@@ -216,7 +216,7 @@ def _duty(
         internal_target_at=None,
         source=report.source,
         confidence=report.confidence,
-        clock=report.clock,
+        clock=clock,
         form=report.form,
     )
 
@@ -225,16 +225,12 @@ def _answer(conditions: Sequence[Condition], facts: Mapping[str, object]) -> Ans
     return all_of(condition.answer(facts) for condition in conditions)
 
 
-def _clock_of(
-    regime: Regime, report: Report, answers: Mapping[str, Answer], clocks: Mapping[str, Clock]
-) -> Clock:
-    """Choose the clock that began first among the situations that hold; one of its own counts once it was recorded."""
-    general = clocks.get(report.clock, Clock(at=None))
-    holding = [regime.situation(code).clock for code, answer in answers.items() if answer is Answer.YES]
-    begun = [clocks[clock] if clock in clocks else general for clock in holding]
-    if not begun or any(clock.at is None for clock in begun):
-        return general
-    return min(begun, key=lambda clock: clock.at or datetime.max.replace(tzinfo=UTC))
+def _clock_of(regime: Regime, report: Report, answers: Mapping[str, Answer], clocks: Mapping[str, Clock]) -> str:
+    """Name the clock that began first among the situations that hold; one of its own counts once it was recorded."""
+    own = [regime.situation(code).clock for code, answer in answers.items() if answer is Answer.YES]
+    names = [name if name is not None and name in clocks else report.clock for name in own]
+    begun = {name: at for name in names if (at := clocks.get(name, Clock(at=None)).at) is not None}
+    return min(begun, key=lambda name: begun[name]) if len(begun) == len(set(names)) and begun else report.clock
 
 
 def _strictest(

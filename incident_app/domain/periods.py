@@ -46,7 +46,7 @@ def read_period(table: Table) -> Period:
 
 
 def refuse_overlaps(entries: Iterable[tuple[str, Table, Period]]) -> None:
-    """Note each entry that is in force on a day on which another of the same name is: which one would count?"""
+    """Note each entry that is in force on a day on which another of the same name is."""
     seen: dict[str, list[Period]] = {}
     for name, table, period in entries:
         if not name:

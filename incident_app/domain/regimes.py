@@ -263,9 +263,7 @@ def _check_deadlines(table: Table, entries: Sequence[Table], report: Report) -> 
             if same and deadline.period.overlaps(earlier.period):
                 first = max(deadline.period.first, earlier.period.first)
                 entry.fault("valid_from", f"two deadlines for the same situations are in force on {first}")
-    if report.situations and not set().union(*(entry.situations for entry in report.deadlines)) <= {
-        *report.situations
-    }:
+    if report.situations and not set().union(*(entry.situations for entry in report.deadlines)) <= {*report.situations}:
         table.fault("deadlines", "a deadline names a situation that does not make this report due")
 
 
