@@ -17,7 +17,12 @@ _COUNTRY = re.compile(r"[A-Z]{2}")
 class FactNotUnderstood(IncidentAppError):
     """The fact "{given}" cannot be used: {problem}."""
 
-    ja = "事実「{given}」は使えません：{problem_ja}。"
+    ja = "事実「{given}」は使えません：{problem}。"
+
+    def message(self, language: str, **words: object) -> str:
+        """Say what is wrong in the reader's language."""
+        problem = self.facts.get("problem_ja" if language == "ja" else "problem", "")
+        return super().message(language, **{**words, "problem": problem})
 
 
 class FactsContradict(IncidentAppError):
