@@ -1,6 +1,7 @@
 """Every regime against the facts of the law: what is due when, by which facts, and what must be decided first."""
 
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,9 +12,10 @@ from incident_app.domain.conditions import Answer, any_of
 from incident_app.domain.deadlines import DeadlineState, DueTime
 from incident_app.domain.given_facts import read_facts
 from incident_app.domain.known_facts import DECIDABLE, DESIGNATIONS, FACTS, NUMBERS, WORDS
-from incident_app.domain.obligations import IncidentFacts
+from incident_app.domain.obligations import Clock, DerivedObligation, IncidentFacts, derive
 from incident_app.domain.regimes import Confidence, read_regime, valid_on
 from incident_app.domain.single_deadlines import Question, answer, open_facts
+from incident_app.domain.vocabulary import BusinessLine, DutyStatus, ItemFlag, OurRole, Relation
 from tests.builders import playbook_files
 from tests.domain.test_counting import CALENDARS
 
@@ -271,6 +273,69 @@ def test_every_fact_is_one_of_the_incident_and_every_decision_is_about_a_yes_or_
     assert set(FACTS) == set(IncidentFacts().as_mapping())
     assert not set(DECIDABLE) & (NUMBERS | WORDS.keys())
     assert set(DESIGNATIONS) <= set(DECIDABLE) <= set(FACTS)
+
+
+def derived(clocks: Mapping[str, Clock], **changes: object) -> dict[str, DerivedObligation]:
+    """A leak of many customers' names that nobody meant, by all regimes; then whatever the test changes."""
+    values: dict[str, object] = {
+        "anybody_affected": True,
+        "people": 5000,
+        "flags": frozenset({ItemFlag.CONTACT}),
+        "relations": frozenset({Relation.CUSTOMER}),
+        "jurisdictions": frozenset({"JP"}),
+        "our_roles": frozenset({OurRole.OWN_CONTROLLER}),
+        "business_lines": frozenset({BusinessLine.TELECOM}),
+        "payable_combination": False,
+        "improper_purpose": False,
+        "communications_secrecy": False,
+        "encryption_exempt": False,
+        "high_risk_to_people": False,
+        **changes,
+    }
+    found = derive(
+        IncidentFacts(**values), regimes=list(REGIMES.values()), commitments=[], clocks=clocks, calendars=CALENDARS
+    )
+    return {duty.rule: duty for duty in found}
+
+
+def test_a_threshold_passed_later_starts_the_clock_of_its_situation_alone() -> None:
+    passed = FRIDAY + timedelta(days=7)
+    clocks = {"awareness": Clock(at=FRIDAY), "passed:people:1000": Clock(at=passed)}
+    late = derived(clocks)["jp-appi:preliminary"]
+    assert (late.clock, late.due.due_at) == ("passed:people:1000", datetime(2026, 12, 1, 14, 59, 59, tzinfo=UTC))
+    both = derived(clocks, payable_combination=True)["jp-appi:preliminary"]
+    assert (both.clock, both.due.due_at) == ("awareness", datetime(2026, 11, 24, 14, 59, 59, tzinfo=UTC))
+    unrecorded = derived({"awareness": Clock(at=FRIDAY)})["jp-appi:preliminary"]
+    assert unrecorded.due.due_at == both.due.due_at
+    detected_only = derived({"awareness": Clock(at=None, provisional_at=FRIDAY)})["jp-appi:preliminary"]
+    assert detected_only.due.provisional
+
+
+def test_a_company_that_is_nothing_special_owes_nothing_to_regimes_it_is_not_under() -> None:
+    assert {duty.regime for duty in derived({"awareness": Clock(at=FRIDAY)}).values()} == {"jp-appi"}
+    cards = frozenset({ItemFlag.CARD_NUMBER, ItemFlag.SPECIAL_CARE})
+    everywhere = derived(
+        {"awareness": Clock(at=FRIDAY)}, flags=cards, jurisdictions=frozenset({"JP", "DE", "GB", "US"})
+    )
+    assert {duty.regime for duty in everywhere.values()} == {"jp-appi", "eu-gdpr", "uk-gdpr"}
+
+
+def test_my_numbers_go_to_the_commission_whatever_the_business() -> None:
+    flags = frozenset({ItemFlag.MY_NUMBER})
+    found = derived({"awareness": Clock(at=FRIDAY)}, flags=flags, my_number_people=101, people=101)
+    assert {duty.addressee_ref for duty in found.values() if duty.addressee_kind == "authority"} == {"ppc"}
+    assert {duty.regime for duty in found.values()} == {"jp-mynumber"}  # a hundred people are no thousand
+    few = derived({"awareness": Clock(at=FRIDAY)}, flags=flags, my_number_people=3, people=3)
+    assert {duty.status for duty in few.values()} == {DutyStatus.TO_DECIDE}  # could the public see them?
+
+
+def test_hours_of_a_contract_make_a_duty_and_an_unknown_number_one_to_decide() -> None:
+    clocks = {"awareness": Clock(at=FRIDAY)}
+    assert derived(clocks, contract_hours=24)["contract:entrusting_party"].due.due_at == FRIDAY + timedelta(hours=24)
+    unknown = derived(clocks, contract_hours=None)["contract:entrusting_party"]
+    assert (unknown.status, unknown.due.due_at) == (DutyStatus.TO_DECIDE, None)
+    assert "契約が定める通知の時間数" in (unknown.decide.ja if unknown.decide else "")
+    assert "contract:entrusting_party" not in derived(clocks)
 
 
 def test_a_regime_in_force_on_the_day_is_chosen_and_no_other() -> None:
