@@ -253,7 +253,7 @@ def _promise_view(policy: Policy, part: Commitment) -> RuleView:
         valid_until=None,
         only_for=(),
         is_on=True,
-        facts=("anybody_affected",),
+        facts=(),
         source=f"policy, section {part.section}",
         confidence=Confidence.FOUND,
     )
