@@ -167,6 +167,72 @@ def test_residents_of_california_are_a_count_of_their_own(instance: Engine, tmp_
         assert {rule for rule in duties(instance, incident) if rule.startswith("us-")} == expected
 
 
+OWN = """code = "own"
+version = "1"
+name_ja = "社内規程"
+name_en = "our own rule"
+source = "company rule 12"
+[[situations]]
+code = "cards"
+name_ja = "カード番号が漏えいした"
+name_en = "card numbers have leaked"
+source = "company rule 12"
+  [[situations.all]]
+  fact = "items"
+  operator = "includes"
+  value = "card-number"
+  [[situations.all]]
+  fact = "categories"
+  operator = "includes_any"
+  value = ["transactions"]
+  [[situations.all]]
+  fact = "rings"
+  operator = "includes"
+  value = "RING"
+  [[situations.all]]
+  fact = "harms"
+  operator = "includes"
+  value = "confidentiality"
+[[reports]]
+code = "board"
+title_ja = "役員会への報告"
+title_en = "report to the board"
+kind = "party"
+situations = ["cards"]
+source = "company rule 12"
+confidence = "found"
+decide_ja = "社長が判断します"
+decide_en = "the president decides"
+  [[reports.addressees]]
+  ref = "board"
+  name_ja = "役員会"
+  name_en = "the board"
+  [[reports.deadlines]]
+  unit = "business_days"
+  amount = 1
+  first_day_counts = false
+  calendar = "jp-business"
+"""
+
+
+@pytest.mark.parametrize(("ring", "is_due"), [("confirmed", True), ("assumed", False)])
+def test_a_rule_of_ones_own_reads_items_categories_and_how_sure_it_is(
+    instance: Engine, tmp_path: Path, ring: str, *, is_due: bool
+) -> None:
+    with_customers(instance)
+    mine = tmp_path / "own.toml"
+    mine.write_text(OWN.replace("RING", ring), encoding="utf-8")
+
+    def files(folder: str) -> list[Path]:
+        return [*playbook_files(folder), *([mine] if folder == "regimes" else [])]
+
+    setup.load_playbooks(instance, files, policy="gpu-cloud-bygmo", actor=SYSTEM, now=NOW)
+    found = duties(instance, leak(instance))
+    assert ("own:board" in found) is is_due
+    if is_due:  # known on a Friday; Monday is a holiday
+        assert found["own:board"].due_at == datetime.fromisoformat("2026-11-24T23:59:59+09:00")
+
+
 @pytest.mark.parametrize("same_days", [True, False])
 def test_a_second_file_of_one_regime_is_named_and_nothing_is_kept(
     instance: Engine, tmp_path: Path, *, same_days: bool

@@ -39,7 +39,7 @@ def test_the_list_shows_every_regime_with_source_how_sure_and_how_counted(client
     assert "Off until the designations of our policy say: we hold the PrivacyMark (privacymark_holder)." in found
     assert "a reading" in found
     assert "unverified" in found
-    assert "2026-10-01 to" in found
+    assert "since 2026-10-01" in found
     assert "jp-government" in found
     japanese = text(client, "/rules")
     assert "30日、初日を数える、休みの日なら次に開く日まで" in japanese
@@ -92,6 +92,7 @@ def test_what_cannot_be_computed_is_said_at_its_field_and_nothing_typed_is_lost(
     assert answer.status_code == 422
     page = read(answer)
     assert refused_field(page).attributes["name"] == field
+    assert "認識した時刻" not in page.text  # here the moment is that of the clock at hand
     for name, value in (part.split("=") for part in query.split("&")):
         if name in {"aware_at", "people"}:
             assert page.one("input", name=name).attributes["value"] == value.replace("+", " ")
