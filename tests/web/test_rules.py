@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import flask
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy.engine import Engine
 
 from incident_app.domain.known_facts import WORDS
 from incident_app.web.rules import GROUPS
 from incident_app.web.words import catalogue
+from tests import builders
 from tests.web.browsing import read, refused_field, signed_in
 
 DEFINITIVE = "/rules/jp-appi/definitive"
@@ -73,6 +76,18 @@ def test_facts_that_were_given_stay_in_the_form_and_an_open_one_is_named(client:
     assert form.value("improper_purpose") == "unknown"
     ticked = [box.attributes["value"] for box in form.all("input", name="flags") if "checked" in box.attributes]
     assert ticked == ["my_number", "contact"]
+
+
+def test_what_the_policy_says_the_company_is_shows_on_the_pages(
+    client: FlaskClient, instance: Engine, tmp_path: Path
+) -> None:
+    builders.designated(instance, tmp_path, "outside_gdpr", "sec_registrant")
+    found = text(client, "/rules", language="en")
+    assert "Off because the designations of our policy say: the GDPR of the EU does not apply to us" in found
+    assert "(sec_registrant)" not in found
+    one = text(client, f"/rules/eu-gdpr/authority/date?{AT}")
+    assert "当社のポリシーによれば、この制度は当社に適用されません。" in one
+    assert "適用なし。当社のポリシーの designations がそう述べています" in one
 
 
 @pytest.mark.parametrize(
