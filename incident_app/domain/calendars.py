@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,10 +11,13 @@ from importlib.metadata import version
 
 import holidays
 
-from incident_app.domain.tables import Document
+from incident_app.domain.tables import Document, Table
 from incident_app.domain.words import Words
 
 SATURDAY = 5
+LEAP_YEAR = 2028
+"""29 February may be closed every year that has one."""
+_YEARLY = re.compile(r"(\d{1,2})-(\d{1,2})", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +27,8 @@ class ClosedDays:
     code: str
     version: str
     country: str
+    subdivision: str | None
+    """A state or region with holidays of its own."""
     yearly: frozenset[tuple[int, int]]
     """(month, day) closed every year, such as the turn of the year."""
     added: Mapping[date, str]
@@ -40,12 +46,10 @@ class ClosedDays:
             return Words(ja="土日", en="weekend")
         if (day.month, day.day) in self.yearly:
             return Words(ja="年末年始", en="turn of the year")
-        if day not in _national_holidays(self.country, day.year, "ja"):
+        holiday = _holidays(self.country, self.subdivision, day.year, "en_US").get(day)
+        if holiday is None:
             return None
-        return Words(
-            ja=_national_holidays(self.country, day.year, "ja")[day],
-            en=_national_holidays(self.country, day.year, "en_US")[day],
-        )
+        return Words(ja=_holidays(self.country, self.subdivision, day.year, "ja").get(day, holiday), en=holiday)
 
     def is_closed(self, day: date) -> bool:
         """Tell whether the office is closed on `day`."""
@@ -67,33 +71,18 @@ def read_closures(text: str, *, file: str) -> ClosedDays:
     """Read a file of closed days; raise FaultyFile naming every fault."""
     document = Document(text, file=file)
     root = document.root
-    added = {}
-    for table in root.tables("added", required=False):
-        day = table.day("day")
-        if day is None:
-            table.fault("day", "is missing")
-        else:
-            added[day] = table.text("reason")
-        table.finish()
-    removed = set()
-    for table in root.tables("removed", required=False):
-        day = table.day("day")
-        if day is not None:
-            removed.add(day)
-        table.text("reason")
-        table.finish()
-    yearly = set()
-    for entry in root.texts("yearly"):
-        month, _, number = entry.partition("-")
-        if month.isdigit() and number.isdigit():
-            yearly.add((int(month), int(number)))
-        else:
-            root.fault("yearly", f"{entry!r} is not a day like 12-29")
+    country = root.text("country")
+    subdivision = root.find_text("subdivision")
+    _check_country(root, country, subdivision)
+    added, removed = _own_days(root, "added"), _own_days(root, "removed")
+    for day in sorted(added.keys() & removed.keys()):
+        root.fault("removed", f"{day} is added and removed; keep one of the two")
     closed = ClosedDays(
         code=root.text("code"),
         version=f"{root.text('version')}+holidays-{version('holidays')}",
-        country=root.text("country"),
-        yearly=frozenset(yearly),
+        country=country,
+        subdivision=subdivision,
+        yearly=_yearly(root),
         added=added,
         removed=frozenset(removed),
         official_until=root.day("official_until") or date.max,
@@ -104,6 +93,45 @@ def read_closures(text: str, *, file: str) -> ClosedDays:
     return closed
 
 
-@lru_cache(maxsize=64)
-def _national_holidays(country: str, year: int, language: str) -> Mapping[date, str]:
-    return dict(holidays.country_holidays(country, years=year, language=language).items())
+def _check_country(root: Table, country: str, subdivision: str | None) -> None:
+    known = holidays.list_supported_countries()
+    if country and country not in known:
+        root.fault("country", f"{country!r} is not a country code of the holiday library, like JP")
+    elif country and subdivision is not None and subdivision not in known[country]:
+        root.fault("subdivision", f"{subdivision!r} is not a part of {country}; known: {', '.join(known[country])}")
+
+
+def _own_days(root: Table, key: str) -> dict[date, str]:
+    found: dict[date, str] = {}
+    for table in root.tables(key, required=False):
+        reason = table.text("reason")
+        day = table.day("day")
+        if day is None:
+            table.fault("day", "is missing or no date like 2026-05-01")
+        elif day in found:
+            table.fault("day", f"{day} stands twice")
+        else:
+            found[day] = reason
+        table.finish()
+    return found
+
+
+def _yearly(root: Table) -> frozenset[tuple[int, int]]:
+    found = set()
+    for entry in root.texts("yearly"):
+        written = _YEARLY.fullmatch(entry)
+        try:
+            day = date(LEAP_YEAR, int(written[1]), int(written[2])) if written else None
+        except ValueError:
+            day = None
+        if day is None:
+            root.fault("yearly", f"{entry!r} is not a day like 12-29")
+        else:
+            found.add((day.month, day.day))
+    return frozenset(found)
+
+
+@lru_cache(maxsize=128)
+def _holidays(country: str, subdivision: str | None, year: int, language: str) -> Mapping[date, str]:
+    """Return the holidays of one year; in English where the library does not know them in the language."""
+    return dict(holidays.country_holidays(country, subdiv=subdivision, years=year, language=language).items())

@@ -6,7 +6,20 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from incident_app.domain.known_facts import DECIDABLE, FACTS, NUMBERS, WORDS
 from incident_app.domain.tables import Table
+
+__all__ = (
+    "DECIDABLE",
+    "FACTS",
+    "UNDECIDED",
+    "Answer",
+    "Condition",
+    "Operator",
+    "all_of",
+    "any_of",
+    "read_conditions",
+)
 
 
 class Answer(StrEnum):
@@ -30,40 +43,15 @@ class Operator(StrEnum):
     EXCLUDES = "excludes"
 
 
+_OPERATORS: Mapping[tuple[bool, bool], frozenset[Operator]] = {
+    (True, False): frozenset({Operator.INCLUDES, Operator.INCLUDES_ANY, Operator.MAY_INCLUDE, Operator.EXCLUDES}),
+    (False, True): frozenset({Operator.IS, Operator.IS_NOT, Operator.MORE_THAN, Operator.AT_LEAST}),
+    (False, False): frozenset({Operator.IS, Operator.IS_NOT}),
+}
+"""How a fact can be compared that is (words, a number)."""
+
 UNDECIDED = "undecided"
 """The member of a set of roles that stands for any of the others until somebody decides."""
-
-FACTS: Mapping[str, tuple[str, str]] = {
-    "anybody_affected": ("影響を受けた人がいる", "somebody is affected"),
-    "people": ("本人の数（未確定なら最大）", "number of people (the maximum while open)"),
-    "flags": (
-        "影響を受けた項目の性質（保護されていたものを除く）",
-        "flags of the items affected, protected ones left out",
-    ),
-    "relations": ("本人の立場", "relations of the people"),
-    "jurisdictions": ("本人のいる国", "jurisdictions of the people"),
-    "our_roles": ("データについての当社の立場", "our roles for the data"),
-    "business_lines": ("事業の区分", "business lines"),
-    "harms": ("漏えい・改ざん・滅失の別", "harms"),
-    "payable_combination": ("決済に使える情報の組み合わせ", "a combination that lets somebody pay"),
-    "improper_purpose": ("不正の目的をもった行為", "an act of improper purpose"),
-    "communications_secrecy": ("通信の秘密に当たる", "secrecy of communications was touched"),
-    "entrusting_party_told": ("データを預けた利用企業に知らせた", "the tenants whose data it is were told"),
-    "encryption_exempt": ("高度な暗号化などで保護されていた", "everything was strongly encrypted with the key safe"),
-    "high_risk_to_people": ("本人への高いリスク", "a high risk to the people"),
-    "designated_operator": ("指定された電気通信事業者", "we are a designated operator"),
-}
-"""Every fact that a condition may ask for, with its name in both languages."""
-
-DECIDABLE = (
-    "improper_purpose",
-    "communications_secrecy",
-    "payable_combination",
-    "encryption_exempt",
-    "entrusting_party_told",
-    "high_risk_to_people",
-)
-"""Facts that a person may decide; what a person decided goes before what the program would say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,21 +107,40 @@ def any_of(answers: Iterable[Answer]) -> Answer:
 
 def read_conditions(table: Table, key: str) -> tuple[Condition, ...]:
     """Read a list of conditions, written [[...all]] with fact, is/more_than/... and value."""
-    found = []
-    for entry in table.tables(key, required=False):
-        fact = entry.text("fact")
-        if fact and fact not in FACTS:
-            entry.fault("fact", f"{fact!r} is not a fact; known: {', '.join(FACTS)}")
-        operator = entry.word("operator", Operator, Operator.IS)
-        value = entry.raw("value")
-        if value is None:
-            entry.fault("value", "is missing")
-        elif operator is Operator.INCLUDES_ANY and not isinstance(value, list):
-            entry.fault("value", "must be a list")
-        elif operator in {Operator.MORE_THAN, Operator.AT_LEAST} and (
-            isinstance(value, bool) or not isinstance(value, int)
-        ):
-            entry.fault("value", "must be a whole number")
-        found.append(Condition(fact=fact, operator=operator, value=tuple(value) if isinstance(value, list) else value))
-        entry.finish()
-    return tuple(found)
+    return tuple(_condition(entry) for entry in table.tables(key, required=False))
+
+
+def _condition(entry: Table) -> Condition:
+    fact = entry.text("fact")
+    operator = entry.word("operator", Operator, Operator.IS)
+    value = entry.raw("value")
+    if fact and fact not in FACTS:
+        entry.fault("fact", f"{fact!r} is not a fact; known: {', '.join(FACTS)}")
+    elif value is None:
+        entry.fault("value", "is missing")
+    elif fact:
+        _check_comparison(entry, fact, operator, value)
+    entry.finish()
+    return Condition(fact=fact, operator=operator, value=tuple(value) if isinstance(value, list) else value)
+
+
+def _check_comparison(entry: Table, fact: str, operator: Operator, value: object) -> None:
+    """Refuse what could never hold: an operator of another kind of fact, a value that the fact never has."""
+    if operator not in _OPERATORS[fact in WORDS, fact in NUMBERS]:
+        entry.fault("operator", f"{operator} does not fit {fact}")
+    elif fact in NUMBERS and (isinstance(value, bool) or not isinstance(value, int)):
+        entry.fault("value", "must be a whole number")
+    elif operator is Operator.INCLUDES_ANY and not isinstance(value, list):
+        entry.fault("value", "must be a list")
+    elif fact in WORDS:
+        _check_words(entry, fact, value if isinstance(value, list) else [value])
+    elif fact not in NUMBERS and not isinstance(value, bool):
+        entry.fault("value", "must be true or false")
+
+
+def _check_words(entry: Table, fact: str, values: Collection[object]) -> None:
+    allowed = WORDS[fact]
+    for word in values:
+        if not isinstance(word, str) or (allowed is not None and word not in allowed):
+            known = f"; known: {', '.join(sorted(allowed))}" if allowed is not None else ""
+            entry.fault("value", f"{word!r} is no word of {fact}{known}")

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from incident_app.domain.calendars import ClosedDays
 from incident_app.domain.conditions import FACTS, Answer, Condition, all_of, any_of
-from incident_app.domain.deadlines import DeadlineRule, DeadlineState, DeadlineUnit, DueTime, due_time
+from incident_app.domain.deadlines import DeadlineRule, DeadlineState, DeadlineUnit, DueTime, due_time, earliest
 from incident_app.domain.policy_promises import Commitment
-from incident_app.domain.regimes import Addressee, AddresseeKind, Confidence, Regime, Report
-from incident_app.domain.vocabulary import BusinessLine, DutyStatus, Harm, ItemFlag, OurRole, Relation
+from incident_app.domain.regimes import Addressee, AddresseeKind, Confidence, Regime, Report, possible_rules
+from incident_app.domain.vocabulary import BusinessLine, Certainty, DutyStatus, Harm, ItemFlag, OurRole, Relation
 from incident_app.domain.words import Words
 
 POLICY_REGIME = "policy"
@@ -29,6 +29,9 @@ class IncidentFacts:
     our_roles: frozenset[OurRole] | None = None
     business_lines: frozenset[BusinessLine] | None = None
     harms: frozenset[Harm] | None = None
+    rings: frozenset[Certainty] | None = None
+    categories: frozenset[str] | None = None
+    items: frozenset[str] | None = None
     payable_combination: bool | None = None
     improper_purpose: bool | None = None
     communications_secrecy: bool | None = None
@@ -36,7 +39,26 @@ class IncidentFacts:
     entrusting_party_told: bool | None = False
     """No until somebody records it: telling the tenants is our own act."""
     high_risk_to_people: bool | None = None
+    no_risk_to_people: bool | None = False
+    """No until somebody decides it: nothing is left unreported because nobody looked."""
+    visible_to_the_public: bool | None = None
+    my_number_people: int | None = 0
+    important_computer_attacked: bool | None = None
+    significant_incident: bool | None = None
+    material: bool | None = None
+    california_people: int | None = None
+    contract_hours: int | None = 0
+    """None agreed, unless contracts say so."""
     designated_operator: bool | None = None
+    special_infrastructure_operator: bool | None = False
+    privacymark_holder: bool | None = False
+    card_merchant: bool | None = False
+    outside_gdpr: bool | None = False
+    outside_uk_gdpr: bool | None = False
+    nis2_entity: bool | None = False
+    california_business: bool | None = False
+    hipaa_entity: bool | None = False
+    sec_registrant: bool | None = False
 
     def as_mapping(self) -> Mapping[str, object]:
         """Return the facts by name."""
@@ -173,14 +195,9 @@ def _duty(
     *,
     certain: bool,
 ) -> DerivedObligation:
-    clock = clocks.get(report.clock, Clock(at=None))
-    rule = _strictest(report, answers)
-    due = due_time(
-        rule,
-        anchor_at=clock.at,
-        provisional_anchor_at=clock.provisional_at,
-        calendar=calendars.get(rule.calendar or ""),
-    )
+    clock = _clock_of(regime, report, answers, clocks)
+    due = _strictest(report, facts, answers, clocks.get(clock, Clock(at=None)), calendars)
+    certain = certain and due.state is not DeadlineState.NEEDS_DECISION
     status = DutyStatus.OPEN if certain else DutyStatus.TO_DECIDE
     if certain and due.state is DeadlineState.NOT_STARTED:
         status = DutyStatus.CLOCK_NOT_STARTED
@@ -199,7 +216,7 @@ def _duty(
         internal_target_at=None,
         source=report.source,
         confidence=report.confidence,
-        clock=report.clock,
+        clock=clock,
         form=report.form,
     )
 
@@ -208,19 +225,36 @@ def _answer(conditions: Sequence[Condition], facts: Mapping[str, object]) -> Ans
     return all_of(condition.answer(facts) for condition in conditions)
 
 
-def _strictest(report: Report, answers: Mapping[str, Answer]) -> DeadlineRule:
-    """Choose the rule of the situations that hold for certain; while one is open, work to the earlier date.
+def _clock_of(regime: Regime, report: Report, answers: Mapping[str, Answer], clocks: Mapping[str, Clock]) -> str:
+    """Name the clock that began first among the situations that hold; one of its own counts once it was recorded."""
+    own = [regime.situation(code).clock for code, answer in answers.items() if answer is Answer.YES]
+    names = [name if name is not None and name in clocks else report.clock for name in own]
+    begun = {name: at for name in names if (at := clocks.get(name, Clock(at=None)).at) is not None}
+    return min(begun, key=lambda name: begun[name]) if len(begun) == len(set(names)) and begun else report.clock
+
+
+def _strictest(
+    report: Report,
+    facts: Mapping[str, object],
+    answers: Mapping[str, Answer],
+    clock: Clock,
+    calendars: Mapping[str, ClosedDays],
+) -> DueTime:
+    """Count by the rule of the situations that hold for certain; while one is open, work to the earlier date.
 
     A longer period belongs to a situation that holds, alone or with others (Guideline 3-5-3-4: item 3 together with
     others gives the longer period for all).
     """
-    general = next(deadline.rule for deadline in report.deadlines if not deadline.situations)
-    special = [
-        deadline.rule
-        for deadline in report.deadlines
-        if any(answers.get(code) is Answer.YES for code in deadline.situations)
+    found = [
+        due_time(
+            rule,
+            anchor_at=clock.at,
+            provisional_anchor_at=clock.provisional_at,
+            calendar=calendars.get(rule.calendar or ""),
+        )
+        for rule in possible_rules(report, answers, facts)
     ]
-    return special[0] if special else general
+    return earliest(found)
 
 
 def _because(regime: Regime, answers: Mapping[str, Answer]) -> Words:
@@ -240,6 +274,8 @@ def _undecided(report: Report, addressee: Addressee, regime: Regime, facts: Mapp
     conditions = [condition for code in report.situations for condition in regime.situation(code).conditions]
     conditions += [*report.applies_when, *report.released_when, *addressee.conditions]
     missing = list(dict.fromkeys(c.fact for c in conditions if c.answer(facts) is Answer.UNKNOWN))
+    numbers = [deadline.rule.amount_fact for deadline in report.deadlines if deadline.rule.amount_fact]
+    missing += [fact for fact in numbers if facts.get(fact) is None and fact not in missing]
     ja = "、".join(FACTS[fact][0] for fact in missing)
     en = ", ".join(FACTS[fact][1] for fact in missing)
     return Words(ja=f"{report.decide.ja}（未確定：{ja}）", en=f"{report.decide.en} (open: {en})")

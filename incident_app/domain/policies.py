@@ -10,7 +10,7 @@ from functools import lru_cache
 from incident_app.domain.conditions import DECIDABLE
 from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.inventory import DataCategory, DataItem, Disclosure, Party, Store
-from incident_app.domain.policy_checks import at_least, refuse_circles, refuse_doubles
+from incident_app.domain.policy_checks import at_least, read_designations, refuse_circles, refuse_doubles
 from incident_app.domain.policy_promises import Commitment, read_commitments
 from incident_app.domain.policy_stores import store_at
 from incident_app.domain.tables import Document, Table, unique_codes
@@ -94,6 +94,8 @@ class Policy:
     published_url: str
     business_line: BusinessLine
     head_office_bureau: str
+    designations: frozenset[str]
+    """What the company is in the eyes of regimes, such as a holder of the PrivacyMark."""
     people: Mapping[Relation, Words]
     categories: tuple[DataCategory, ...]
     items: tuple[DataItem, ...]
@@ -147,6 +149,7 @@ def read_policy(text: str, *, file: str) -> Policy:
         published_url=about.text("published_url", ""),
         business_line=about.word("business_line", BusinessLine, BusinessLine.TELECOM),
         head_office_bureau=about.text("head_office_bureau", ""),
+        designations=read_designations(about),
         people=_people(root),
         categories=read_categories,
         items=read_items,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from incident_app.domain.inventory import DataCategory
+from incident_app.domain.known_facts import DESIGNATIONS
 from incident_app.domain.tables import Table
 
 
@@ -49,3 +50,12 @@ def _circle(code: str, parents: Mapping[str, str | None]) -> tuple[str, ...]:
         way.append(parent)
         parent = parents.get(parent)
     return (*way, code) if parent == code else ()
+
+
+def read_designations(about: Table) -> frozenset[str]:
+    """Read what the company is; a misspelt word would switch a regime off in silence, so it is a fault."""
+    found = about.texts("designations")
+    for word in found:
+        if word not in DESIGNATIONS:
+            about.fault("designations", f"{word!r} is not one of {', '.join(DESIGNATIONS)}")
+    return frozenset(found)

@@ -15,6 +15,7 @@ from incident_app.domain.errors import FaultyFile
 Word = TypeVar("Word", bound=Enum)
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.-]+)\s*\]\]?")
 _KEY = re.compile(r"^\s*\"?([A-Za-z0-9_-]+)\"?\s*=")
+_AT_LINE = re.compile(r"at line (\d+)")
 
 
 def read_toml(text: str, *, file: str) -> Mapping[str, object]:
@@ -24,7 +25,15 @@ def read_toml(text: str, *, file: str) -> Mapping[str, object]:
     except RecursionError:
         raise FaultyFile(file=file, faults=["lists or tables are nested too deeply"]) from None
     except ValueError as fault:  # TOMLDecodeError is one; a number of thousands of digits raises another
-        raise FaultyFile(file=file, faults=[f"not readable as TOML: {fault}"]) from None
+        raise FaultyFile(file=file, faults=[f"{_key_in_line(text, fault)}not readable as TOML: {fault}"]) from None
+
+
+def _key_in_line(text: str, fault: ValueError) -> str:
+    """Name the key in the line that could not be read, such as that of a date which does not exist."""
+    where = _AT_LINE.search(str(fault))
+    lines = text.split("\n")
+    key = _KEY.match(lines[int(where[1]) - 1]) if where and int(where[1]) <= len(lines) else None
+    return f"{key[1]}: " if key else ""
 
 
 class Document:

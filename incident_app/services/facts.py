@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.conditions import DECIDABLE
 from incident_app.domain.errors import BadInput
 from incident_app.domain.events import FactDecided
 from incident_app.domain.ids import Actor, IncidentId, ScopeId
 from incident_app.domain.inventory import Inventory
+from incident_app.domain.known_facts import DECIDABLE, DESIGNATIONS
 from incident_app.domain.obligations import IncidentFacts
-from incident_app.domain.policies import read_policy
+from incident_app.domain.policies import Policy, read_policy
 from incident_app.domain.responses import read_response
 from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import BusinessLine, Cause, Certainty, ItemFlag, OurRole, Relation
@@ -27,6 +27,9 @@ from incident_app.services.person_counts import number_for_law
 from incident_app.services.playbooks import PlaybookKind, pinned
 from incident_app.services.scopes import read_scope
 from incident_app.services.transaction import reading, transaction
+
+MY_NUMBER, CALIFORNIA = "my-number", "california"
+"""Subjects of counts that thresholds of their own compare: `count set INC NUMBER --subject california`."""
 
 
 def gather_facts(
@@ -63,21 +66,22 @@ def facts_of(
     designated_operator: bool,
 ) -> IncidentFacts:
     """Put together the facts of an answer, stored or only previewed; what people decided goes before."""
+    policy = _pinned_policy(session, incident_id)
+    my_numbers = summary.get("by_flag", {}).get(ItemFlag.MY_NUMBER, 0)
     facts = replace(
-        _computed(session, incident_id, scope, inventory, summary),
+        _computed(scope, inventory, summary, policy),
         people=people,
+        my_number_people=_counted(session, incident_id, MY_NUMBER, otherwise=my_numbers),
+        california_people=_counted(session, incident_id, CALIFORNIA, otherwise=None),
         improper_purpose=_improper_purpose(session, incident_id, scope),
-        designated_operator=designated_operator,
     )
-    return replace(facts, **decided_facts(session, incident_id))  # type: ignore[arg-type] # names checked when decided
+    known = _designations(policy, designated_operator=designated_operator)
+    # Names are checked when a policy is read and when a fact is decided.
+    return replace(facts, **known | decided_facts(session, incident_id))  # type: ignore[arg-type]
 
 
 def _computed(
-    session: Session,
-    incident_id: IncidentId,
-    scope: Scope,
-    inventory: Inventory,
-    summary: Mapping[str, Mapping[str, int]],
+    scope: Scope, inventory: Inventory, summary: Mapping[str, Mapping[str, int]], policy: Policy | None
 ) -> IncidentFacts:
     items = {inventory.item(code) for code in summary.get("by_item", {})}
     bare = frozenset(ItemFlag(flag) for flag in summary.get("by_flag", {}))
@@ -89,8 +93,11 @@ def _computed(
         relations=frozenset(Relation(word) for word in summary.get("by_relation", {})),
         jurisdictions=frozenset(summary.get("by_jurisdiction", {})),
         our_roles=frozenset(store.our_role for store in touched) or frozenset({OurRole.OWN_CONTROLLER}),
-        business_lines=frozenset(store.business_line for store in touched) or _main_business(session, incident_id),
+        business_lines=frozenset(store.business_line for store in touched) or _main_business(policy),
         harms=scope.harms,
+        rings=frozenset(Certainty(word) for word in summary.get("by_certainty", {}) if word != Certainty.RULED_OUT),
+        categories=frozenset(summary.get("by_category", {})),
+        items=frozenset(summary.get("by_item", {})),
         payable_combination=_payable(bare),
         encryption_exempt=_encryption_exempt(items, summary),
         communications_secrecy=None if any(ItemFlag.COMMUNICATIONS_SECRECY in item.flags for item in items) else False,
@@ -98,12 +105,27 @@ def _computed(
     )
 
 
-def _main_business(session: Session, incident_id: IncidentId) -> frozenset[BusinessLine] | None:
-    """Return the company's main line of business: what counts when the scope names people and no store."""
+def _pinned_policy(session: Session, incident_id: IncidentId) -> Policy | None:
     policies = pinned(session, incident_id, [PlaybookKind.POLICY])
-    if not policies:
-        return None
-    return frozenset({read_policy(policies[-1].content, file=policies[-1].code).business_line})
+    return read_policy(policies[-1].content, file=policies[-1].code) if policies else None
+
+
+def _main_business(policy: Policy | None) -> frozenset[BusinessLine] | None:
+    """Return the company's main line of business: what counts when the scope names people and no store."""
+    return frozenset({policy.business_line}) if policy else None
+
+
+def _designations(policy: Policy | None, *, designated_operator: bool) -> dict[str, bool]:
+    """Return what the company is, as its policy says; the setting adds to it."""
+    ours = policy.designations if policy else frozenset()
+    known = {word: word in ours for word in DESIGNATIONS}
+    return known | {"designated_operator": designated_operator or known["designated_operator"]}
+
+
+def _counted(session: Session, incident_id: IncidentId, subject: str, *, otherwise: int | None) -> int | None:
+    """Return the number that somebody counted under a subject of its own, else what the impact says."""
+    count = number_for_law(session, incident_id, subject)
+    return count.value if count else otherwise
 
 
 def _payable(bare: frozenset[ItemFlag]) -> bool | None:

@@ -27,6 +27,7 @@ from incident_app.persistence.obligations import Obligation, ObligationFulfilmen
 from incident_app.persistence.timeline import TextRow
 from incident_app.services import impact, incidents, people
 from incident_app.services.approvals import NotApproved, find_grant, open_request
+from incident_app.services.clocks import clocks_of_acts
 from incident_app.services.facts import gather_facts
 from incident_app.services.impact import Determined
 from incident_app.services.playbooks import Playbook, PlaybookKind, pinned
@@ -129,6 +130,7 @@ def derived_from(
     clocks = {subject: Clock(at=clock.at) for subject, clock in incidents.newest_clocks(session, incident_id).items()}
     aware = clocks.get(AWARENESS, Clock(at=None))
     clocks[AWARENESS] = Clock(at=aware.at, provisional_at=clocks.get(DETECTION, Clock(at=row.detected_at)).at)
+    clocks |= clocks_of_acts(session, incident_id)
     regimes, versions = _pinned_regimes(session, incident_id, (aware.at or row.detected_at).astimezone(JST))
     policies = pinned(session, incident_id, [PlaybookKind.POLICY])
     versions |= {POLICY_REGIME: policies[-1].id}

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from incident_app.domain.calendars import read_closures
 from incident_app.domain.ids import Actor
+from incident_app.domain.regime_sets import check_together
 from incident_app.domain.regimes import read_regime
 from incident_app.domain.responses import read_response
 from incident_app.domain.severity_methods import read_method
@@ -27,6 +28,7 @@ Files = Callable[[str], list[Path]]
 
 def load_playbooks(engine: Engine, files: Files, *, policy: str, actor: Actor, now: datetime) -> int:
     """Load every playbook file whose text is new; return how many were. A faulty file is named, none of it kept."""
+    _check_regimes(files)
     loaded = 0
     for path in files("policies"):
         if path.stem == policy:
@@ -44,6 +46,13 @@ def load_playbooks(engine: Engine, files: Files, *, policy: str, actor: Actor, n
             stored = store_playbook(engine, kind, code=found.code, version=version, content=text, actor=actor, now=now)
             loaded += stored is not None
     return loaded
+
+
+def _check_regimes(files: Files) -> None:
+    """Read regimes and closures together before anything is kept: one may name what another must have."""
+    regimes = {path.name: read_regime(read_text(path), file=path.name) for path in files("regimes")}
+    calendars = {read_closures(read_text(path), file=path.name).code for path in files("closures")}
+    check_together(regimes, calendars)
 
 
 def _load_policy(engine: Engine, path: Path, *, actor: Actor, now: datetime) -> int:

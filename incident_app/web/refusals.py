@@ -10,11 +10,13 @@ from functools import lru_cache
 
 from incident_app.domain.customers import RowsRefused
 from incident_app.domain.errors import BadInput, IllegalMove, IncidentAppError, NotFound
+from incident_app.domain.given_facts import FactNotUnderstood, FactsContradict
 from incident_app.domain.incidents import ReasonNeeded
 from incident_app.domain.notices import MARK, MissingFacts
 from incident_app.domain.reports import GapsNotStated
 from incident_app.domain.vocabulary import Certainty, ListRelation
 from incident_app.services.approved_content import LanguageMissing
+from incident_app.services.deadline_rules import NotInForce
 from incident_app.services.dispatch import WrongCount
 from incident_app.services.people import NumbersUnknown
 from incident_app.services.person_counts import CountDoubted
@@ -100,6 +102,10 @@ def fields_of(error: IncidentAppError, given: Mapping[str, str]) -> tuple[str, .
         wanted = [field for field in missing if not given[field].strip()]
     elif isinstance(error, GapsNotStated):
         wanted = [f"gap.{code}" for code in _codes(error.facts["fields"])]
+    elif isinstance(error, (FactNotUnderstood, FactsContradict)):
+        wanted = (str(error.facts.get("given", error.facts.get("first"))).partition("=")[0],)
+    elif isinstance(error, NotInForce):
+        wanted = ("aware_at",)
     elif isinstance(error, NotFound):
         asked = str(error.facts.get("name", ""))
         wanted = [field for field, value in given.items() if asked and value.strip() == asked]
@@ -242,6 +248,7 @@ LABELS = {
     "relation": "scope.relation",
     "resolution": "dispatch.resolution",
     "result": "steps.result",
+    "rules.count:aware_at": "rules.began_at",
     "scope": "step.scope",
     "source": "scope.source",
     "standing": "impact.standing",
