@@ -38,6 +38,28 @@ def scope() -> None:
     """Set what an incident touched. Every change makes a new version."""
 
 
+@scope.command("set")
+@click.argument("reference")
+@click.option("--cause", type=click.Choice([word.value for word in Cause]), required=True)
+@click.option("--harm", "harms", multiple=True, required=True, type=click.Choice([word.value for word in Harm]))
+@click.option("--reason")
+@PREVIEW
+@command
+def set_cause(
+    world: World, reference: str, *, cause: str, harms: tuple[str, ...], reason: str | None, preview: bool
+) -> None:
+    """Say cause and harm; what was touched stays. Enough where only people outside the register are affected."""
+    view, account = world.incident(reference, Permission.IMPACT_DETERMINE)
+    set_changed(
+        world,
+        view,
+        account,
+        lambda current: replace(current, cause=Cause(cause), harms=frozenset(Harm(word) for word in harms)),
+        reason,
+        preview=preview,
+    )
+
+
 @scope.command("add-store")
 @click.argument("reference")
 @click.argument("store")

@@ -127,14 +127,19 @@ class NarrowingNeedsReason(BadInput):
     ja = "{field}：前の版から外れるものがあります（{what}）。理由を書いてください。"
 
 
-def check_scope(scope: Scope, *, items_of_store: Mapping[str, frozenset[str]], all_items: frozenset[str]) -> None:
+def check_scope(
+    scope: Scope, *, items_of_store: Mapping[str, frozenset[str]], all_items: frozenset[str], outsiders: int = 0
+) -> None:
     """Refuse a scope that names nothing, an unknown store or item, a backwards window, or leaves items out unexplained.
 
+    Where affected people outside the inventory are on record, a scope may say cause and harm only.
     Choosing a store fills in its items; taking some of them away needs a reason (B3). Ruling out needs evidence, and
     what is ruled out cannot be touched as well.
     """
-    if not scope.stores and not scope.lists:
-        raise BadInput(field="scope", problem="name at least one store or one list of customers")
+    if not scope.stores and not scope.lists and not outsiders:
+        raise BadInput(
+            field="scope", problem="name at least one store, list of customers or person outside the register"
+        )
     if not scope.harms:
         raise BadInput(field="harms", problem="say what happened to the data: confidentiality, integrity, availability")
     for entry in scope.stores:

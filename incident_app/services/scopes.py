@@ -28,6 +28,7 @@ from incident_app.persistence.incidents import (
 from incident_app.persistence.inventory import DataItem, DataStore, Disclosure, ThirdParty
 from incident_app.persistence.timeline import TextRow
 from incident_app.services.inventory import current_inventory
+from incident_app.services.involved import count_affected
 from incident_app.services.scope_findings import count_findings, keep_findings, must_wait
 from incident_app.services.scope_inventory import check_in_use, inventory_of, inventory_with, items_by_store
 from incident_app.services.transaction import Transaction, reading, transaction
@@ -116,7 +117,12 @@ def _add_version(
 def check_in(session: Session, incident_id: IncidentId, scope: Scope, note: str | None) -> None:
     """Refuse a scope that could not be set: unknown names, contradictions, or something taken out without a reason."""
     items = items_by_store(inventory_of(session, scope))
-    check_scope(scope, items_of_store=items, all_items=frozenset(session.scalars(sa.select(DataItem.code))))
+    check_scope(
+        scope,
+        items_of_store=items,
+        all_items=frozenset(session.scalars(sa.select(DataItem.code))),
+        outsiders=count_affected(session, incident_id),
+    )
     check_in_use(session, scope)
     _check_references(session, incident_id, scope)
     before = _newest(session, incident_id)

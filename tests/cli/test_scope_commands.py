@@ -209,3 +209,18 @@ def test_people_outside_evidence_and_the_confirmation_of_the_stranger(
     next((tmp_path / "home" / "evidence").rglob("?" * 64)).write_bytes(b"deleted!")
     assert "altered" in run("scope", "evidence", "verify", reference, code=1).stdout
     assert json.loads(run("timeline", "verify", "--json").stdout)["whole"] is True
+
+
+def test_cause_and_harm_are_enough_where_only_outsiders_are_affected(run: object, reference: str) -> None:
+    said = ("scope", "set", reference, "--cause", "misdirected", "--harm", "confidentiality")
+    assert "person outside the register" in run(*said, code=1).stderr
+    run(
+        *("scope", "add-person", reference, "--role", "affected", "--name", "外部 花子"),
+        *("--contact", "050-0000-0009", "--items", "name"),
+    )
+    run(*said)
+    assert json.loads(run("impact", "determine", reference, "--json").stdout)["version"] == 1
+    assert "1 people outside the inventory are to be told by hand" in run("impact", "show", reference).stdout
+    run("scope", "set", reference, "--cause", "unknown", "--harm", "availability", "--reason", "read again")
+    shown = json.loads(run("scope", "show", reference, "--json").stdout)
+    assert (shown["scope"]["cause"], shown["scope"]["harms"]) == ("unknown", ["availability"])

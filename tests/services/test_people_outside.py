@@ -263,3 +263,23 @@ def test_going_back_to_an_earlier_scope_makes_it_the_newest_version_again(
     assert set(impact_verification.verify_impact(instance, incident).values()) == {
         impact_verification.Repetition.REPEATS
     }
+
+
+def test_an_incident_that_touched_outsiders_only_is_determined(instance: Engine, incident: IncidentId) -> None:
+    me = author(instance).actor
+    nothing_named = builders.a_scope()
+    with pytest.raises(BadInput, match="person outside the register"):
+        scopes.set_scope(instance, incident, nothing_named, actor=me, now=NOW)
+    add(instance, incident, InvolvedRole.RECEIVED_THE_DATA)
+    with pytest.raises(BadInput):
+        scopes.set_scope(instance, incident, nothing_named, actor=me, now=NOW)
+    number = add(instance, incident)
+    scopes.set_scope(instance, incident, nothing_named, actor=me, now=NOW)
+    again(instance, incident)
+    with reading(instance) as session:
+        count = number_for_law(session, incident)
+        assert count is not None
+        assert count.value == 1
+        (person,) = session.scalars(sa.select(PersonToInform))
+        assert (person.customer_id, person.involved_person_id) == (None, number)
+    assert impact_verification.all_repeat(impact_verification.verify_impact(instance, incident))
