@@ -39,14 +39,24 @@ def forms(world: World, form: str | None) -> None:
     lines = [f"{found.code}: {found.title.en}", f"{'item':<9} {'--gap FIELD':<22} {'--fact NAME':<22} field"]
     for field in found.fields:
         needed = " (required)" if field.required else ""
+        if field.needed:
+            needed = f" (required when {field.needed.field} is {' or '.join(field.needed.answers)})"
         lines.append(f"{field.item:<9} {field.code:<22} {field.fact:<22} {field.label.en}{needed}")
+        if field.choices:
+            lines.append(f"{'':<56}one of: {', '.join(choice.code for choice in field.choices)}")
     world.show(found, "\n".join(lines))
 
 
 @report.command()
 @click.argument("reference")
 @click.argument("form")
-@click.option("--fact", "given", multiple=True, metavar="NAME=VALUE", help="A fact that only you know.")
+@click.option(
+    "--fact",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A fact that only you know; NAME.en=VALUE says it in English.",
+)
 @click.option("--gap", "gaps", multiple=True, metavar="FIELD=REASON", help="Why a field is empty.")
 @click.option("--obligation", "obligation_id", type=int, help="The duty that this report fulfils once filed.")
 @click.option("--report", "report_id", type=int, help="Write a new version of this report.")
@@ -62,21 +72,27 @@ def draft(
 ) -> None:
     """Draft a report from the facts of the incident."""
     view, account = world.incident(reference, Permission.REPORT_WRITE)
+    facts, reasons = _pairs(given, "--fact"), _pairs(gaps, "--gap")
+    if report_id is not None:  # a new version says what the last one said, but for what is given now
+        asked = forms_of(world).form(form)
+        before = reports.get_report(world.engine, view.id, ReportId(report_id))
+        facts = asked.still_asked(before.given_facts) | facts
+        reasons = {code: text for code, text in before.stated_gaps.items() if code in asked.field_codes} | reasons
     drafted = reports.draft_report(
         world.engine,
         view.id,
         forms_of(world),
         form=form,
-        given=_pairs(given, "--fact"),
-        stated_gaps=_pairs(gaps, "--gap"),
+        given=facts,
+        stated_gaps=reasons,
         obligation_id=obligation_id,
         report_id=ReportId(report_id) if report_id is not None else None,
         actor=account.actor,
         now=world.now,
     )
-    facts = {field.code: field.fact for field in forms_of(world).form(form).fields}
+    fact_of = {field.code: field.fact for field in forms_of(world).form(form).fields}
     lines = [f"Report {drafted.id}, version {drafted.version}. Gaps without reason: {len(drafted.filled.gaps)}."]
-    lines += [f"  {code}: fill it by --fact {facts[code]}=..., or --gap {code}=..." for code in drafted.filled.gaps]
+    lines += [f"  {code}: fill it by --fact {fact_of[code]}=..., or --gap {code}=..." for code in drafted.filled.gaps]
     world.show(drafted, "\n".join(lines))
 
 

@@ -9,8 +9,11 @@ from pathlib import Path
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from incident_app.domain.errors import NotFound
-from incident_app.domain.reports import FilledForm, Form, read_form
+from incident_app.domain.errors import FaultyFile, NotFound
+from incident_app.domain.report_facts import FactList, read_fact_list
+from incident_app.domain.report_forms import Form, SharedFields, read_form, read_part
+from incident_app.domain.reports import FilledForm
+from incident_app.paths import read_text
 
 Head = tuple[int, str]
 """Number and hash of the newest event of the chain."""
@@ -28,6 +31,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "not_filled": "未記入（理由）",
         "missing": "未記入",
         "left_open": "未記入（任意の項目）",
+        "not_applicable": "（該当なし）",
         "digest": "この報告書の指紋",
         "head": "記録の鎖の末尾",
     },
@@ -43,6 +47,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "not_filled": "Not filled; reason:",
         "missing": "Not filled",
         "left_open": "Left open (not required)",
+        "not_applicable": "(not applicable)",
         "digest": "Digest of this report",
         "head": "Head of the event chain",
     },
@@ -50,7 +55,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 
 
 class ReportForms:
-    """The regulators' forms of an instance."""
+    """The forms of reports of an instance: the company's own first, then the shipped ones."""
 
     def __init__(self, roots: Sequence[Path]) -> None:
         self._roots = [root / "reports" for root in roots if (root / "reports").is_dir()]
@@ -67,12 +72,53 @@ class ReportForms:
         return tuple(sorted(found))
 
     def form(self, code: str) -> Form:
-        """Return a form; NotFound otherwise."""
-        for root in self._roots:
-            path = root / code / "form.toml"
-            if code in self.codes() and path.is_file():
-                return read_form(path.read_text(encoding="utf-8"), file=f"{code}/form.toml")
-        raise NotFound(what="form", name=code)
+        """Return a form; NotFound otherwise, FaultyFile naming file and key where something in it is wrong."""
+        if code not in self.codes():
+            raise NotFound(what="form", name=code)
+        facts = self.facts()
+        return self._read(code, facts, self._parts(facts))
+
+    def usable(self) -> tuple[tuple[Form, ...], tuple[FaultyFile, ...]]:
+        """Return the forms that can be used, and what is wrong with the others: one faulty form stops no other."""
+        forms: list[Form] = []
+        faults: list[FaultyFile] = []
+        try:
+            facts = self.facts()
+            parts = self._parts(facts)
+        except FaultyFile as fault:
+            return (), (fault,)
+        for code in self.codes():
+            try:
+                forms.append(self._read(code, facts, parts))
+            except FaultyFile as fault:
+                faults.append(fault)
+        return tuple(forms), tuple(faults)
+
+    def _read(self, code: str, facts: FactList, parts: Mapping[str, SharedFields]) -> Form:
+        path, name = self._find(f"{code}/form.toml"), f"{code}/form.toml"
+        if path is None:
+            raise NotFound(what="form", name=code)
+        form = read_form(read_text(path), file=name, facts=facts, parts=parts)
+        if form.code != code:
+            raise FaultyFile(file=name, faults=[f"code: {form.code!r} is not the name of its folder"])
+        return form
+
+    def facts(self) -> FactList:
+        """Return every fact that forms may ask for; a company's own list adds to the shipped one."""
+        paths = [root / "facts.toml" for root in self._roots]
+        return read_fact_list(*((read_text(path), path.name) for path in paths if path.is_file()))
+
+    def _parts(self, facts: FactList) -> dict[str, SharedFields]:
+        names = {path.name for root in self._roots for path in (root / "parts").glob("*.toml")}
+        paths = {name: self._find(f"parts/{name}") for name in sorted(names)}
+        return {
+            name.removesuffix(".toml"): read_part(read_text(path), file=f"parts/{name}", facts=facts)
+            for name, path in paths.items()
+            if path
+        }
+
+    def _find(self, name: str) -> Path | None:
+        return next((root / name for root in self._roots if (root / name).is_file()), None)
 
     def html(
         self, filled: FilledForm, *, language: str, reference: str, version: int, written_at: str, head: Head

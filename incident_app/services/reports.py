@@ -27,7 +27,7 @@ from incident_app.services.approvals import NotApproved, is_approved, void_appro
 from incident_app.services.incidents import get_row, newest_clocks
 from incident_app.services.obligations import fulfil, get_obligation
 from incident_app.services.person_counts import number_for_law
-from incident_app.services.report_facts import report_facts
+from incident_app.services.report_drafts import as_kept, facts_for, read_typed
 from incident_app.services.report_versions import current_version, filled_form
 from incident_app.services.timeline import chain_head
 from incident_app.services.transaction import Transaction, reading, transaction
@@ -70,22 +70,22 @@ def draft_report(
 ) -> ReportView:
     """Draft a report, or a new version of one, from the facts of the incident.
 
-    `given` holds facts that only a person knows (contact, registration number ...); `stated_gaps` says by field why it
-    is empty. A gap without reason may be drafted, but not approved or filed (E5).
+    `given` holds facts that only a person knows (contact, registration number ...), in English too by a name that ends
+    in .en; `stated_gaps` says by field why it is empty. A gap without reason may be drafted, not approved (E5).
     """
-    template = forms.form(form)
+    template, known = forms.form(form), forms.facts()
     template.check_names(given or {}, stated_gaps or {})
+    typed = read_typed(template, given or {})
     with transaction(engine, actor=actor, now=now) as act:
-        facts = report_facts(act.session, get_row(act.session, incident_id))
-        facts |= {name: Words(ja=value, en=value) for name, value in (given or {}).items() if value.strip()}
         report = _report(act, incident_id, form, obligation_id, report_id)
+        facts = facts_for(act.session, report, template, known, now=now) | typed
         filled = fill_form(template, facts, stated_gaps or {}, addressee=_addressee(act.session, report))
         count = number_for_law(act.session, incident_id)
         version = ReportVersion(
             report_id=report.id,
             version=report.current_version,
             form_digest=template.digest,
-            facts=dict(given or {}),
+            facts=as_kept(given or {}, typed),
             fields=asdict(filled),
             stated_gaps=dict(stated_gaps or {}),
             person_count_id=count.id if count else None,

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from incident_app.domain.access import Permission
 from incident_app.domain.ids import ReportId
+from incident_app.domain.report_forms import Form
 from incident_app.domain.vocabulary import Subject
 from incident_app.services import approvals, obligations, reports
 from incident_app.web import context
@@ -23,12 +24,13 @@ DOCUMENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestor
 @requires(Permission.INCIDENT_READ)
 def show(reference: str) -> str:
     view = context.incident_of(reference)
-    forms = context.parts().forms
+    usable, faults = context.parts().forms.usable()
     return incident_page(
         "reports/show.html",
         view,
         reports=reports.list_reports(context.engine(), view.id),
-        forms=[(code, context.named_in(forms.form(code).title)) for code in forms.codes()],
+        forms=[(form.code, context.named_in(form.title)) for form in usable],
+        faults=faults,
         open_duties=[
             duty
             for duty in obligations.list_obligations(context.engine(), view.id)
@@ -61,7 +63,12 @@ def one(reference: str, report_id: int) -> str:
     report = reports.get_report(context.engine(), view.id, ReportId(report_id))
     form = context.parts().forms.form(report.form)
     return incident_page(
-        "reports/one.html", view, report=report, facts_of={field.code: field.fact for field in form.fields}
+        "reports/one.html",
+        view,
+        report=report,
+        form_of=form,
+        asked_of={field.code: field for field in form.fields},
+        answers=lambda field: [(choice.code, context.named_in(choice.words)) for choice in field.choices],
     )
 
 
@@ -78,20 +85,13 @@ def revise(reference: str, report_id: int) -> Response:
     view = context.incident_of(reference)
     report = reports.get_report(context.engine(), view.id, ReportId(report_id))
     form = context.parts().forms.form(report.form)
-    asked = {field.fact for field in form.fields}  # an earlier version of the form may have asked for others
-    given = {name: value for name, value in report.given_facts.items() if name in asked}
-    gaps = {}
-    for field in form.fields:
-        if value := context.typed(f"value.{field.code}"):
-            given[field.fact] = value
-        if reason := context.typed(f"gap.{field.code}"):
-            gaps[field.code] = reason
+    gaps = {field.code: reason for field in form.fields if (reason := context.typed(f"gap.{field.code}"))}
     reports.draft_report(
         context.engine(),
         view.id,
         context.parts().forms,
         form=report.form,
-        given=given,
+        given=_given(form, report.given_facts),
         stated_gaps=gaps,
         report_id=report.id,
         actor=context.account().actor,
@@ -99,6 +99,18 @@ def revise(reference: str, report_id: int) -> Response:
     )
     context.done("reports.revised")
     return flask.redirect(flask.url_for("reports.one", reference=reference, report_id=report_id))
+
+
+def _given(form: Form, before: Mapping[str, str]) -> dict[str, str]:
+    """Return what is given for the facts of a form: as typed now, else as before; an emptied field gives nothing."""
+    given = {}
+    for field in form.fields:
+        for part, fact in (("value", field.fact), ("english", f"{field.fact}.en")):
+            name = f"{part}.{field.code}"
+            sent = [text.strip() for text in flask.request.form.getlist(name)]
+            if text := ", ".join(filter(None, sent)) if sent else before.get(fact, ""):
+                given[fact] = text
+    return given
 
 
 @blueprint.post("/<int:report_id>/approval")
