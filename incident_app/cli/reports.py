@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import click
 from incident_app.cli.context import MOMENT, World, command
 from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput
-from incident_app.domain.ids import ReportId
+from incident_app.domain.ids import IncidentId, ReportId
 from incident_app.domain.reports import check_ready
 from incident_app.paths import search_path
 from incident_app.rendering.reports import ReportForms
-from incident_app.services import reports
+from incident_app.rendering.word_template import shipped_template
+from incident_app.services import report_papers, reports
 
 
 def forms_of(world: World) -> ReportForms:
@@ -111,22 +113,45 @@ def check(world: World, reference: str, report_id: int) -> None:
 @report.command()
 @click.argument("reference")
 @click.argument("report_id", type=int)
-@click.option("--format", "form", type=click.Choice(["json", "html"]), default="json", show_default=True)
+@click.option("--format", "form", type=click.Choice(["json", "html", "pdf", "docx"]), default="json", show_default=True)
 @click.option("--language", type=click.Choice(["ja", "en"]), default="ja", show_default=True)
 @click.option("--to", "target", type=click.Path(dir_okay=False, path_type=Path))
 @command
 def export(world: World, reference: str, report_id: int, form: str, language: str, target: Path | None) -> None:
-    """Write a report as JSON or as a printable document."""
+    """Write a report as JSON, as a printable document, as PDF or as a Word file."""
     view, _ = world.incident(reference)
-    if form == "json":
-        text = reports.report_as_json(world.engine, view.id, ReportId(report_id))
-    else:
-        text = reports.report_as_html(world.engine, view.id, ReportId(report_id), forms_of(world), language=language)
+    content = _written(world, view.id, ReportId(report_id), form, language)
+    if target is None and form in {"pdf", "docx"}:
+        raise BadInput(field="--to", problem="name the file to write")
     if target is None:
-        click.echo(text, nl=False)
+        click.echo(content.decode(), nl=False)
         return
-    target.write_text(text, encoding="utf-8")
+    target.write_bytes(content)
     world.show({"file": str(target)}, f"Written to {target}.")
+
+
+def _written(world: World, incident_id: IncidentId, report_id: ReportId, form: str, language: str) -> bytes:
+    if form == "json":
+        return reports.report_as_json(world.engine, incident_id, report_id).encode()
+    writers: dict[str, Callable[..., str | bytes]] = {
+        "html": reports.report_as_html,
+        "pdf": report_papers.report_as_pdf,
+        "docx": report_papers.report_as_word,
+    }
+    made = writers[form](world.engine, incident_id, report_id, forms_of(world), language=language)
+    return made if isinstance(made, bytes) else made.encode()
+
+
+@report.command(name="word-template")
+@click.option("--letter", is_flag=True, help="The template of letters to the public instead.")
+@click.option("--to", "target", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@command
+def take_word_template(world: World, letter: bool, target: Path) -> None:
+    """Write the shipped Word template to a file, to be edited in Word and put beside the company's own forms."""
+    target.write_bytes(shipped_template(letter=letter))
+    world.show(
+        {"file": str(target)}, f"Written to {target}. Put it into the home folder: templates/reports/report.docx"
+    )
 
 
 @report.command()

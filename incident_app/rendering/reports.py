@@ -1,9 +1,10 @@
-"""Reports as JSON for machines and as a printable HTML document for people."""
+"""Reports as JSON for machines, and as printable HTML, PDF and Word for people: the same content in all."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from jinja2 import FileSystemLoader, StrictUndefined
@@ -14,44 +15,10 @@ from incident_app.domain.report_facts import FactList, read_fact_list
 from incident_app.domain.report_forms import Form, SharedFields, read_form, read_part
 from incident_app.domain.reports import FilledForm
 from incident_app.paths import read_text
-
-Head = tuple[int, str]
-"""Number and hash of the newest event of the chain."""
-
-WORDS: Mapping[str, Mapping[str, str]] = {
-    "ja": {
-        "to": "提出先",
-        "incident": "事案",
-        "version": "版",
-        "written": "作成",
-        "source": "根拠",
-        "item": "号",
-        "field": "項目",
-        "content": "内容",
-        "not_filled": "未記入（理由）",
-        "missing": "未記入",
-        "left_open": "未記入（任意の項目）",
-        "not_applicable": "（該当なし）",
-        "digest": "この報告書の指紋",
-        "head": "記録の鎖の末尾",
-    },
-    "en": {
-        "to": "To",
-        "incident": "Incident",
-        "version": "Version",
-        "written": "Written",
-        "source": "Basis",
-        "item": "Item",
-        "field": "Field",
-        "content": "Content",
-        "not_filled": "Not filled; reason:",
-        "missing": "Not filled",
-        "left_open": "Left open (not required)",
-        "not_applicable": "(not applicable)",
-        "digest": "Digest of this report",
-        "head": "Head of the event chain",
-    },
-}
+from incident_app.rendering.papers import Head, Paper, paper_of
+from incident_app.rendering.pdf import pdf_of
+from incident_app.rendering.word import word_of
+from incident_app.rendering.word_template import shipped_template
 
 
 class ReportForms:
@@ -121,37 +88,74 @@ class ReportForms:
         return next((root / name for root in self._roots if (root / name).is_file()), None)
 
     def html(
-        self, filled: FilledForm, *, language: str, reference: str, version: int, written_at: str, head: Head
+        self,
+        filled: FilledForm,
+        *,
+        language: str,
+        reference: str,
+        version: int,
+        written_at: str,
+        head: Head,
+        digest: str | None = None,
     ) -> str:
         """Write a report as a document of its own, gaps and all."""
-        japanese = language == "ja"
-        fields = [
-            {
-                "item": field.item,
-                "label": field.label.ja if japanese else field.label.en,
-                "value": (field.value.ja if japanese else field.value.en) if field.value else None,
-                "state": field.state.value,
-                "reason": field.reason,
-            }
-            for field in filled.fields
-        ]
-        return self._environment.get_template("layout.html").render(
+        paper = self.paper(
+            filled,
             language=language,
-            title=filled.title.ja if japanese else filled.title.en,
-            addressee=filled.addressee.ja if japanese else filled.addressee.en,
-            source=filled.source,
             reference=reference,
             version=version,
             written_at=written_at,
-            fields=fields,
-            digest=filled.digest,
-            head_sequence=head[0],
-            head_hash=head[1],
-            words=WORDS[language],
+            head=head,
+            digest=digest,
+        )
+        return self._environment.get_template("layout.html").render(paper=paper, words=paper.words)
+
+    def paper(
+        self,
+        filled: FilledForm,
+        *,
+        language: str,
+        reference: str,
+        version: int,
+        written_at: str,
+        head: Head,
+        digest: str | None = None,
+    ) -> Paper:
+        """Put a report into one language, as every output says it."""
+        return paper_of(
+            filled,
+            language=language,
+            reference=reference,
+            version=version,
+            written_at=written_at,
+            head=head,
+            digest=digest,
+            letter=self._is_letter(filled.form),
         )
 
+    def _is_letter(self, code: str) -> bool:
+        """Tell whether a form is a letter; a report outlives a form that was taken away."""
+        return code in self.codes() and self.form(code).letter
 
-def report_json(filled: FilledForm, *, reference: str, version: int, written_at: str, head: Head) -> str:
+    def pdf(self, paper: Paper, *, written_at: datetime) -> bytes:
+        """Typeset a paper; a company's own report.typ, for one form or for all, goes before the shipped one."""
+        template = self._find(f"{paper.form}/report.typ") or self._find("report.typ")
+        if template is None:
+            raise NotFound(what="template", name="report.typ")
+        return pdf_of(paper, written_at=written_at, template=template)
+
+    def word(self, paper: Paper, *, written_at: datetime) -> bytes:
+        """Fill the Word template: a company's own report.docx, for one form or for all, else the shipped one."""
+        own = self._find(f"{paper.form}/report.docx") or self._find("letter.docx" if paper.letter else "report.docx")
+        if own is None:
+            return word_of(paper, shipped_template(letter=paper.letter), name="report.docx", written_at=written_at)
+        name = f"{paper.form}/report.docx" if own.parent.name == paper.form else own.name
+        return word_of(paper, own.read_bytes(), name=name, written_at=written_at)
+
+
+def report_json(
+    filled: FilledForm, *, reference: str, version: int, written_at: str, head: Head, digest: str | None = None
+) -> str:
     """Write a report as one JSON document, fields in the regulator's order."""
     document = {
         "form": filled.form,
@@ -161,7 +165,7 @@ def report_json(filled: FilledForm, *, reference: str, version: int, written_at:
         "incident": reference,
         "version": version,
         "written_at": written_at,
-        "digest": filled.digest,
+        "digest": digest or filled.digest,
         "chain_head": {"sequence": head[0], "hash": head[1]},
         "fields": [
             {

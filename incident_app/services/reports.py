@@ -21,6 +21,7 @@ from incident_app.domain.vocabulary import DutyStatus, FulfilmentKind, Subject
 from incident_app.domain.words import Words
 from incident_app.persistence.obligations import Obligation
 from incident_app.persistence.reports import Report, ReportSubmission, ReportVersion
+from incident_app.rendering.papers import written
 from incident_app.rendering.reports import ReportForms, report_json
 from incident_app.services.accounts import user_of
 from incident_app.services.approvals import NotApproved, is_approved, void_approvals
@@ -248,10 +249,11 @@ def report_as_json(engine: Engine, incident_id: IncidentId, report_id: ReportId)
     view = get_report(engine, incident_id, report_id)
     return report_json(
         view.filled,
-        reference=_reference(engine, incident_id),
+        reference=reference_of(engine, incident_id),
         version=view.version,
         written_at=view.written_at.astimezone(JST).isoformat(),
         head=chain_head(engine),
+        digest=view.content_digest,
     )
 
 
@@ -263,14 +265,16 @@ def report_as_html(
     return forms.html(
         view.filled,
         language=language,
-        reference=_reference(engine, incident_id),
+        reference=reference_of(engine, incident_id),
         version=view.version,
-        written_at=f"{view.written_at.astimezone(JST):%Y-%m-%d %H:%M} JST",
+        written_at=written(view.written_at),
         head=chain_head(engine),
+        digest=view.content_digest,
     )
 
 
-def _reference(engine: Engine, incident_id: IncidentId) -> str:
+def reference_of(engine: Engine, incident_id: IncidentId) -> str:
+    """Return the reference of an incident."""
     with reading(engine) as session:
         return get_row(session, incident_id).reference
 

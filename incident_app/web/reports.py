@@ -11,12 +11,13 @@ from incident_app.domain.access import Permission
 from incident_app.domain.ids import ReportId
 from incident_app.domain.report_forms import Form
 from incident_app.domain.vocabulary import Subject
-from incident_app.services import approvals, obligations, reports
+from incident_app.services import approvals, obligations, report_papers, reports
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
 
 blueprint = flask.Blueprint("reports", __name__, url_prefix="/incidents/<reference>/reports")
+WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 DOCUMENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 
 
@@ -159,3 +160,29 @@ def as_json(reference: str, report_id: int) -> flask.Response:
     view = context.incident_of(reference)
     text = reports.report_as_json(context.engine(), view.id, ReportId(report_id))
     return flask.Response(text, mimetype="application/json")
+
+
+@blueprint.get("/<int:report_id>/document.pdf")
+@requires(Permission.INCIDENT_READ)
+def as_pdf(reference: str, report_id: int) -> flask.Response:
+    view = context.incident_of(reference)
+    content = report_papers.report_as_pdf(
+        context.engine(), view.id, ReportId(report_id), context.parts().forms, language=context.language()
+    )
+    return _file(content, "application/pdf", f"{reference}-report-{report_id}.pdf")
+
+
+@blueprint.get("/<int:report_id>/document.docx")
+@requires(Permission.INCIDENT_READ)
+def as_word(reference: str, report_id: int) -> flask.Response:
+    view = context.incident_of(reference)
+    content = report_papers.report_as_word(
+        context.engine(), view.id, ReportId(report_id), context.parts().forms, language=context.language()
+    )
+    return _file(content, WORD, f"{reference}-report-{report_id}.docx")
+
+
+def _file(content: bytes, media_type: str, name: str) -> flask.Response:
+    return flask.Response(
+        content, mimetype=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )

@@ -62,3 +62,15 @@ def test_a_wrong_value_is_refused_at_its_field_in_words(app: flask.Flask, view: 
     assert "発生日：2026-11-24 のような日付" in page.one("div", role="alert").text
     assert "先週" in answer.get_data(as_text=True)
     assert reports.list_reports(instance, view.id)[0].version == 1
+
+
+def test_a_report_is_handed_out_as_pdf_and_word_and_a_spoilt_template_is_said_on_the_page(
+    app: flask.Flask, view: IncidentView
+) -> None:
+    client = signed_in(app)
+    post(client, f"{BASE}/reports", f"{BASE}/reports/draft", form="jp-appi-preliminary")
+    for kind, start in (("pdf", b"%PDF-1.7"), ("docx", b"PK")):
+        answer = client.get(f"{BASE}/reports/1/document.{kind}")
+        assert answer.get_data().startswith(start)
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="INC-2026-0001-report-1.{kind}"'
+        assert signed_in(app, "auditor@example.jp").get(f"{BASE}/reports/1/document.{kind}").status_code == 404
