@@ -8,15 +8,15 @@ from pathlib import Path
 
 import click
 
-from incident_app.cli.context import MOMENT, World, command
+from incident_app.cli.context import FILE, MOMENT, World, command, jst
 from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput
 from incident_app.domain.ids import IncidentId, ReportId
-from incident_app.domain.reports import check_ready
+from incident_app.domain.reports import FieldState, FilledField, check_ready
 from incident_app.paths import search_path
 from incident_app.rendering.reports import ReportForms
 from incident_app.rendering.word_template import shipped_template
-from incident_app.services import report_papers, reports
+from incident_app.services import report_papers, report_views, reports
 
 
 def forms_of(world: World) -> ReportForms:
@@ -107,7 +107,72 @@ def check(world: World, reference: str, report_id: int) -> None:
     view, _ = world.incident(reference)
     found = reports.get_report(world.engine, view.id, ReportId(report_id))
     check_ready(found.filled)
-    world.show({"ready": True}, "Every gap is stated.")
+    stated = found.filled.fields_in(FieldState.STATED_GAP)
+    left = [field.code for field in found.filled.fields_in(FieldState.LEFT_OPEN)]
+    lines = ["Every gap is stated.", *(f"  {field.code}: {field.reason}" for field in stated)]
+    lines += [f"Left open, not required: {', '.join(left)}"] if left else []
+    reasons = {field.code: field.reason for field in stated}
+    world.show({"ready": True, "stated_gaps": reasons, "left_open": left}, "\n".join(lines))
+
+
+@report.command()
+@click.argument("reference")
+@click.argument("report_id", type=int)
+@command
+def versions(world: World, reference: str, report_id: int) -> None:
+    """List every version of a report, newest first: when it was written, its gaps, and when it was filed."""
+    view, _ = world.incident(reference)
+    found = report_views.list_versions(world.engine, view.id, ReportId(report_id))
+    lines = [
+        f"{one.version:>3}  {jst(one.written_at)}  gaps {one.gaps:<3} {one.content_digest[:12]}"
+        + (f"  filed {jst(one.submitted_at)}" if one.submitted_at else "")
+        for one in found
+    ]
+    world.show(found, "\n".join(lines))
+
+
+@report.command()
+@click.argument("reference")
+@click.argument("report_id", type=int)
+@click.option("--version", type=int, help="The later version; by default the current one.")
+@click.option("--against", type=int, help="Another report to compare with; by default the same one.")
+@click.option("--against-version", type=int, help="Its version; by default the one before, or the other's current one.")
+@command
+def diff(
+    world: World,
+    reference: str,
+    report_id: int,
+    version: int | None,
+    against: int | None,
+    against_version: int | None,
+) -> None:
+    """Say what changed between two versions of a report, or between two reports."""
+    view, _ = world.incident(reference)
+    found = report_views.compare_reports(
+        world.engine,
+        view.id,
+        ReportId(report_id),
+        version=version,
+        against=ReportId(against) if against is not None else None,
+        against_version=against_version,
+    )
+    lines = [f"{found.before.form} version {found.before.version} -> {found.after.form} version {found.after.version}"]
+    for field in found.fields:
+        lines += [
+            f"{field.item} {field.code} ({field.change})",
+            f"  - {said(field.before)}",
+            f"  + {said(field.after)}",
+        ]
+    shown = {"before": found.before.version, "after": found.after.version, "fields": found.fields}
+    world.show(shown, "\n".join(lines if found.fields else [*lines, "They say the same."]))
+
+
+def said(field: FilledField | None) -> str:
+    """Return what a field says, on one line."""
+    if field is None or (field.value is None and field.reason is None):
+        return "(empty)"
+    text = field.value.ja if field.value else f"(not filled: {field.reason})"
+    return " / ".join(text.splitlines())
 
 
 @report.command()
@@ -115,12 +180,21 @@ def check(world: World, reference: str, report_id: int) -> None:
 @click.argument("report_id", type=int)
 @click.option("--format", "form", type=click.Choice(["json", "html", "pdf", "docx"]), default="json", show_default=True)
 @click.option("--language", type=click.Choice(["ja", "en"]), default="ja", show_default=True)
+@click.option("--version", type=int, help="An earlier version; by default the current one.")
 @click.option("--to", "target", type=click.Path(dir_okay=False, path_type=Path))
 @command
-def export(world: World, reference: str, report_id: int, form: str, language: str, target: Path | None) -> None:
+def export(
+    world: World,
+    reference: str,
+    report_id: int,
+    form: str,
+    language: str,
+    version: int | None,
+    target: Path | None,
+) -> None:
     """Write a report as JSON, as a printable document, as PDF or as a Word file."""
     view, _ = world.incident(reference)
-    content = _written(world, view.id, ReportId(report_id), form, language)
+    content = _written(world, view.id, ReportId(report_id), form, language, version)
     if target is None and form in {"pdf", "docx"}:
         raise BadInput(field="--to", problem="name the file to write")
     if target is None:
@@ -130,15 +204,17 @@ def export(world: World, reference: str, report_id: int, form: str, language: st
     world.show({"file": str(target)}, f"Written to {target}.")
 
 
-def _written(world: World, incident_id: IncidentId, report_id: ReportId, form: str, language: str) -> bytes:
+def _written(
+    world: World, incident_id: IncidentId, report_id: ReportId, form: str, language: str, version: int | None
+) -> bytes:
     if form == "json":
-        return reports.report_as_json(world.engine, incident_id, report_id).encode()
+        return reports.report_as_json(world.engine, incident_id, report_id, version=version).encode()
     writers: dict[str, Callable[..., str | bytes]] = {
         "html": reports.report_as_html,
         "pdf": report_papers.report_as_pdf,
         "docx": report_papers.report_as_word,
     }
-    made = writers[form](world.engine, incident_id, report_id, forms_of(world), language=language)
+    made = writers[form](world.engine, incident_id, report_id, forms_of(world), language=language, version=version)
     return made if isinstance(made, bytes) else made.encode()
 
 
@@ -160,9 +236,16 @@ def take_word_template(world: World, letter: bool, target: Path) -> None:
 @click.option("--channel", required=True, help="web form, telephone, post ...")
 @click.option("--receipt")
 @click.option("--at", "submitted_at", type=MOMENT)
+@click.option("--proof", type=FILE, help="A file that proves it; kept as evidence.")
 @command
 def filed(
-    world: World, reference: str, report_id: int, channel: str, receipt: str | None, submitted_at: datetime | None
+    world: World,
+    reference: str,
+    report_id: int,
+    channel: str,
+    receipt: str | None,
+    submitted_at: datetime | None,
+    proof: Path | None,
 ) -> None:
     """Record that an approved report was transmitted; it fulfils its duty."""
     view, account = world.incident(reference, Permission.REPORT_FILE)
@@ -173,6 +256,9 @@ def filed(
         channel=channel,
         receipt=receipt,
         submitted_at=submitted_at,
+        proof=proof,
+        proof_name=proof.name if proof else "",
+        evidence_folder=world.evidence_folder,
         actor=account.actor,
         now=world.now,
     )

@@ -90,6 +90,10 @@ class FilledForm:
         """Return the required fields that are empty and have no reason."""
         return tuple(field.code for field in self.fields if field.state is FieldState.GAP)
 
+    def fields_in(self, state: FieldState | str) -> tuple[FilledField, ...]:
+        """Return the fields in a state."""
+        return tuple(field for field in self.fields if field.state == state)
+
     @property
     def digest(self) -> ContentDigest:
         """Return the digest of everything the report says."""

@@ -12,18 +12,30 @@ from incident_app.services.timeline import chain_head
 
 
 def report_as_pdf(
-    engine: Engine, incident_id: IncidentId, report_id: ReportId, forms: ReportForms, *, language: str
+    engine: Engine,
+    incident_id: IncidentId,
+    report_id: ReportId,
+    forms: ReportForms,
+    *,
+    language: str,
+    version: int | None = None,
 ) -> bytes:
     """Write a report as PDF."""
-    view = get_report(engine, incident_id, report_id)
+    view = get_report(engine, incident_id, report_id, version=version)
     return forms.pdf(_paper(engine, view, forms, language), written_at=view.written_at)
 
 
 def report_as_word(
-    engine: Engine, incident_id: IncidentId, report_id: ReportId, forms: ReportForms, *, language: str
+    engine: Engine,
+    incident_id: IncidentId,
+    report_id: ReportId,
+    forms: ReportForms,
+    *,
+    language: str,
+    version: int | None = None,
 ) -> bytes:
     """Write a report as a Word file, by the company's own template where it has one."""
-    view = get_report(engine, incident_id, report_id)
+    view = get_report(engine, incident_id, report_id, version=version)
     return forms.word(_paper(engine, view, forms, language), written_at=view.written_at)
 
 

@@ -3,57 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.digests import digest_of
-from incident_app.domain.errors import IllegalMove, NotFound
-from incident_app.domain.events import ReportDrafted, ReportFiled
+from incident_app.domain.errors import NotFound
+from incident_app.domain.events import ReportDrafted
 from incident_app.domain.ids import Actor, IncidentId, ReportId
-from incident_app.domain.incidents import AWARENESS, check_moment
-from incident_app.domain.reports import FiledTooEarly, FilledForm, check_ready, check_serves, fill_form
-from incident_app.domain.vocabulary import DutyStatus, FulfilmentKind, Subject
+from incident_app.domain.reports import FilledForm, check_serves, fill_form
+from incident_app.domain.vocabulary import Subject
 from incident_app.domain.words import Words
 from incident_app.persistence.obligations import Obligation
-from incident_app.persistence.reports import Report, ReportSubmission, ReportVersion
+from incident_app.persistence.reports import Report, ReportVersion
 from incident_app.rendering.papers import written
 from incident_app.rendering.reports import ReportForms, report_json
 from incident_app.services.accounts import user_of
-from incident_app.services.approvals import NotApproved, is_approved, void_approvals
-from incident_app.services.incidents import get_row, newest_clocks
-from incident_app.services.obligations import fulfil, get_obligation
+from incident_app.services.approvals import void_approvals
+from incident_app.services.incidents import get_row
+from incident_app.services.obligations import get_obligation
 from incident_app.services.person_counts import number_for_law
 from incident_app.services.report_drafts import as_kept, facts_for, read_typed
-from incident_app.services.report_versions import current_version, filled_form
+from incident_app.services.report_filing import file_report
+from incident_app.services.report_views import ReportView, get_report, list_reports, report_row, view_of
 from incident_app.services.timeline import chain_head
 from incident_app.services.transaction import Transaction, reading, transaction
 
+__all__ = [
+    "ReportView",
+    "draft_report",
+    "file_report",
+    "get_report",
+    "list_reports",
+    "reference_of",
+    "report_as_html",
+    "report_as_json",
+]
+
 JST = ZoneInfo("Asia/Tokyo")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportView:
-    """A report in its current version."""
-
-    id: ReportId
-    incident_id: IncidentId
-    form: str
-    obligation_id: int | None
-    addressee_ref: str
-    version: int
-    filled: FilledForm
-    content_digest: str
-    written_at: datetime
-    submitted_at: datetime | None
-    receipt_reference: str | None
-    approved: bool
-    given_facts: Mapping[str, str]
-    stated_gaps: Mapping[str, str]
 
 
 def draft_report(
@@ -95,7 +84,7 @@ def draft_report(
             at=now,
         )
         _store(act, incident_id, report, version, filled)
-        return _view(act.session, report)
+        return view_of(act.session, report)
 
 
 def _store(
@@ -121,7 +110,7 @@ def _report(
     act: Transaction, incident_id: IncidentId, form: str, obligation_id: int | None, report_id: ReportId | None
 ) -> Report:
     if report_id is not None:
-        report = _get(act.session, incident_id, report_id)
+        report = report_row(act.session, incident_id, report_id)
         if report.form != form:
             raise NotFound(what="report of this form", name=report_id)
         report.current_version += 1
@@ -153,100 +142,9 @@ def _addressee(session: Session, report: Report) -> Words | None:
     return Words(**owed_to) if isinstance(owed_to, dict) else None
 
 
-def file_report(
-    engine: Engine,
-    incident_id: IncidentId,
-    report_id: ReportId,
-    *,
-    channel: str,
-    receipt: str | None = None,
-    submitted_at: datetime | None = None,
-    actor: Actor,
-    now: datetime,
-) -> None:
-    """Record that an approved report was transmitted: write-once, with its receipt; it fulfils its duty (E10)."""
-    with transaction(engine, actor=actor, now=now) as act:
-        report = _get(act.session, incident_id, report_id)
-        version = _ready_version(act.session, report)
-        at = submitted_at or now
-        _check_filing_time(act, incident_id, at)
-        act.session.add(
-            ReportSubmission(
-                report_version_id=version.id,
-                channel=channel,
-                submitted_at=at,
-                submitted_by=user_of(actor),
-                receipt_reference=receipt,
-            ),
-        )
-        act.record(
-            ReportFiled(
-                report_id=report.id,
-                version=version.version,
-                form=report.form,
-                digest=version.content_digest,
-                receipt_digest=digest_of(receipt) if receipt else None,
-            ),
-            incident=incident_id,
-            occurred_at=at,
-        )
-        _fulfil_duty(act, report, at)
-
-
-def _check_filing_time(act: Transaction, incident_id: IncidentId, at: datetime) -> None:
-    """Refuse a time that cannot be: lateness is judged by it, once and for ever (C9)."""
-    check_moment(at, field="submitted_at", now=act.now)
-    row, aware = get_row(act.session, incident_id), newest_clocks(act.session, incident_id).get(AWARENESS)
-    known_at = min(row.detected_at, aware.at) if aware else row.detected_at
-    if at < known_at:
-        raise FiledTooEarly(at=at.astimezone(JST).isoformat(), known_at=known_at.astimezone(JST).isoformat())
-
-
-def _ready_version(session: Session, report: Report) -> ReportVersion:
-    """Return the version that may be filed now; refused when filed, with unstated gaps, or not approved."""
-    version = current_version(session, report)
-    if _submission(session, version) is not None:
-        raise IllegalMove(thing="report", state="filed", event="file")
-    check_ready(filled_form(version))
-    if not is_approved(session, Subject.REPORT, report.id, version.content_digest):
-        raise NotApproved
-    return version
-
-
-def _fulfil_duty(act: Transaction, report: Report, at: datetime) -> None:
-    """Fulfil the duty that the report was drafted for, or its living successor."""
-    if report.obligation_id is None:
-        return
-    first = act.session.get_one(Obligation, report.obligation_id)
-    living = act.session.scalars(
-        sa.select(Obligation).where(
-            Obligation.incident_id == report.incident_id,
-            Obligation.rule_code == first.rule_code,
-            Obligation.stage == first.stage,
-            Obligation.addressee_ref == first.addressee_ref,
-            Obligation.status.in_([DutyStatus.OPEN, DutyStatus.TO_DECIDE, DutyStatus.CLOCK_NOT_STARTED]),
-        ),
-    ).one_or_none()
-    if living is not None:
-        fulfil(act, living, kind=FulfilmentKind.REPORT_SUBMISSION, reference=f"report:{report.id}", at=at)
-
-
-def list_reports(engine: Engine, incident_id: IncidentId) -> list[ReportView]:
-    """Return the reports of an incident in their current versions."""
-    with reading(engine) as session:
-        rows = session.scalars(sa.select(Report).where(Report.incident_id == incident_id).order_by(Report.id))
-        return [_view(session, row) for row in rows]
-
-
-def get_report(engine: Engine, incident_id: IncidentId, report_id: ReportId) -> ReportView:
-    """Return one report of this incident; NotFound otherwise."""
-    with reading(engine) as session:
-        return _view(session, _get(session, incident_id, report_id))
-
-
-def report_as_json(engine: Engine, incident_id: IncidentId, report_id: ReportId) -> str:
+def report_as_json(engine: Engine, incident_id: IncidentId, report_id: ReportId, *, version: int | None = None) -> str:
     """Write a report as JSON."""
-    view = get_report(engine, incident_id, report_id)
+    view = get_report(engine, incident_id, report_id, version=version)
     return report_json(
         view.filled,
         reference=reference_of(engine, incident_id),
@@ -258,10 +156,16 @@ def report_as_json(engine: Engine, incident_id: IncidentId, report_id: ReportId)
 
 
 def report_as_html(
-    engine: Engine, incident_id: IncidentId, report_id: ReportId, forms: ReportForms, *, language: str
+    engine: Engine,
+    incident_id: IncidentId,
+    report_id: ReportId,
+    forms: ReportForms,
+    *,
+    language: str,
+    version: int | None = None,
 ) -> str:
     """Write a report as a printable document."""
-    view = get_report(engine, incident_id, report_id)
+    view = get_report(engine, incident_id, report_id, version=version)
     return forms.html(
         view.filled,
         language=language,
@@ -277,37 +181,3 @@ def reference_of(engine: Engine, incident_id: IncidentId) -> str:
     """Return the reference of an incident."""
     with reading(engine) as session:
         return get_row(session, incident_id).reference
-
-
-def _get(session: Session, incident_id: IncidentId, report_id: ReportId) -> Report:
-    report = session.get(Report, report_id)
-    if report is None or report.incident_id != incident_id:
-        raise NotFound(what="report", name=report_id)
-    return report
-
-
-def _submission(session: Session, version: ReportVersion) -> ReportSubmission | None:
-    return session.scalars(
-        sa.select(ReportSubmission).where(ReportSubmission.report_version_id == version.id),
-    ).one_or_none()
-
-
-def _view(session: Session, report: Report) -> ReportView:
-    version = current_version(session, report)
-    submission = _submission(session, version)
-    return ReportView(
-        id=ReportId(report.id),
-        incident_id=IncidentId(report.incident_id),
-        form=report.form,
-        obligation_id=report.obligation_id,
-        addressee_ref=report.addressee_ref,
-        version=version.version,
-        filled=filled_form(version),
-        content_digest=version.content_digest,
-        written_at=version.at,
-        submitted_at=submission.submitted_at if submission else None,
-        receipt_reference=submission.receipt_reference if submission else None,
-        approved=is_approved(session, Subject.REPORT, report.id, version.content_digest),
-        given_facts=dict(version.facts) if isinstance(version.facts, dict) else {},
-        stated_gaps=dict(version.stated_gaps) if isinstance(version.stated_gaps, dict) else {},
-    )

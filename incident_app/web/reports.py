@@ -11,10 +11,11 @@ from incident_app.domain.access import Permission
 from incident_app.domain.ids import ReportId
 from incident_app.domain.report_forms import Form
 from incident_app.domain.vocabulary import Subject
-from incident_app.services import approvals, obligations, report_papers, reports
+from incident_app.services import accounts, approvals, obligations, report_papers, report_views, reports
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
+from incident_app.web.times import typed_moment
 
 blueprint = flask.Blueprint("reports", __name__, url_prefix="/incidents/<reference>/reports")
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -61,16 +62,47 @@ def draft(reference: str) -> Response:
 @requires(Permission.INCIDENT_READ)
 def one(reference: str, report_id: int) -> str:
     view = context.incident_of(reference)
-    report = reports.get_report(context.engine(), view.id, ReportId(report_id))
+    report = report_views.get_report(context.engine(), view.id, ReportId(report_id), version=_asked_version())
     form = context.parts().forms.form(report.form)
     return incident_page(
         "reports/one.html",
         view,
         report=report,
+        versions=report_views.list_versions(context.engine(), view.id, ReportId(report_id)),
+        others=[
+            (other.id, f"{context.named_in(other.filled.title)} ({other.id})")
+            for other in reports.list_reports(context.engine(), view.id)
+            if other.id != report.id
+        ],
+        names=accounts.names_by_actor(context.engine()),
         form_of=form,
         asked_of={field.code: field for field in form.fields},
         answers=lambda field: [(choice.code, context.named_in(choice.words)) for choice in field.choices],
     )
+
+
+def _asked_version() -> int | None:
+    """Return the version that the address asks for; what is no number asks for the current one."""
+    text = flask.request.args.get("version", "")
+    return int(text) if context.is_number(text) else None
+
+
+@blueprint.get("/<int:report_id>/compare")
+@requires(Permission.INCIDENT_READ)
+@shown_at("reports.one")
+def compare(reference: str, report_id: int) -> str:
+    view = context.incident_of(reference)
+    against = flask.request.args.get("against", "")
+    before = flask.request.args.get("before", "")
+    found = report_views.compare_reports(
+        context.engine(),
+        view.id,
+        ReportId(report_id),
+        version=_asked_version(),
+        against=ReportId(int(against)) if context.is_number(against) else None,
+        against_version=int(before) if context.is_number(before) else None,
+    )
+    return incident_page("reports/compare.html", view, found=found)
 
 
 def _labels(reference: str, report_id: int) -> Mapping[str, str]:
@@ -86,14 +118,13 @@ def revise(reference: str, report_id: int) -> Response:
     view = context.incident_of(reference)
     report = reports.get_report(context.engine(), view.id, ReportId(report_id))
     form = context.parts().forms.form(report.form)
-    gaps = {field.code: reason for field in form.fields if (reason := context.typed(f"gap.{field.code}"))}
     reports.draft_report(
         context.engine(),
         view.id,
         context.parts().forms,
         form=report.form,
         given=_given(form, report.given_facts),
-        stated_gaps=gaps,
+        stated_gaps=_gaps(form, report.stated_gaps),
         report_id=report.id,
         actor=context.account().actor,
         now=context.now(),
@@ -114,6 +145,12 @@ def _given(form: Form, before: Mapping[str, str]) -> dict[str, str]:
     return given
 
 
+def _gaps(form: Form, before: Mapping[str, str]) -> dict[str, str]:
+    """Return the reasons for empty fields: as typed now, else as before; an emptied reason is none."""
+    sent = {code: flask.request.form.get(f"gap.{code}", before.get(code, "")).strip() for code in form.field_codes}
+    return {code: reason for code, reason in sent.items() if reason}
+
+
 @blueprint.post("/<int:report_id>/approval")
 @requires(Permission.REPORT_WRITE)
 @shown_at("reports.one", form="reports.revise", names=_labels)
@@ -131,12 +168,17 @@ def ask_approval(reference: str, report_id: int) -> Response:
 @shown_at("reports.one")
 def file(reference: str, report_id: int) -> Response:
     view = context.incident_of(reference)
+    proof = flask.request.files.get("file")
     reports.file_report(
         context.engine(),
         view.id,
         ReportId(report_id),
-        channel=context.typed("channel") or "web form",
+        channel=context.typed("channel"),
         receipt=context.typed("receipt") or None,
+        submitted_at=typed_moment(context.typed("submitted_at"), field="submitted_at"),
+        proof=proof.read() if proof and proof.filename else None,
+        proof_name=(proof.filename or "") if proof else "",
+        evidence_folder=context.parts().evidence,
         actor=context.account().actor,
         now=context.now(),
     )
@@ -149,7 +191,12 @@ def file(reference: str, report_id: int) -> Response:
 def document(reference: str, report_id: int) -> flask.Response:
     view = context.incident_of(reference)
     text = reports.report_as_html(
-        context.engine(), view.id, ReportId(report_id), context.parts().forms, language=context.language()
+        context.engine(),
+        view.id,
+        ReportId(report_id),
+        context.parts().forms,
+        language=context.language(),
+        version=_asked_version(),
     )
     return flask.Response(text, headers={"Content-Security-Policy": DOCUMENT_POLICY})
 
@@ -158,7 +205,7 @@ def document(reference: str, report_id: int) -> flask.Response:
 @requires(Permission.INCIDENT_READ)
 def as_json(reference: str, report_id: int) -> flask.Response:
     view = context.incident_of(reference)
-    text = reports.report_as_json(context.engine(), view.id, ReportId(report_id))
+    text = reports.report_as_json(context.engine(), view.id, ReportId(report_id), version=_asked_version())
     return flask.Response(text, mimetype="application/json")
 
 
@@ -167,7 +214,12 @@ def as_json(reference: str, report_id: int) -> flask.Response:
 def as_pdf(reference: str, report_id: int) -> flask.Response:
     view = context.incident_of(reference)
     content = report_papers.report_as_pdf(
-        context.engine(), view.id, ReportId(report_id), context.parts().forms, language=context.language()
+        context.engine(),
+        view.id,
+        ReportId(report_id),
+        context.parts().forms,
+        language=context.language(),
+        version=_asked_version(),
     )
     return _file(content, "application/pdf", f"{reference}-report-{report_id}.pdf")
 
@@ -177,7 +229,12 @@ def as_pdf(reference: str, report_id: int) -> flask.Response:
 def as_word(reference: str, report_id: int) -> flask.Response:
     view = context.incident_of(reference)
     content = report_papers.report_as_word(
-        context.engine(), view.id, ReportId(report_id), context.parts().forms, language=context.language()
+        context.engine(),
+        view.id,
+        ReportId(report_id),
+        context.parts().forms,
+        language=context.language(),
+        version=_asked_version(),
     )
     return _file(content, WORD, f"{reference}-report-{report_id}.docx")
 

@@ -71,3 +71,28 @@ def test_the_fields_of_a_form_are_listed_with_their_answers_and_conditions(run: 
     text = run("report", "forms", "jp-appi-definitive").stdout
     assert "one of: ourselves, processor, business-partner, card-company, person, other" in text
     assert "(required when cause-kind is unauthorised-access or malware)" in text
+
+
+def test_versions_differences_and_gaps_are_told_by_command(run: Run, incident: IncidentView, tmp_path: Path) -> None:
+    draft = ("report", "draft", incident.reference, "jp-telecom-first", *AUTHOR)
+    number = str(json.loads(run(*draft, "--json").stdout)["id"])
+    run(*draft, "--report", number, "--fact", "registration_number=A-1")
+    listed = json.loads(run("report", "versions", incident.reference, number, "--json", *AUTHOR).stdout)
+    assert [one["version"] for one in listed] == [2, 1]
+    assert "gaps" in run("report", "versions", incident.reference, number, *AUTHOR).stdout
+    told = run("report", "diff", incident.reference, number, *AUTHOR).stdout
+    assert "2 registration (added)" in told
+    assert "+ A-1" in told
+    same = ("report", "diff", incident.reference, number, "--against", number, "--against-version", "2", *AUTHOR)
+    assert "They say the same" in run(*same).stdout
+    run("report", "diff", incident.reference, number, "--version", "1", *AUTHOR, code=1)
+    old = tmp_path / "old.json"
+    export = ("report", "export", incident.reference, number, "--version", "1", "--to", str(old), *AUTHOR)
+    run(*export)
+    assert json.loads(old.read_text(encoding="utf-8"))["version"] == 1
+    gaps = json.loads(run(*draft, "--report", number, "--json").stdout)["filled"]["fields"]
+    stated = [part for one in gaps if one["state"] == "gap" for part in ("--gap", f"{one['code']}=調査中")]
+    run(*draft, "--report", number, *stated)
+    ready = json.loads(run("report", "check", incident.reference, number, "--json", *AUTHOR).stdout)
+    assert ready["ready"] is True
+    assert set(ready["stated_gaps"].values()) == {"調査中"}

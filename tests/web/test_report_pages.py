@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+
 import flask
 import pytest
 from sqlalchemy.engine import Engine
 
-from incident_app.services import reports
+from incident_app.domain.ids import ReportId
+from incident_app.domain.vocabulary import Subject
+from incident_app.services import approvals, reports
 from incident_app.services.incidents import IncidentView
 from tests import builders
 from tests.web.browsing import csrf_of, post, read, signed_in
@@ -74,3 +79,76 @@ def test_a_report_is_handed_out_as_pdf_and_word_and_a_spoilt_template_is_said_on
         assert answer.get_data().startswith(start)
         assert answer.headers["Content-Disposition"] == f'attachment; filename="INC-2026-0001-report-1.{kind}"'
         assert signed_in(app, "auditor@example.jp").get(f"{BASE}/reports/1/document.{kind}").status_code == 404
+
+
+def an_approved_report(app: flask.Flask, instance: Engine, view: IncidentView) -> None:
+    author, approver = builders.author(instance).actor, builders.approver(instance).actor
+    values = {"form": "jp-telecom-first", "actor": author, "now": builders.NOW}
+    gaps = reports.draft_report(instance, view.id, builders.FORMS, **values).filled.gaps
+    reports.draft_report(
+        instance,
+        view.id,
+        builders.FORMS,
+        stated_gaps=dict.fromkeys(gaps, "調査中"),
+        report_id=ReportId(1),
+        **values,
+    )
+    request = approvals.request_approval(instance, view.id, Subject.REPORT, 1, actor=author, now=builders.NOW)
+    approvals.grant(instance, request, actor=approver, now=builders.NOW)
+
+
+def test_a_filing_is_recorded_with_its_proof_and_the_report_stays_open_to_corrections(
+    app: flask.Flask, view: IncidentView, instance: Engine
+) -> None:
+    an_approved_report(app, instance, view)
+    client, shown = signed_in(app), f"{BASE}/reports/1"
+    token = csrf_of(client, shown)
+    nothing = client.post(f"{shown}/filed", data={"csrf_token": token, "channel": ""})
+    assert nothing.status_code == 422
+    assert "どのように提出したか" in nothing.get_data(as_text=True)
+    sent = {
+        "csrf_token": token,
+        "channel": "総合通信局へ電子メール",
+        "receipt": "R-1",
+        "submitted_at": "2026-11-20 17:00",
+        "file": (io.BytesIO(b"receipt"), "yamada.png"),
+    }
+    assert client.post(f"{shown}/filed", data=sent).status_code == 302
+    page = client.get(shown).get_data(as_text=True)
+    for part in ("総合通信局へ電子メール", "R-1", hashlib.sha256(b"receipt").hexdigest()[:12], "追完・訂正"):
+        assert part in page
+    assert "yamada" not in page
+    before = reports.get_report(instance, view.id, ReportId(1))
+    assert client.post(shown, data={"csrf_token": token}).status_code == 302  # a new version, nothing else changed
+    after = reports.get_report(instance, view.id, ReportId(1))
+    assert (after.version, after.submitted_at) == (before.version + 1, None)
+    assert after.stated_gaps == before.stated_gaps
+    earlier = client.get(f"{shown}?version={before.version}").get_data(as_text=True)
+    assert "以前の版" in earlier
+    assert "R-1" in earlier
+
+
+def test_versions_are_compared_on_a_page(app: flask.Flask, view: IncidentView, instance: Engine) -> None:
+    an_approved_report(app, instance, view)
+    client = signed_in(app)
+    page = read(client.get(f"{BASE}/reports/1/compare?version=2"))
+    assert "調査中" in "".join(cell.text for cell in page.all("ins"))
+    assert "追加" not in page.one("table").text  # a reason is no content
+    assert "変更" in page.one("table").text
+    post(client, f"{BASE}/reports", f"{BASE}/reports/draft", form="jp-telecom-detailed")
+    other = client.get(f"{BASE}/reports/2/compare?against=1")
+    assert "第一報" in other.get_data(as_text=True)
+    assert client.get(f"{BASE}/reports/1/compare?version=9").status_code in {404, 422}
+    assert client.get(f"{BASE}/reports/2/compare?version=1").status_code in {404, 422}
+
+
+def test_the_gaps_of_a_report_are_listed_and_lead_to_their_fields(
+    app: flask.Flask, view: IncidentView, instance: Engine
+) -> None:
+    client = signed_in(app)
+    post(client, f"{BASE}/reports", f"{BASE}/reports/draft", form="jp-appi-preliminary")
+    page = read(client.get(f"{BASE}/reports/1"))
+    gaps = reports.get_report(instance, view.id, ReportId(1)).filled.gaps
+    for code in gaps:
+        assert page.all("a", href=f"#field-{code}")
+        assert page.one("tr", id=f"field-{code}")
