@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import click
 
-from incident_app.cli.context import FILE, MOMENT, World, command, jst
+from incident_app.cli.context import FILE, MOMENT, REFUSED, World, command, jst
 from incident_app.domain.access import Permission
+from incident_app.domain.consistency import Mismatch
 from incident_app.domain.errors import BadInput
 from incident_app.domain.ids import IncidentId, ReportId
 from incident_app.domain.reports import FieldState, FilledField, check_ready
 from incident_app.paths import search_path
 from incident_app.rendering.reports import ReportForms
 from incident_app.rendering.word_template import shipped_template
+from incident_app.services import consistency as papers
 from incident_app.services import report_papers, report_views, reports
 
 
@@ -113,6 +116,48 @@ def check(world: World, reference: str, report_id: int) -> None:
     lines += [f"Left open, not required: {', '.join(left)}"] if left else []
     reasons = {field.code: field.reason for field in stated}
     world.show({"ready": True, "stated_gaps": reasons, "left_open": left}, "\n".join(lines))
+
+
+@report.command(name="consistency")
+@click.argument("reference")
+@command
+def show_consistency(world: World, reference: str) -> None:
+    """Say where the papers of an incident contradict each other or the records. Exit 1 when one has no reason."""
+    view, _ = world.incident(reference)
+    found = papers.show_consistency(world.engine, view.id, now=world.now)
+    lines = [f"[{one.digest[:12]}] {one.words.en}" for one in found.open]
+    lines += [f"[{one.mismatch.digest[:12]}] {one.mismatch.words.en} Reason: {one.reason}" for one in found.explained]
+    lines += [f"Filed before it was known: {one.words.en}" for one in found.overtaken]
+    world.show(
+        {
+            "agree": not found.open,
+            "open": [_shown(one) for one in found.open],
+            "explained": [{**_shown(one.mismatch), "reason": one.reason} for one in found.explained],
+            "overtaken": [_shown(one) for one in found.overtaken],
+        },
+        "\n".join(lines) or "All papers say the same.",
+    )
+    if found.open:
+        sys.exit(REFUSED)
+
+
+def _shown(mismatch: Mismatch) -> dict[str, object]:
+    words = {"ja": mismatch.words.ja, "en": mismatch.words.en}
+    return {"question": mismatch.question, "digest": mismatch.digest, "words": words, "papers": sorted(mismatch.blamed)}
+
+
+@report.command(name="explain")
+@click.argument("reference")
+@click.argument("digest")
+@click.option("--reason", required=True, help="Why the papers may differ.")
+@command
+def explain_difference(world: World, reference: str, digest: str, reason: str) -> None:
+    """Say why papers may differ on a question; it holds until one of them says something else."""
+    view, account = world.incident(reference, Permission.REPORT_WRITE)
+    found = papers.show_consistency(world.engine, view.id, now=world.now)
+    whole = next((one.digest for one in found.open if one.digest.startswith(digest.lower()) and digest), digest)
+    papers.explain(world.engine, view.id, whole, reason=reason, actor=account.actor, now=world.now)
+    world.show({"explained": whole}, "The reason is recorded.")
 
 
 @report.command()

@@ -24,6 +24,7 @@ from incident_app.persistence.outbox import Campaign
 from incident_app.persistence.reports import Report, ReportVersion
 from incident_app.services.accounts import user_of
 from incident_app.services.approved_content import check_audience, check_languages, current_campaign_digest
+from incident_app.services.consistency import check_paper
 from incident_app.services.report_versions import current_version, filled_form
 from incident_app.services.transaction import Transaction, reading, transaction
 
@@ -73,7 +74,7 @@ def request_approval(
         check_audience(engine, subject_id)
     with transaction(engine, actor=actor, now=now) as act:
         digest = _current_digest(act.session, incident_id, subject, subject_id)
-        _check_complete(act.session, subject, subject_id)
+        _check_complete(act, incident_id, subject, subject_id)
         for earlier in _open_requests(act.session, subject, subject_id):
             earlier.withdrawn_at = now
         if subject is Subject.CAMPAIGN:
@@ -121,7 +122,7 @@ def grant(engine: Engine, request_id: int, *, actor: Actor, now: datetime) -> No
         current = _current_digest(act.session, incident_id, request.subject, request.subject_id)
         if current != request.content_digest:
             raise ApprovalOutdated
-        _check_complete(act.session, request.subject, request.subject_id)
+        _check_complete(act, incident_id, request.subject, request.subject_id)
         _decide(act, request, Verdict.GRANTED, None)
         if request.subject is Subject.CAMPAIGN:
             campaign = act.session.get_one(Campaign, request.subject_id)
@@ -272,10 +273,14 @@ def _current_digest(session: Session, incident_id: IncidentId, subject: Subject,
     return _DIGESTS[subject](session, incident_id, subject_id)
 
 
-def _check_complete(session: Session, subject: Subject, subject_id: int) -> None:
-    """Refuse a report with a gap that has no reason: nobody is asked to approve it, nobody approves it (E5)."""
+def _check_complete(act: Transaction, incident_id: IncidentId, subject: Subject, subject_id: int) -> None:
+    """Refuse what has a gap without reason (E5) or contradicts other papers (E11): nobody is asked to approve that."""
     if subject is Subject.REPORT:
-        check_ready(filled_form(current_version(session, session.get_one(Report, subject_id))))
+        check_ready(filled_form(current_version(act.session, act.session.get_one(Report, subject_id))))
+        check_paper(act.session, incident_id, f"report:{subject_id}", now=act.now)
+    elif subject is Subject.CAMPAIGN:
+        campaign = act.session.get_one(Campaign, subject_id)
+        check_paper(act.session, incident_id, f"notice:{campaign.notice_id}", now=act.now)
 
 
 def _authors(session: Session, subject: Subject, subject_id: int) -> set[int]:

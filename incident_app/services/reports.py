@@ -22,6 +22,7 @@ from incident_app.rendering.papers import written
 from incident_app.rendering.reports import ReportForms, report_json
 from incident_app.services.accounts import user_of
 from incident_app.services.approvals import void_approvals
+from incident_app.services.consistency import keep_claims
 from incident_app.services.incidents import get_row
 from incident_app.services.obligations import get_obligation
 from incident_app.services.person_counts import number_for_law
@@ -84,6 +85,7 @@ def draft_report(
             at=now,
         )
         _store(act, incident_id, report, version, filled)
+        keep_claims(act.session, version, template, facts, given or {})
         return view_of(act.session, report)
 
 

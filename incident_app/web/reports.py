@@ -8,10 +8,12 @@ import flask
 from werkzeug.wrappers import Response
 
 from incident_app.domain.access import Permission
+from incident_app.domain.consistency import Mismatch
 from incident_app.domain.ids import ReportId
 from incident_app.domain.report_forms import Form
 from incident_app.domain.vocabulary import Subject
-from incident_app.services import accounts, approvals, obligations, report_papers, report_views, reports
+from incident_app.services import accounts, approvals, consistency, obligations, report_papers, report_views, reports
+from incident_app.services.incidents import IncidentView
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
@@ -33,12 +35,31 @@ def show(reference: str) -> str:
         reports=reports.list_reports(context.engine(), view.id),
         forms=[(form.code, context.named_in(form.title)) for form in usable],
         faults=faults,
+        consistency=consistency.show_consistency(context.engine(), view.id, now=context.now()),
+        names=accounts.names_by_actor(context.engine()),
         open_duties=[
             duty
             for duty in obligations.list_obligations(context.engine(), view.id)
             if duty.is_live and duty.form is not None
         ],
     )
+
+
+@blueprint.post("/consistency/<digest>")
+@requires(Permission.REPORT_WRITE)
+@shown_at("reports.show")
+def explain(reference: str, digest: str) -> Response:
+    view = context.incident_of(reference)
+    consistency.explain(
+        context.engine(),
+        view.id,
+        digest,
+        reason=context.typed("reason"),
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    context.done("reports.explained")
+    return flask.redirect(flask.url_for("reports.show", reference=reference))
 
 
 @blueprint.post("/draft")
@@ -75,10 +96,17 @@ def one(reference: str, report_id: int) -> str:
             if other.id != report.id
         ],
         names=accounts.names_by_actor(context.engine()),
+        differing=_differing(view, f"report:{report_id}"),
         form_of=form,
         asked_of={field.code: field for field in form.fields},
         answers=lambda field: [(choice.code, context.named_in(choice.words)) for choice in field.choices],
     )
+
+
+def _differing(view: IncidentView, paper: str) -> tuple[Mismatch, ...]:
+    """Return what a paper still has to correct or explain."""
+    found = consistency.show_consistency(context.engine(), view.id, now=context.now())
+    return tuple(one for one in found.open if paper in one.blamed)
 
 
 def _asked_version() -> int | None:
