@@ -70,7 +70,7 @@ REPORT_FACTS: Mapping[str, str] = {
     "medium": "electronic",
     "contact": "個人情報管理室 佐久間（デモ）、電話 03-0000-0000、privacy@incident-app.example",
     "contact.en": "Sakuma, privacy office (demonstration), telephone +81 3-0000-0000, privacy@incident-app.example",
-    "company_kana": "カブシキガイシャデモ",
+    "company_kana": "ジーエムオーインターネットカブシキガイシャ",
     "corporate_number": "0000000000000（デモ）",
     "industry": "情報通信業（インターネット附随サービス業）",
     "industry.en": "Information and communications (Internet-based services)",
@@ -89,6 +89,10 @@ REPORT_FACTS: Mapping[str, str] = {
     "prevention_planned": "全利用者への二要素認証の導入（2か月以内に完了予定）",
     "prevention_planned.en": "Two-factor sign-in for everybody, within two months",
     "police": "警察のサイバー犯罪相談窓口に相談済み",
+    "reports_filed": "ほかの監督機関への報告の要否を確認しています。",
+    "reports_filed.en": "Whether other authorities have to be told is being looked into.",
+    "other": "新たに判明した事項は、続報で報告します。",
+    "other.en": "What becomes known later will be added in a follow-up.",
     "police.en": "The police's desk for cyber crime was consulted.",
 }
 REPORT_GAPS: Mapping[str, str] = {

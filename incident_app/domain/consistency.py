@@ -109,7 +109,7 @@ class Mismatch:
         """Say who says what."""
         ja = "、".join(f"{one.title.ja}は {one.shown.ja}" for one in self.statements)
         en = ", ".join(f"{one.title.en} says {one.shown.en}" for one in self.statements)
-        return Words(ja=f"{self.label.ja}：{ja}。", en=f"{self.label.en}: {en}.")
+        return Words(ja=f"{self.label.ja}：{ja}。", en=f"{self.label.en[0].upper()}{self.label.en[1:]}: {en}.")
 
 
 @dataclass(frozen=True, kw_only=True)

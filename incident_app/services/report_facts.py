@@ -43,7 +43,13 @@ def report_facts(
         determination = newest_determination(session, incident_id)
     except NotFound:
         return facts
-    return facts | impact_facts(session, incident_id, determination, known) | _people_told(session, incident_id)
+    found = impact_facts(session, incident_id, determination, known) | _people_told(session, incident_id)
+    return facts | {name: value for name, value in found.items() if not _is_empty(value)}
+
+
+def _is_empty(value: FactValue) -> bool:
+    """Tell whether the records leave a fact open: then it is not known, and what a person says of it stands."""
+    return not value.codes if isinstance(value, Codes) else not value.ja.strip()
 
 
 def _from_notice(session: Session, incident_id: IncidentId) -> dict[str, Words]:

@@ -96,3 +96,18 @@ def test_versions_differences_and_gaps_are_told_by_command(run: Run, incident: I
     ready = json.loads(run("report", "check", incident.reference, number, "--json", *AUTHOR).stdout)
     assert ready["ready"] is True
     assert set(ready["stated_gaps"].values()) == {"調査中"}
+
+
+def test_contradictions_are_told_by_command_with_their_reasons(run: Run, incident: IncidentView) -> None:
+    ref = incident.reference
+    assert "All papers say the same" in run("report", "consistency", ref, *AUTHOR).stdout
+    run("report", "draft", ref, "jp-telecom-first", "--fact", "people=9", *AUTHOR)
+    told = json.loads(run("report", "consistency", ref, "--json", *AUTHOR, code=1).stdout)
+    assert told["agree"] is False
+    (found,) = told["open"]
+    assert (found["question"], found["papers"]) == ("people", ["report:1"])
+    assert "本人の数：記録は 5人" in found["words"]["ja"]
+    run("report", "explain", ref, "f" * 64, "--reason", "推計のため", *AUTHOR, code=1)
+    run("report", "explain", ref, found["digest"][:12], "--reason", "推計のため", *AUTHOR)
+    agreed = run("report", "consistency", ref, *AUTHOR).stdout
+    assert "Reason: 推計のため" in agreed

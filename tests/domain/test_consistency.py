@@ -153,7 +153,7 @@ def test_a_refusal_names_every_contradiction_in_the_readers_language() -> None:
     refused = disagreement(found.mismatches)
     for language, words in (
         ("ja", ("本人の数", "媒体", "理由を記録")),
-        ("en", ("number of people", "medium", "say why")),
+        ("en", ("Number of people", "Medium", "say why")),
     ):
         assert all(word in refused.message(language) for word in words)
     assert set(QUESTIONS) > {"people"}

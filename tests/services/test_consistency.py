@@ -48,7 +48,7 @@ def test_a_number_typed_by_hand_that_is_not_on_record_stops_approval_until_it_is
     view = a_determined_incident(instance)
     report = a_complete_draft(instance, view, "jp-appi-preliminary", given={"people": "9"})
     assert {one.question for one in found(instance, view).open} == {"people"}
-    with pytest.raises(PapersDisagree, match="number of people") as refused:
+    with pytest.raises(PapersDisagree, match="Number of people") as refused:
         ask(instance, view, report)
     assert "9人" in refused.value.message("ja")
     assert "5人" in refused.value.message("ja")

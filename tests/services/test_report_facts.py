@@ -85,6 +85,15 @@ def test_what_was_typed_into_one_paper_fills_the_others_of_the_incident(instance
     assert definitive.given_facts == {}  # it is the fact of the incident, and stays the other paper's word
 
 
+def test_what_the_records_leave_open_is_what_a_person_said_of_it(instance: Engine) -> None:
+    builders.with_customers(instance)
+    view = builders.an_incident(instance)
+    listed = builders.a_list(instance, view.id, "customer_number,items\nC1,name\n")
+    builders.determined(instance, view.id, builders.a_scope(lists=[listed]))  # a list names no store, so no medium
+    draft(instance, view, "jp-appi-preliminary", given={"medium": "紙"})
+    assert values(draft(instance, view, "jp-appi-definitive"))["medium"] == "紙"
+
+
 def test_of_another_incident_only_the_company_is_remembered(instance: Engine) -> None:
     first = a_determined_incident(instance)
     draft(instance, first, "jp-appi-preliminary", given={"contact": "管理室", "police": "相談済み"})

@@ -152,3 +152,42 @@ def test_the_gaps_of_a_report_are_listed_and_lead_to_their_fields(
     for code in gaps:
         assert page.all("a", href=f"#field-{code}")
         assert page.one("tr", id=f"field-{code}")
+
+
+def test_a_contradiction_is_shown_stops_the_request_and_is_explained_on_the_page(
+    app: flask.Flask, view: IncidentView, instance: Engine
+) -> None:
+    client, shown = signed_in(app), f"{BASE}/reports/1"
+    assert "一致しています" not in client.get(f"{BASE}/reports").get_data(as_text=True)  # there is nothing to compare
+    post(client, f"{BASE}/reports", f"{BASE}/reports/draft", form="jp-telecom-first")
+    assert "一致しています" in client.get(f"{BASE}/reports").get_data(as_text=True)
+    gaps = {f"gap.{code}": "調査中" for code in reports.get_report(instance, view.id, ReportId(1)).filled.gaps}
+    client.post(shown, data={"csrf_token": csrf_of(client, shown), "value.people": "9", **gaps})
+    refused = post(client, shown, f"{shown}/approval")
+    assert refused.status_code == 422
+    assert "本人の数：記録は 5人" in refused.get_data(as_text=True)
+    page = read(client.get(f"{BASE}/reports"))
+    form = page.one("section").one("form")
+    action = str(form.attributes["action"])
+    empty = client.post(action, data={"csrf_token": csrf_of(client, shown), "reason": ""})
+    assert empty.status_code == 422
+    assert "書類が違ってよい理由" in empty.get_data(as_text=True)
+    assert client.post(action, data={"csrf_token": csrf_of(client, shown), "reason": "推計のため"}).status_code == 302
+    assert "推計のため" in client.get(f"{BASE}/reports").get_data(as_text=True)
+    assert post(client, shown, f"{shown}/approval").status_code == 302
+    approver = signed_in(app, "approver@example.jp")
+    (request,) = approvals.pending_approvals(instance, view.id)
+    decision = approver.get(f"{BASE}/approvals/{request.id}").get_data(as_text=True)
+    assert "推計のため" in decision
+    assert "9人" in decision
+    assert client.get("/language/en?next=/").status_code == 302
+    english = client.get(f"{BASE}/reports").get_data(as_text=True)
+    assert "Number of people: the record says 5" in english
+
+
+def test_a_contradiction_of_another_incident_is_not_there(app: flask.Flask, view: IncidentView) -> None:
+    client = signed_in(app)
+    token = csrf_of(client, "/incidents/new")
+    answer = client.post(f"{BASE}/reports/consistency/{'0' * 64}", data={"csrf_token": token, "reason": "x"})
+    assert answer.status_code == 422
+    assert "食い違い「000000000000」はありません" in answer.get_data(as_text=True)
