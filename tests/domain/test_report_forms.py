@@ -58,6 +58,7 @@ def test_the_papers_of_the_issue_are_there() -> None:
     wanted |= {f"jp-appi-{stage}" for stage in ("preliminary", "follow-up", "definitive")}
     wanted |= {f"jp-{name}-{stage}" for name in ("mynumber", "privacymark") for stage in ("preliminary", "definitive")}
     wanted |= {"jp-telecom-first", "jp-telecom-detailed", "jp-common-ransomware", "jp-common-ddos"}
+    wanted |= {"jp-cyber-response"}
     assert set(FORMS.codes()) == wanted
 
 
@@ -70,6 +71,11 @@ def test_the_nine_items_stand_in_order_and_reporter_first(code: str) -> None:
 def test_the_first_telecom_report_has_its_ten_items_in_order() -> None:
     items = list(dict.fromkeys(field.item for field in FORMS.form("jp-telecom-first").fields))
     assert items == [str(number) for number in range(1, 11)]
+
+
+def test_the_report_of_a_designated_operator_has_its_seven_items_in_order() -> None:
+    items = list(dict.fromkeys(field.item for field in FORMS.form("jp-cyber-response").fields))
+    assert items == [str(number) for number in range(1, 8)]
 
 
 def test_the_fields_of_the_commissions_form_are_all_asked_for() -> None:

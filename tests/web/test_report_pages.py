@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from pathlib import Path
 
 import flask
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy.engine import Engine
 
 from incident_app.domain.ids import ReportId
 from incident_app.domain.vocabulary import Subject
+from incident_app.rendering.reports import ReportForms
 from incident_app.services import approvals, reports
 from incident_app.services.incidents import IncidentView
 from tests import builders
@@ -70,7 +72,7 @@ def test_a_wrong_value_is_refused_at_its_field_in_words(app: flask.Flask, view: 
 
 
 def test_a_report_is_handed_out_as_pdf_and_word_and_a_spoilt_template_is_said_on_the_page(
-    app: flask.Flask, view: IncidentView
+    app: flask.Flask, view: IncidentView, tmp_path: Path
 ) -> None:
     client = signed_in(app)
     post(client, f"{BASE}/reports", f"{BASE}/reports/draft", form="jp-appi-preliminary")
@@ -79,6 +81,14 @@ def test_a_report_is_handed_out_as_pdf_and_word_and_a_spoilt_template_is_said_on
         assert answer.get_data().startswith(start)
         assert answer.headers["Content-Disposition"] == f'attachment; filename="INC-2026-0001-report-1.{kind}"'
         assert signed_in(app, "auditor@example.jp").get(f"{BASE}/reports/1/document.{kind}").status_code == 404
+    own = tmp_path / "own" / "reports"
+    own.mkdir(parents=True)
+    (own / "report.docx").write_bytes(b"spoilt")
+    app.extensions["incident_app"].forms = ReportForms([tmp_path / "own", builders.ROOT / "templates"])
+    spoilt = client.get(f"{BASE}/reports/1/document.docx")
+    assert spoilt.status_code in {400, 422}
+    assert "report.docx を使えません" in spoilt.get_data(as_text=True)
+    assert client.get(f"{BASE}/reports/1/document.pdf").status_code == 200
 
 
 def an_approved_report(app: flask.Flask, instance: Engine, view: IncidentView) -> None:
