@@ -20,6 +20,7 @@ from incident_app.rendering.reports import ReportForms
 from incident_app.rendering.word_template import shipped_template
 from incident_app.services import consistency as papers
 from incident_app.services import report_papers, report_views, reports
+from incident_app.services.report_filing import Proof
 
 
 def forms_of(world: World) -> ReportForms:
@@ -301,9 +302,7 @@ def filed(
         channel=channel,
         receipt=receipt,
         submitted_at=submitted_at,
-        proof=proof,
-        proof_name=proof.name if proof else "",
-        evidence_folder=world.evidence_folder,
+        proof=Proof(source=proof, file_name=proof.name, folder=world.evidence_folder) if proof else None,
         actor=account.actor,
         now=world.now,
     )

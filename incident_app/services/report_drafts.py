@@ -22,8 +22,9 @@ OTHER_INCIDENTS = 200
 ENGLISH = ".en"
 
 
-def read_typed(form: Form, given: Mapping[str, str]) -> dict[str, FactValue]:
-    """Read what was typed for the facts of a form; refused with the field where it is not what is asked for."""
+def read_typed(form: Form, given: Mapping[str, str], stated_gaps: Mapping[str, str]) -> dict[str, FactValue]:
+    """Read what was typed for a form; refused with the names where it asks for no such thing, else with the field."""
+    form.check_names(given, stated_gaps)
     typed = {}
     for name in bare_names(given):
         text, english = given.get(name, ""), given.get(f"{name}{ENGLISH}", "")
@@ -80,7 +81,8 @@ def _readable(form: Form, given: Mapping[str, str]) -> Iterator[tuple[str, FactV
     """Leave out an answer that another form allowed and this one does not."""
     for name in bare_names(given):
         try:
-            yield from read_typed(form, {key: given[key] for key in (name, f"{name}{ENGLISH}") if key in given}).items()
+            texts = {key: given[key] for key in (name, f"{name}{ENGLISH}") if key in given}
+            yield from read_typed(form, texts, {}).items()
         except BadInput:
             continue
 

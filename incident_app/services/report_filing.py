@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -34,6 +35,15 @@ LONGEST_CHANNEL = 80
 LONGEST_SUFFIX = 10
 
 
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """A file that proves a filing: a screen, a receipt, a record of delivery. It is kept as evidence, by its digest."""
+
+    source: Source
+    file_name: str
+    folder: Path
+
+
 def file_report(
     engine: Engine,
     incident_id: IncidentId,
@@ -42,46 +52,49 @@ def file_report(
     channel: str,
     receipt: str | None = None,
     submitted_at: datetime | None = None,
-    proof: Source | None = None,
-    proof_name: str = "",
-    evidence_folder: Path | None = None,
+    proof: Proof | None = None,
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Record that an approved report was transmitted: write-once, with its receipt and its proof; it fulfils its duty.
-
-    The proof (a screen, a receipt, a record of delivery) is kept as evidence, by its digest.
-    """
+    """Record that an approved report was transmitted: write-once, with receipt and proof; it fulfils its duty."""
     _check_words(channel, receipt)
-    kept = _keep(proof, evidence_folder)
+    kept = _keep(proof) if proof else None
     with transaction(engine, actor=actor, now=now) as act:
         report = report_row(act.session, incident_id, report_id)
         version = _ready_version(act.session, report)
         at = submitted_at or now
         _check_filing_time(act, incident_id, at)
-        number = record_evidence(act, incident_id, *kept, file_name=f"proof{_suffix(proof_name)}") if kept else None
-        act.session.add(
-            ReportSubmission(
-                report_version_id=version.id,
-                channel=channel.strip(),
-                submitted_at=at,
-                submitted_by=user_of(actor),
-                receipt_reference=receipt,
-                evidence_id=number,
-            ),
+        submission = ReportSubmission(
+            report_version_id=version.id,
+            channel=channel.strip(),
+            submitted_at=at,
+            submitted_by=user_of(actor),
+            receipt_reference=receipt,
+            evidence_id=_as_evidence(act, incident_id, kept) if kept else None,
         )
-        act.record(
-            ReportFiled(
-                report_id=report.id,
-                version=version.version,
-                form=report.form,
-                digest=version.content_digest,
-                receipt_digest=digest_of(receipt) if receipt else None,
-            ),
-            incident=incident_id,
-            occurred_at=at,
-        )
+        act.session.add(submission)
+        _record(act, report, version, submission)
         _fulfil_duty(act, report, at)
+
+
+def _as_evidence(act: Transaction, incident_id: IncidentId, kept: tuple[str, int, str]) -> int:
+    digest, size, name = kept
+    return record_evidence(act, incident_id, digest, size, file_name=name)
+
+
+def _record(act: Transaction, report: Report, version: ReportVersion, submission: ReportSubmission) -> None:
+    receipt = submission.receipt_reference
+    act.record(
+        ReportFiled(
+            report_id=report.id,
+            version=version.version,
+            form=report.form,
+            digest=version.content_digest,
+            receipt_digest=digest_of(receipt) if receipt else None,
+        ),
+        incident=IncidentId(report.incident_id),
+        occurred_at=submission.submitted_at,
+    )
 
 
 def _check_words(channel: str, receipt: str | None) -> None:
@@ -91,15 +104,13 @@ def _check_words(channel: str, receipt: str | None) -> None:
     check_length(receipt, field="receipt", longest=REFERENCE)
 
 
-def _keep(proof: Source | None, folder: Path | None) -> tuple[str, int] | None:
-    """Keep the bytes of a proof before anything is written about it."""
-    if proof is None or folder is None:
-        return None
-    digest, size = measure(proof)
+def _keep(proof: Proof) -> tuple[str, int, str]:
+    """Keep the bytes of a proof before anything is written about it; return digest, length and what it is called."""
+    digest, size = measure(proof.source)
     if not size:
         raise BadInput(field="file", problem="the file is empty")
-    keep_file(folder, proof, digest=digest)
-    return digest, size
+    keep_file(proof.folder, proof.source, digest=digest)
+    return digest, size, f"proof{_suffix(proof.file_name)}"
 
 
 def _suffix(name: str) -> str:

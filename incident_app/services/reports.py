@@ -64,29 +64,33 @@ def draft_report(
     `given` holds facts that only a person knows (contact, registration number ...), in English too by a name that ends
     in .en; `stated_gaps` says by field why it is empty. A gap without reason may be drafted, not approved (E5).
     """
+    given, stated_gaps = given or {}, stated_gaps or {}
     template, known = forms.form(form), forms.facts()
-    template.check_names(given or {}, stated_gaps or {})
-    typed = read_typed(template, given or {})
+    typed = read_typed(template, given, stated_gaps)
     with transaction(engine, actor=actor, now=now) as act:
         report = _report(act, incident_id, form, obligation_id, report_id)
         facts = facts_for(act.session, report, template, known, now=now) | typed
-        filled = fill_form(template, facts, stated_gaps or {}, addressee=_addressee(act.session, report))
-        count = number_for_law(act.session, incident_id)
+        filled = fill_form(template, facts, stated_gaps, addressee=_addressee(act.session, report))
         version = ReportVersion(
             report_id=report.id,
             version=report.current_version,
             form_digest=template.digest,
-            facts=as_kept(given or {}, typed),
+            facts=as_kept(given, typed),
             fields=asdict(filled),
-            stated_gaps=dict(stated_gaps or {}),
-            person_count_id=count.id if count else None,
+            stated_gaps=dict(stated_gaps),
+            person_count_id=_quoted_count(act.session, incident_id),
             content_digest=filled.digest,
             written_by=user_of(actor),
             at=now,
         )
         _store(act, incident_id, report, version, filled)
-        keep_claims(act.session, version, template, facts, given or {})
+        keep_claims(act.session, version, template, facts, given)
         return view_of(act.session, report)
+
+
+def _quoted_count(session: Session, incident_id: IncidentId) -> int | None:
+    count = number_for_law(session, incident_id)
+    return count.id if count else None
 
 
 def _store(

@@ -14,6 +14,7 @@ from incident_app.domain.report_forms import Form
 from incident_app.domain.vocabulary import Subject
 from incident_app.services import accounts, approvals, consistency, obligations, report_papers, report_views, reports
 from incident_app.services.incidents import IncidentView
+from incident_app.services.report_filing import Proof
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
@@ -196,7 +197,6 @@ def ask_approval(reference: str, report_id: int) -> Response:
 @shown_at("reports.one")
 def file(reference: str, report_id: int) -> Response:
     view = context.incident_of(reference)
-    proof = flask.request.files.get("file")
     reports.file_report(
         context.engine(),
         view.id,
@@ -204,14 +204,20 @@ def file(reference: str, report_id: int) -> Response:
         channel=context.typed("channel"),
         receipt=context.typed("receipt") or None,
         submitted_at=typed_moment(context.typed("submitted_at"), field="submitted_at"),
-        proof=proof.read() if proof and proof.filename else None,
-        proof_name=(proof.filename or "") if proof else "",
-        evidence_folder=context.parts().evidence,
+        proof=_proof(),
         actor=context.account().actor,
         now=context.now(),
     )
     context.done("reports.filed")
     return flask.redirect(flask.url_for("reports.one", reference=reference, report_id=report_id))
+
+
+def _proof() -> Proof | None:
+    """Return the file that was chosen as proof; a browser sends one without a name when none was."""
+    upload = flask.request.files.get("file")
+    if upload is None or not upload.filename:
+        return None
+    return Proof(source=upload.read(), file_name=upload.filename, folder=context.parts().evidence)
 
 
 @blueprint.get("/<int:report_id>/document")

@@ -15,6 +15,7 @@ from incident_app.domain.report_difference import FieldChange
 from incident_app.domain.vocabulary import DutyStatus
 from incident_app.services import evidence, report_papers, report_views, reports
 from incident_app.services.approvals import NotApproved
+from incident_app.services.report_filing import Proof
 from incident_app.services.transaction import recording
 from tests import builders
 from tests.builders import FORMS, NOW
@@ -73,8 +74,8 @@ def test_a_filing_keeps_channel_receipt_and_proof(instance: Engine, tmp_path: Pa
     report = an_approved_report(instance, view, "jp-appi-preliminary", obligation_id=wanted.id)
     at = NOW - timedelta(minutes=5)
     folder = tmp_path / "evidence"
-    proof = {"proof": b"receipt", "proof_name": "Yamada Taro.PDF", "evidence_folder": folder}
-    filed(instance, report, channel="委員会フォーム", receipt="R-9", submitted_at=at, **proof)
+    proof = Proof(source=b"receipt", file_name="Yamada Taro.PDF", folder=folder)
+    filed(instance, report, channel="委員会フォーム", receipt="R-9", submitted_at=at, proof=proof)
     seen = reports.get_report(instance, view.id, report.id)
     assert (seen.channel, seen.receipt_reference, seen.submitted_at) == ("委員会フォーム", "R-9", at)
     (kept,) = evidence.list_evidence(instance, view.id, folder=folder)
@@ -111,7 +112,7 @@ def test_a_filing_needs_words_and_a_proof_that_is_not_empty_and_fulfils_nothing_
         {"channel": " "},
         {"channel": "x" * 81},
         {"receipt": "x" * 121},
-        {"proof": b"", "evidence_folder": tmp_path},
+        {"proof": Proof(source=b"", file_name="x", folder=tmp_path)},
     ):
         with pytest.raises(BadInput):
             filed(instance, report, **changes)
