@@ -72,9 +72,10 @@ def request_approval(
     """Put something before a second person, exactly as it is now; return the request's number."""
     if subject is Subject.CAMPAIGN:
         check_audience(engine, subject_id)
+    _check_papers(engine, incident_id, subject, subject_id, now)
     with transaction(engine, actor=actor, now=now) as act:
         digest = _current_digest(act.session, incident_id, subject, subject_id)
-        _check_complete(act, incident_id, subject, subject_id)
+        _check_complete(act.session, subject, subject_id)
         for earlier in _open_requests(act.session, subject, subject_id):
             earlier.withdrawn_at = now
         if subject is Subject.CAMPAIGN:
@@ -115,14 +116,14 @@ def open_request(
 
 def grant(engine: Engine, request_id: int, *, actor: Actor, now: datetime) -> None:
     """Approve exactly what was put forward. Refused to the authors, and when the content has changed since."""
-    _check_rows(engine, request_id)
+    _check_rows(engine, request_id, now)
     with transaction(engine, actor=actor, now=now) as act:
         request = _undecided(act.session, request_id)
         incident_id = IncidentId(request.incident_id)
         current = _current_digest(act.session, incident_id, request.subject, request.subject_id)
         if current != request.content_digest:
             raise ApprovalOutdated
-        _check_complete(act, incident_id, request.subject, request.subject_id)
+        _check_complete(act.session, request.subject, request.subject_id)
         _decide(act, request, Verdict.GRANTED, None)
         if request.subject is Subject.CAMPAIGN:
             campaign = act.session.get_one(Campaign, request.subject_id)
@@ -139,12 +140,24 @@ def grant(engine: Engine, request_id: int, *, actor: Actor, now: datetime) -> No
         )
 
 
-def _check_rows(engine: Engine, request_id: int) -> None:
+def _check_rows(engine: Engine, request_id: int, now: datetime) -> None:
     with reading(engine) as session:
         request = session.get(ApprovalRequest, request_id)
-        campaign_id = request.subject_id if request and request.subject is Subject.CAMPAIGN else None
-    if campaign_id is not None:
-        check_audience(engine, campaign_id)
+    if request is None:
+        return
+    if request.subject is Subject.CAMPAIGN:
+        check_audience(engine, request.subject_id)
+    _check_papers(engine, IncidentId(request.incident_id), request.subject, request.subject_id, now)
+
+
+def _check_papers(engine: Engine, incident_id: IncidentId, subject: Subject, subject_id: int, now: datetime) -> None:
+    """Refuse what contradicts other papers (E11), before the act: it counts everybody who was told."""
+    with reading(engine) as session:
+        campaign = session.get(Campaign, subject_id) if subject is Subject.CAMPAIGN else None
+        if subject is Subject.REPORT:
+            check_paper(session, incident_id, f"report:{subject_id}", now=now)
+        elif campaign is not None:
+            check_paper(session, incident_id, f"notice:{campaign.notice_id}", now=now)
 
 
 def reject(engine: Engine, request_id: int, *, reason: str, actor: Actor, now: datetime) -> None:
@@ -273,14 +286,10 @@ def _current_digest(session: Session, incident_id: IncidentId, subject: Subject,
     return _DIGESTS[subject](session, incident_id, subject_id)
 
 
-def _check_complete(act: Transaction, incident_id: IncidentId, subject: Subject, subject_id: int) -> None:
-    """Refuse what has a gap without reason (E5) or contradicts other papers (E11): nobody is asked to approve that."""
+def _check_complete(session: Session, subject: Subject, subject_id: int) -> None:
+    """Refuse a report with a gap that has no reason: nobody is asked to approve it, nobody approves it (E5)."""
     if subject is Subject.REPORT:
-        check_ready(filled_form(current_version(act.session, act.session.get_one(Report, subject_id))))
-        check_paper(act.session, incident_id, f"report:{subject_id}", now=act.now)
-    elif subject is Subject.CAMPAIGN:
-        campaign = act.session.get_one(Campaign, subject_id)
-        check_paper(act.session, incident_id, f"notice:{campaign.notice_id}", now=act.now)
+        check_ready(filled_form(current_version(session, session.get_one(Report, subject_id))))
 
 
 def _authors(session: Session, subject: Subject, subject_id: int) -> set[int]:

@@ -118,15 +118,16 @@ def explain(engine: Engine, incident_id: IncidentId, digest: str, *, reason: str
     """Say why papers differ on one question; it holds until one of them says something else."""
     if not reason.strip():
         raise BadInput(field="reason", problem="say why the papers may differ")
-    with transaction(engine, actor=actor, now=now) as act:
-        _explain(act, incident_id, digest, reason.strip())
-
-
-def _explain(act: Transaction, incident_id: IncidentId, digest: str, reason: str) -> None:
-    found = {one.digest: one for one in _find(act.session, incident_id, act.now).mismatches}
-    mismatch = next((one for known, one in found.items() if known == digest), None)
+    with reading(engine) as session:  # before the act: it counts everybody who was told
+        found = _find(session, incident_id, now).mismatches
+    mismatch = next((one for one in found if one.digest == digest), None)
     if mismatch is None:
         raise NotFound(what="contradiction", name=digest[:12])
+    with transaction(engine, actor=actor, now=now) as act:
+        _keep_reason(act, incident_id, mismatch, reason.strip())
+
+
+def _keep_reason(act: Transaction, incident_id: IncidentId, mismatch: Mismatch, reason: str) -> None:
     text = act.keep_text(reason)
     act.session.add(
         PaperExplanation(

@@ -9,13 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from incident_app.domain.errors import BadInput
-from incident_app.domain.ids import IncidentId
 from incident_app.domain.report_facts import Codes, FactList, FactSource, FactValue
 from incident_app.domain.report_forms import Form, FormField, bare_names
 from incident_app.domain.report_values import read_value
 from incident_app.persistence.reports import Report, ReportVersion
 from incident_app.services.incidents import get_row
 from incident_app.services.report_facts import report_facts
+from incident_app.services.report_history import Planned
 
 OTHER_INCIDENTS = 200
 """How many of the newest papers of all incidents are asked for what the company is called, where it sits, and so on."""
@@ -40,38 +40,39 @@ def as_kept(given: Mapping[str, str], typed: Mapping[str, FactValue]) -> dict[st
     return {name: codes.get(name, text) for name, text in given.items() if text.strip()}
 
 
-def facts_for(session: Session, report: Report, form: Form, known: FactList, *, now: datetime) -> dict[str, FactValue]:
+def facts_for(
+    session: Session, planned: Planned, form: Form, known: FactList, *, now: datetime
+) -> dict[str, FactValue]:
     """Return the facts of a report: what was typed into one paper of an incident holds for all of them (K5).
 
     The records of the program stand over what was typed elsewhere; the standing texts of the form come last.
     """
-    incident_id = IncidentId(report.incident_id)
-    found = report_facts(session, get_row(session, incident_id), known, now=now, report=report)
+    found = report_facts(session, get_row(session, planned.incident_id), known, now=now, planned=planned)
     texts: dict[str, FactValue] = dict(form.standing_texts)
-    return texts | _remembered(session, report, form) | {name: value for name, value in found.items() if name in known}
+    return texts | _remembered(session, planned, form) | {name: value for name, value in found.items() if name in known}
 
 
-def _remembered(session: Session, report: Report, form: Form) -> dict[str, FactValue]:
+def _remembered(session: Session, planned: Planned, form: Form) -> dict[str, FactValue]:
     """Return what the newest paper that says it was told: of the company by any, of the incident by its own papers."""
     found: dict[str, FactValue] = {}
-    for incident_id, given in _typed_elsewhere(session, report):
+    for incident_id, given in _typed_elsewhere(session, planned):
         wanted = {
             fact.code
             for fact in form.facts.values()
             if fact.source is FactSource.COMPANY
-            or (fact.source is not FactSource.NOTICE and incident_id == report.incident_id)
+            or (fact.source is not FactSource.NOTICE and incident_id == planned.incident_id)
         }
         for name, value in _readable(form, {key: text for key, text in given.items() if _bare(key) in wanted}):
             found.setdefault(name, value)
     return found
 
 
-def _typed_elsewhere(session: Session, report: Report) -> Iterable[tuple[int, Mapping[str, str]]]:
+def _typed_elsewhere(session: Session, planned: Planned) -> Iterable[tuple[int, Mapping[str, str]]]:
     rows = session.execute(
         sa.select(Report.incident_id, ReportVersion.facts)
         .join(ReportVersion, ReportVersion.report_id == Report.id)
-        .where(Report.id != report.id, Report.current_version == ReportVersion.version)
-        .order_by((Report.incident_id == report.incident_id).desc(), ReportVersion.id.desc())
+        .where(Report.id != (planned.report_id or 0), Report.current_version == ReportVersion.version)
+        .order_by((Report.incident_id == planned.incident_id).desc(), ReportVersion.id.desc())
         .limit(OTHER_INCIDENTS)
     )
     return [(incident_id, given) for incident_id, given in rows if isinstance(given, dict)]

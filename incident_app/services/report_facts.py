@@ -19,26 +19,25 @@ from incident_app.domain.words import Words
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.notices import Notice, NoticeVersion
 from incident_app.persistence.outbox import PersonToInform
-from incident_app.persistence.reports import Report
 from incident_app.services.incidents import newest_clocks
 from incident_app.services.people import newest_determination
 from incident_app.services.people_told import TOLD, PeopleTold, people_told_in
 from incident_app.services.policies import any_policy
-from incident_app.services.report_history import history_facts
+from incident_app.services.report_history import Planned, history_facts
 from incident_app.services.report_impact import impact_facts
 
 DESK = ("desk_name", "desk_phone", "desk_mail", "desk_hours")
 
 
 def report_facts(
-    session: Session, row: Incident, known: FactList, *, now: datetime, report: Report | None = None
+    session: Session, row: Incident, known: FactList, *, now: datetime, planned: Planned | None = None
 ) -> dict[str, FactValue]:
     """Return everything that is known, by fact name. What is not known is not there."""
     incident_id = IncidentId(row.id)
     facts: dict[str, FactValue] = {**_from_notice(session, incident_id), **_times(session, row, now)}
     company = any_policy(session).ourselves
     facts["company_name"] = Words(ja=company.name_ja, en=company.name_en)
-    facts |= history_facts(session, incident_id, report, now=now)
+    facts |= history_facts(session, incident_id, planned, now=now)
     try:
         determination = newest_determination(session, incident_id)
     except NotFound:

@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from incident_app.domain.ids import IncidentId
+from incident_app.domain.ids import IncidentId, ReportId
 from incident_app.domain.report_facts import Codes, FactValue
 from incident_app.domain.report_values import day_words, local_day
 from incident_app.domain.words import Words
@@ -71,14 +71,25 @@ def filed_papers(session: Session, incident_id: IncidentId) -> list[FiledPaper]:
     ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """The report that is about to be written: under which form, and for which duty."""
+
+    incident_id: IncidentId
+    form: str
+    report_id: ReportId | None
+    obligation_id: int | None
+    addressee_ref: str
+
+
 def history_facts(
-    session: Session, incident_id: IncidentId, report: Report | None, *, now: datetime
+    session: Session, incident_id: IncidentId, planned: Planned | None, *, now: datetime
 ) -> dict[str, FactValue]:
     """Return what a report says of the papers that were transmitted before it."""
     filed = filed_papers(session, incident_id)
-    duty = session.get(Obligation, report.obligation_id) if report and report.obligation_id else None
+    duty = session.get(Obligation, planned.obligation_id) if planned and planned.obligation_id else None
     regime = duty.regime if duty else None
-    same = [paper for paper in filed if report is not None and _continues(paper, report, regime)]
+    same = [paper for paper in filed if planned is not None and _continues(paper, planned, regime)]
     others = [paper for paper in filed if paper not in same and paper.form not in PUBLIC]
     facts: dict[str, FactValue] = {"report_series": Codes(codes=("follow_up" if same else "new",))}
     if same:
@@ -93,11 +104,11 @@ def history_facts(
     return facts
 
 
-def _continues(paper: FiledPaper, report: Report, regime: str | None) -> bool:
+def _continues(paper: FiledPaper, planned: Planned, regime: str | None) -> bool:
     """Tell whether a report adds to that paper: the same authority under the same regime, or the same form."""
     if regime is not None and paper.regime is not None:
-        return (paper.regime, paper.addressee_ref) == (regime, report.addressee_ref)
-    return paper.form == report.form and paper.addressee_ref == report.addressee_ref
+        return (paper.regime, paper.addressee_ref) == (regime, planned.addressee_ref)
+    return paper.form == planned.form and paper.addressee_ref == planned.addressee_ref
 
 
 def _lines(papers: Sequence[FiledPaper], *, addressed: bool) -> Words:

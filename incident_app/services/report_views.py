@@ -15,7 +15,6 @@ from incident_app.domain.ids import IncidentId, ReportId
 from incident_app.domain.report_difference import FieldDifference, difference
 from incident_app.domain.reports import FilledForm
 from incident_app.domain.vocabulary import Subject
-from incident_app.domain.words import Words
 from incident_app.persistence.incidents import Evidence
 from incident_app.persistence.reports import Report, ReportSubmission, ReportVersion
 from incident_app.services.approvals import is_approved
@@ -66,11 +65,6 @@ class Comparison:
     before: ReportView
     after: ReportView
     fields: tuple[FieldDifference, ...]
-
-    @property
-    def titles(self) -> tuple[Words, Words]:
-        """Return what the two papers are called."""
-        return self.before.filled.title, self.after.filled.title
 
 
 def list_reports(engine: Engine, incident_id: IncidentId) -> list[ReportView]:

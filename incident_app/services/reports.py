@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from incident_app.domain.errors import NotFound
 from incident_app.domain.events import ReportDrafted
 from incident_app.domain.ids import Actor, IncidentId, ReportId
+from incident_app.domain.report_forms import Form
 from incident_app.domain.reports import FilledForm, check_serves, fill_form
 from incident_app.domain.vocabulary import Subject
 from incident_app.domain.words import Words
@@ -28,6 +29,7 @@ from incident_app.services.obligations import get_obligation
 from incident_app.services.person_counts import number_for_law
 from incident_app.services.report_drafts import as_kept, facts_for, read_typed
 from incident_app.services.report_filing import file_report
+from incident_app.services.report_history import Planned
 from incident_app.services.report_views import ReportView, get_report, list_reports, report_row, view_of
 from incident_app.services.timeline import chain_head
 from incident_app.services.transaction import Transaction, reading, transaction
@@ -67,25 +69,63 @@ def draft_report(
     given, stated_gaps = given or {}, stated_gaps or {}
     template, known = forms.form(form), forms.facts()
     typed = read_typed(template, given, stated_gaps)
+    with reading(engine) as session:  # before the act: it counts everybody who was told
+        planned = _plan(session, incident_id, form, obligation_id, report_id)
+        facts = facts_for(session, planned, template, known, now=now) | typed
+        addressee, count_id = _addressee(session, planned), _quoted_count(session, incident_id)
+    filled = fill_form(template, facts, stated_gaps, addressee=addressee)
     with transaction(engine, actor=actor, now=now) as act:
-        report = _report(act, incident_id, form, obligation_id, report_id)
-        facts = facts_for(act.session, report, template, known, now=now) | typed
-        filled = fill_form(template, facts, stated_gaps, addressee=_addressee(act.session, report))
-        version = ReportVersion(
-            report_id=report.id,
-            version=report.current_version,
-            form_digest=template.digest,
-            facts=as_kept(given, typed),
-            fields=asdict(filled),
-            stated_gaps=dict(stated_gaps),
-            person_count_id=_quoted_count(act.session, incident_id),
-            content_digest=filled.digest,
-            written_by=user_of(actor),
-            at=now,
-        )
+        report = _report(act, planned)
+        version = _version(act, report, template, filled, kept=as_kept(given, typed), gaps=stated_gaps)
+        version.person_count_id = count_id
         _store(act, incident_id, report, version, filled)
         keep_claims(act.session, version, template, facts, given)
         return view_of(act.session, report)
+
+
+def _version(
+    act: Transaction,
+    report: Report,
+    template: Form,
+    filled: FilledForm,
+    *,
+    kept: Mapping[str, str],
+    gaps: Mapping[str, str],
+) -> ReportVersion:
+    return ReportVersion(
+        report_id=report.id,
+        version=report.current_version,
+        form_digest=template.digest,
+        facts=dict(kept),
+        fields=asdict(filled),
+        stated_gaps=dict(gaps),
+        content_digest=filled.digest,
+        written_by=user_of(act.actor),
+        at=act.now,
+    )
+
+
+def _plan(
+    session: Session, incident_id: IncidentId, form: str, obligation_id: int | None, report_id: ReportId | None
+) -> Planned:
+    """Say what is about to be written: a further version, or a new report, for a duty that asks for this form."""
+    addressee = ""
+    if report_id is not None:
+        report = report_row(session, incident_id, report_id)
+        if report.form != form:
+            raise NotFound(what="report of this form", name=report_id)
+        obligation_id, addressee = report.obligation_id, report.addressee_ref
+    elif obligation_id is not None:
+        duty = get_obligation(session, incident_id, obligation_id)
+        check_serves(form, duty=duty.rule_code, needed=duty.form)
+        addressee = duty.addressee_ref
+    return Planned(
+        incident_id=incident_id,
+        form=form,
+        report_id=report_id,
+        obligation_id=obligation_id,
+        addressee_ref=addressee,
+    )
 
 
 def _quoted_count(session: Session, incident_id: IncidentId) -> int | None:
@@ -112,26 +152,17 @@ def _store(
     )
 
 
-def _report(
-    act: Transaction, incident_id: IncidentId, form: str, obligation_id: int | None, report_id: ReportId | None
-) -> Report:
-    if report_id is not None:
-        report = report_row(act.session, incident_id, report_id)
-        if report.form != form:
-            raise NotFound(what="report of this form", name=report_id)
+def _report(act: Transaction, planned: Planned) -> Report:
+    if planned.report_id is not None:
+        report = report_row(act.session, planned.incident_id, planned.report_id)
         report.current_version += 1
         act.session.flush()
         return report
-    addressee = ""
-    if obligation_id is not None:
-        duty = get_obligation(act.session, incident_id, obligation_id)
-        check_serves(form, duty=duty.rule_code, needed=duty.form)
-        addressee = duty.addressee_ref
     report = Report(
-        incident_id=incident_id,
-        obligation_id=obligation_id,
-        form=form,
-        addressee_ref=addressee,
+        incident_id=planned.incident_id,
+        obligation_id=planned.obligation_id,
+        form=planned.form,
+        addressee_ref=planned.addressee_ref,
         current_version=1,
         created_at=act.now,
     )
@@ -140,11 +171,11 @@ def _report(
     return report
 
 
-def _addressee(session: Session, report: Report) -> Words | None:
+def _addressee(session: Session, planned: Planned) -> Words | None:
     """Return who the duty of this report is owed to."""
-    if report.obligation_id is None:
+    if planned.obligation_id is None:
         return None
-    owed_to = session.get_one(Obligation, report.obligation_id).addressee
+    owed_to = session.get_one(Obligation, planned.obligation_id).addressee
     return Words(**owed_to) if isinstance(owed_to, dict) else None
 
 
