@@ -22,7 +22,7 @@ from incident_app.paths import files_in, find_file, search_path
 from incident_app.persistence.database import make_engine
 from incident_app.rendering.notices import NoticeTemplates
 from incident_app.rendering.reports import ReportForms
-from incident_app.services import commitment, exports, impact_verification, obligations, reports
+from incident_app.services import commitment, exports, impact_verification, obligations, report_papers, reports
 from incident_app.services.timeline import verify_timeline
 from incident_app.services.worker import Worker
 from incident_app.settings import Settings
@@ -135,7 +135,13 @@ def write_papers(settings: Settings, engine: Engine, told: Told) -> dict[str, Pa
         texts[name] = exports.export_timeline(engine, incident, form, purpose=PURPOSE, actor=lead, now=now)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="")
-    return {"mails": settings.home / "mails", **{name: folder / name for name in texts}}
+    files = {
+        "report.ja.pdf": report_papers.report_as_pdf(engine, incident, told.report.id, forms, language="ja"),
+        "report.ja.docx": report_papers.report_as_word(engine, incident, told.report.id, forms, language="ja"),
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return {"mails": settings.home / "mails", **{name: folder / name for name in (*texts, *files)}}
 
 
 def summarise(engine: Engine, told: Told, files: dict[str, Path]) -> dict[str, object]:

@@ -66,16 +66,36 @@ def _english(detected: datetime, today: datetime) -> dict[str, str]:
 
 
 REPORT_FACTS: Mapping[str, str] = {
-    "medium": "電子媒体 / electronic",
-    "prevention_planned": "全利用者への二要素認証の導入 / two-factor sign-in for everybody",
-    "contact": "個人情報担当（デモ） / privacy desk (demonstration)",
-    "found_by": "自社 / ourselves",
-    "entrusting_party": "無 / none",
-    "publication": "公式サイトに掲載 / published on the web site",
+    "medium": "electronic",
+    "contact": "個人情報管理室 佐久間（デモ）、電話 03-0000-0000、privacy@incident-app.example",
+    "contact.en": "Sakuma, privacy office (demonstration), telephone +81 3-0000-0000, privacy@incident-app.example",
+    "company_kana": "ジーエムオーインターネットカブシキガイシャ",
+    "corporate_number": "0000000000000（デモ）",
+    "industry": "情報通信業（インターネット附随サービス業）",
+    "industry.en": "Information and communications (Internet-based services)",
+    "company_address": "東京都千代田区（デモ）",
+    "company_address.en": "Chiyoda, Tokyo (demonstration)",
+    "found_by": "ourselves",
+    "outside_investigation_state": "planned",
+    "attack_method": "会員ページのログイン画面に対する、他社から流出したとみられるIDとパスワードの組による連続したログインの試行",
+    "attack_method.en": "Repeated sign-ins at the sign-in page of the member site with pairs of ID and password that had "
+    "apparently leaked from other services",
+    "secondary_harm_known": "no",
+    "publication_state": "planned",
+    "publication_means": "web",
+    "publication": "対象のお客様への通知を終え次第、公式サイトに掲載します。",
+    "publication.en": "On our web site, as soon as the people concerned have been told.",
+    "prevention_planned": "全利用者への二要素認証の導入（2か月以内に完了予定）",
+    "prevention_planned.en": "Two-factor sign-in for everybody, within two months",
+    "police": "警察のサイバー犯罪相談窓口に相談済み",
+    "reports_filed": "ほかの監督機関への報告の要否を確認しています。",
+    "reports_filed.en": "Whether other authorities have to be told is being looked into.",
+    "other": "新たに判明した事項は、続報で報告します。",
+    "other.en": "What becomes known later will be added in a follow-up.",
+    "police.en": "The police's desk for cyber crime was consulted.",
 }
 REPORT_GAPS: Mapping[str, str] = {
-    "outside-investigation": "外部機関への依頼先を選定中です / being arranged",
-    "other": "現時点ではありません / nothing at present",
+    "outside-investigation": "フォレンジック調査の依頼先を選定しています。決まり次第、続報で報告します。",
 }
 STEP_RESULTS: Mapping[str, str] = {
     "block-logins": "接続元を遮断し、対象アカウントのパスワードを無効化した。",

@@ -8,8 +8,23 @@ from enum import StrEnum
 
 from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.errors import IncidentAppError
-from incident_app.domain.tables import Document, unique_codes
+from incident_app.domain.report_facts import Codes, FactValue
+from incident_app.domain.report_forms import Form, FormField, UnknownNames
 from incident_app.domain.words import Words
+
+__all__ = [
+    "DutyWithoutForm",
+    "FieldState",
+    "FiledTooEarly",
+    "FilledField",
+    "FilledForm",
+    "GapsNotStated",
+    "UnknownNames",
+    "WrongForm",
+    "check_ready",
+    "check_serves",
+    "fill_form",
+]
 
 
 class GapsNotStated(IncidentAppError):
@@ -30,12 +45,6 @@ class DutyWithoutForm(IncidentAppError):
     ja = "義務 {duty} は様式で果たすものではないため、報告書を作成できません。"
 
 
-class UnknownNames(IncidentAppError):
-    """The form {form} has no {what} called {names}. Known: {known}."""
-
-    ja = "様式 {form} に {names} という名前（{what}）はありません。使える名前：{known}。"
-
-
 class FiledTooEarly(IncidentAppError):
     """A report cannot have been filed at {at}: the incident was known from {known_at} on. Check the time."""
 
@@ -50,45 +59,8 @@ class FieldState(StrEnum):
     STATED_GAP = "stated_gap"
     LEFT_OPEN = "left_open"
     """Empty without a reason, in a field that the form does not require."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FormField:
-    """One field of a regulator's form."""
-
-    code: str
-    item: str
-    """The item of the law that it belongs to, e.g. "1" of the nine."""
-    label: Words
-    fact: str
-    required: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Form:
-    """A regulator's form: its fields in the regulator's order."""
-
-    code: str
-    version: str
-    title: Words
-    addressee: Words
-    source: str
-    fields: tuple[FormField, ...]
-
-    @property
-    def digest(self) -> ContentDigest:
-        """Return the digest of the form."""
-        return digest_of(self)
-
-    def check_names(self, given: Mapping[str, str], stated_gaps: Mapping[str, str]) -> None:
-        """Refuse a fact that no field asks for and a gap of a field that is not there: neither would be seen."""
-        facts, codes = [field.fact for field in self.fields], [field.code for field in self.fields]
-        for what, names, known in (("fact", given, facts), ("field", stated_gaps, codes)):
-            unknown = [name for name in names if name not in known]
-            if unknown:
-                raise UnknownNames(
-                    form=self.code, what=what, names=", ".join(unknown), known=", ".join(dict.fromkeys(known))
-                )
+    NOT_APPLICABLE = "not_applicable"
+    """Empty because the answer of another field leaves nothing to say here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,70 +90,72 @@ class FilledForm:
         """Return the required fields that are empty and have no reason."""
         return tuple(field.code for field in self.fields if field.state is FieldState.GAP)
 
+    def fields_in(self, state: FieldState | str) -> tuple[FilledField, ...]:
+        """Return the fields in a state."""
+        return tuple(field for field in self.fields if field.state == state)
+
     @property
     def digest(self) -> ContentDigest:
         """Return the digest of everything the report says."""
         return digest_of(self)
 
 
-def read_form(text: str, *, file: str) -> Form:
-    """Read a form.toml; FaultyFile names every fault."""
-    document = Document(text, file=file)
-    root = document.root
-    tables = root.tables("fields")
-    unique_codes(tables)
-    fields = []
-    for table in tables:
-        fields.append(
-            FormField(
-                code=table.text("code"),
-                item=table.text("item"),
-                label=Words(ja=table.text("label_ja"), en=table.text("label_en")),
-                fact=table.text("fact"),
-                required=table.truth("required"),
-            ),
-        )
-        table.finish()
-    form = Form(
-        code=root.text("code"),
-        version=root.text("version"),
-        title=Words(ja=root.text("title_ja"), en=root.text("title_en")),
-        addressee=Words(ja=root.text("addressee_ja"), en=root.text("addressee_en")),
-        source=root.text("source"),
-        fields=tuple(fields),
-    )
-    root.finish()
-    document.finish()
-    return form
-
-
 def fill_form(
-    form: Form, facts: Mapping[str, Words], stated_gaps: Mapping[str, str], *, addressee: Words | None = None
+    form: Form, facts: Mapping[str, FactValue], stated_gaps: Mapping[str, str], *, addressee: Words | None = None
 ) -> FilledForm:
     """Fill a form. A required field without a fact is a gap; a reason makes it a stated gap.
 
     `addressee` is who the duty is owed to; without a duty the form's own words stand.
     """
-    filled = []
-    for field in form.fields:
-        value = facts.get(field.fact)
-        reason = (stated_gaps.get(field.code) or "").strip() or None
-        if value is not None and (value.ja.strip() or value.en.strip()):
-            state, reason = FieldState.FILLED, None
-        elif reason is not None:
-            state, value = FieldState.STATED_GAP, None
-        else:
-            state, value = (FieldState.GAP if field.required else FieldState.LEFT_OPEN), None
-        filled.append(
-            FilledField(code=field.code, item=field.item, label=field.label, value=value, state=state, reason=reason),
-        )
+    values = {field.code: _value(field, facts.get(field.fact)) for field in form.fields}
+    chosen = {code: value.codes for code, value in values.items() if isinstance(value, Codes)}
     return FilledForm(
         form=form.code,
         title=form.title,
         addressee=addressee or form.addressee,
         source=form.source,
-        fields=tuple(filled),
+        fields=tuple(
+            _filled(field, values[field.code], (stated_gaps.get(field.code) or "").strip() or None, chosen)
+            for field in form.fields
+        ),
     )
+
+
+def _value(field: FormField, value: FactValue | None) -> FactValue | None:
+    """Return what fills a field: a blank text fills nothing, and of what is chosen only what the form has words for."""
+    if isinstance(value, Words):
+        return value if value.ja.strip() or value.en.strip() else None
+    if value is None or not field.choices:
+        return None
+    known = [choice.code for choice in field.choices]
+    others = ["other"] if "other" in known and any(code not in known for code in value.codes) else []
+    codes = dict.fromkeys([*(code for code in known if code in value.codes), *others])
+    return Codes(codes=tuple(codes)) if codes else None
+
+
+def _filled(
+    field: FormField, value: FactValue | None, reason: str | None, chosen: Mapping[str, tuple[str, ...]]
+) -> FilledField:
+    asked = chosen.get(field.needed.field) if field.needed else None
+    applies = field.needed is None or asked is None or any(code in field.needed.answers for code in asked)
+    if value is not None:
+        state, reason = FieldState.FILLED, None
+    elif not applies:
+        state, reason = FieldState.NOT_APPLICABLE, None
+    elif reason is not None:
+        state = FieldState.STATED_GAP
+    else:
+        required = field.required or (field.needed is not None and asked is not None)
+        state = FieldState.GAP if required else FieldState.LEFT_OPEN
+    words = _words(field, value)
+    return FilledField(code=field.code, item=field.item, label=field.label, value=words, state=state, reason=reason)
+
+
+def _words(field: FormField, value: FactValue | None) -> Words | None:
+    if not isinstance(value, Codes):
+        return value
+    named = [choice.words for choice in field.choices if choice.code in value.codes]
+    return Words(ja="、".join(words.ja for words in named), en=", ".join(words.en for words in named))
 
 
 def check_serves(form: str, *, duty: str, needed: str | None) -> None:

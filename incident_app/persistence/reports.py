@@ -56,3 +56,33 @@ class ReportSubmission(Base):
     submitted_by: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
     receipt_reference: Mapped[str | None]
     evidence_id: Mapped[int | None] = mapped_column(sa.ForeignKey("evidence.id"))
+
+
+class ReportClaim(Base):
+    """What a version of a report answers to the questions that all papers answer (K5). Old versions have none."""
+
+    __tablename__ = "report_claims"
+    __table_args__ = ({"info": append_only()},)
+
+    report_version_id: Mapped[int] = mapped_column(sa.ForeignKey("report_versions.id"), primary_key=True)
+    claims: Mapped[Json]
+    numbers: Mapped[Json]
+
+
+class PaperExplanation(Base):
+    """Why papers may differ on one question: it holds for exactly these answers, and the newest row counts (E11)."""
+
+    __tablename__ = "paper_explanations"
+    __table_args__ = (
+        sa.Index("ix_paper_explanations_incident_id", "incident_id", "mismatch_digest"),
+        {"info": append_only()},
+    )
+
+    id: Mapped[Key]
+    incident_id: Mapped[int] = mapped_column(sa.ForeignKey("incidents.id"))
+    question: Mapped[Code]
+    mismatch_digest: Mapped[Digest]
+    statements: Mapped[Json]
+    reason_text_id: Mapped[int] = mapped_column(sa.ForeignKey("texts.id"))
+    explained_at: Mapped[datetime]
+    explained_by: Mapped[str] = mapped_column(sa.String(60))

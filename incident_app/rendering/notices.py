@@ -47,10 +47,16 @@ class NoticeText:
     template_texts: Mapping[str, str]
 
 
-class _Sandbox(SandboxedEnvironment):
+class TextSandbox(SandboxedEnvironment):
     """A template joins texts: it cannot multiply, raise to a power or format, which make a huge text of a few words."""
 
     intercepted_binops = frozenset({"*", "**", "%", "//"})
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - whatever an environment is made with
+        super().__init__(undefined=StrictUndefined, **options)
+        self.globals.clear()  # a text needs facts, not functions
+        for name in set(self.filters) - FILTERS:
+            del self.filters[name]
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401, ARG002
         raise SecurityError(f"the operator {operator} is not known in a notice")
@@ -68,18 +74,13 @@ class NoticeTemplates:
         self._html = self._environment(escaped=True)
 
     def _environment(self, *, escaped: bool) -> SandboxedEnvironment:
-        environment = _Sandbox(
+        return TextSandbox(
             loader=FileSystemLoader([str(root) for root in self._roots]),
-            undefined=StrictUndefined,
             autoescape=escaped,
             keep_trailing_newline=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.globals.clear()  # a text needs facts, not functions
-        for name in set(environment.filters) - FILTERS:
-            del environment.filters[name]
-        return environment
 
     def kinds(self) -> tuple[str, ...]:
         """Return the kinds of notice that have templates."""

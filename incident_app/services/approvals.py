@@ -24,6 +24,7 @@ from incident_app.persistence.outbox import Campaign
 from incident_app.persistence.reports import Report, ReportVersion
 from incident_app.services.accounts import user_of
 from incident_app.services.approved_content import check_audience, check_languages, current_campaign_digest
+from incident_app.services.consistency import check_paper
 from incident_app.services.report_versions import current_version, filled_form
 from incident_app.services.transaction import Transaction, reading, transaction
 
@@ -71,6 +72,7 @@ def request_approval(
     """Put something before a second person, exactly as it is now; return the request's number."""
     if subject is Subject.CAMPAIGN:
         check_audience(engine, subject_id)
+    _check_papers(engine, incident_id, subject, subject_id, now)
     with transaction(engine, actor=actor, now=now) as act:
         digest = _current_digest(act.session, incident_id, subject, subject_id)
         _check_complete(act.session, subject, subject_id)
@@ -114,7 +116,7 @@ def open_request(
 
 def grant(engine: Engine, request_id: int, *, actor: Actor, now: datetime) -> None:
     """Approve exactly what was put forward. Refused to the authors, and when the content has changed since."""
-    _check_rows(engine, request_id)
+    _check_rows(engine, request_id, now)
     with transaction(engine, actor=actor, now=now) as act:
         request = _undecided(act.session, request_id)
         incident_id = IncidentId(request.incident_id)
@@ -138,12 +140,24 @@ def grant(engine: Engine, request_id: int, *, actor: Actor, now: datetime) -> No
         )
 
 
-def _check_rows(engine: Engine, request_id: int) -> None:
+def _check_rows(engine: Engine, request_id: int, now: datetime) -> None:
     with reading(engine) as session:
         request = session.get(ApprovalRequest, request_id)
-        campaign_id = request.subject_id if request and request.subject is Subject.CAMPAIGN else None
-    if campaign_id is not None:
-        check_audience(engine, campaign_id)
+    if request is None:
+        return
+    if request.subject is Subject.CAMPAIGN:
+        check_audience(engine, request.subject_id)
+    _check_papers(engine, IncidentId(request.incident_id), request.subject, request.subject_id, now)
+
+
+def _check_papers(engine: Engine, incident_id: IncidentId, subject: Subject, subject_id: int, now: datetime) -> None:
+    """Refuse what contradicts other papers (E11), before the act: it counts everybody who was told."""
+    with reading(engine) as session:
+        campaign = session.get(Campaign, subject_id) if subject is Subject.CAMPAIGN else None
+        if subject is Subject.REPORT:
+            check_paper(session, incident_id, f"report:{subject_id}", now=now)
+        elif campaign is not None:
+            check_paper(session, incident_id, f"notice:{campaign.notice_id}", now=now)
 
 
 def reject(engine: Engine, request_id: int, *, reason: str, actor: Actor, now: datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from incident_app.domain.errors import NotFound
 from incident_app.domain.reports import FieldState, FilledField, FilledForm
 from incident_app.domain.words import Words
 from incident_app.persistence.reports import Report, ReportVersion
@@ -17,6 +18,16 @@ def current_version(session: Session, report: Report) -> ReportVersion:
             ReportVersion.report_id == report.id, ReportVersion.version == report.current_version
         ),
     ).one()
+
+
+def get_version(session: Session, report: Report, number: int) -> ReportVersion:
+    """Return one version of a report; NotFound otherwise."""
+    version = session.scalars(
+        sa.select(ReportVersion).where(ReportVersion.report_id == report.id, ReportVersion.version == number),
+    ).one_or_none()
+    if version is None:
+        raise NotFound(what="version of the report", name=number)
+    return version
 
 
 def filled_form(version: ReportVersion) -> FilledForm:

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from incident_app.domain.access import Permission
 from incident_app.domain.ids import CampaignId, NoticeId, ReportId
 from incident_app.domain.vocabulary import Subject
-from incident_app.services import accounts, approvals, incidents, notices, obligations, reports, waves
+from incident_app.services import accounts, approvals, consistency, incidents, notices, obligations, reports, waves
 from incident_app.services.approvals import PendingApproval
 from incident_app.services.incidents import IncidentView
 from incident_app.web import context
@@ -40,6 +40,7 @@ def show(reference: str, request_id: int) -> str:
         row=row,
         is_author=row.requested_by == context.account().id,
         names=accounts.names_by_actor(context.engine()),
+        explained=_explained(view, row),
         **_content(view, row),
     )
 
@@ -69,6 +70,17 @@ def reject(reference: str, request_id: int) -> Response:
     )
     context.done("approvals.rejected")
     return flask.redirect(flask.url_for("approvals.index"))
+
+
+def _explained(view: IncidentView, row: PendingApproval) -> list[consistency.Explained]:
+    """Return where the paper differs from others, each with the reason that the second person has to weigh."""
+    found = consistency.show_consistency(context.engine(), view.id, now=context.now()).explained
+    if row.subject is Subject.REPORT:
+        return [one for one in found if f"report:{row.subject_id}" in one.mismatch.blamed]
+    if row.subject is Subject.CAMPAIGN:
+        wave = waves.get_wave_of(context.engine(), view.id, CampaignId(row.subject_id))
+        return [one for one in found if f"notice:{wave.notice_id}" in one.mismatch.blamed]
+    return []
 
 
 def _content(view: IncidentView, row: PendingApproval) -> dict[str, object]:

@@ -36,6 +36,17 @@ class ReportFiled(EventFacts):
 
 
 @event(
+    "papers.explained",
+    ja="書類の食い違い（{question}）に理由を記録しました",
+    en="Why papers differ was recorded ({question})",
+)
+class PapersExplained(EventFacts):
+    question: str
+    mismatch_digest: str
+    reason_digest: str
+
+
+@event(
     "approval.requested",
     ja="承認を依頼しました（{subject} {subject_id}）",
     en="Approval requested ({subject} {subject_id})",

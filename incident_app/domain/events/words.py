@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from incident_app.domain.conditions import FACTS
+from incident_app.domain.consistency import QUESTIONS
 
 _Pair = tuple[str, str]
 """The same word in Japanese and in English."""
@@ -58,6 +59,7 @@ CODE_WORDS: Mapping[str, Mapping[str, _Pair]] = {
         "outcomes": ("宛先ごとの結果", "outcomes"),
     },
     "fact": FACTS,
+    "question": {code: (words.ja, words.en) for code, words in QUESTIONS.items()},
 }
 """By the name of the fact, then by its code. A code that is not here (a company's own) reads as it is."""
 

@@ -1,0 +1,191 @@
+"""What reports say of the newest determination: which data, whose, how many, where and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from incident_app.domain.ids import IncidentId, ScopeId
+from incident_app.domain.inventory import Inventory, Store
+from incident_app.domain.person_counts import Count
+from incident_app.domain.regimes import read_regime
+from incident_app.domain.report_facts import Codes, FactList, FactValue
+from incident_app.domain.scopes import Scope
+from incident_app.domain.vocabulary import (
+    Cause,
+    Certainty,
+    CountKind,
+    DutyStatus,
+    Harm,
+    Medium,
+    OurRole,
+    Relation,
+)
+from incident_app.domain.words import Words
+from incident_app.persistence.impact import ImpactDetermination
+from incident_app.persistence.obligations import Obligation
+from incident_app.persistence.playbooks import PlaybookVersion
+from incident_app.services.counts import ALL, CARD
+from incident_app.services.inventory import read_inventory_snapshot
+from incident_app.services.person_counts import numbers_for_law
+from incident_app.services.scopes import read_scope
+
+KIND_WORDS: Mapping[CountKind, Words] = {
+    CountKind.EXACT: Words(ja="確定", en="exact"),
+    CountKind.ESTIMATE: Words(ja="推定", en="estimate"),
+    CountKind.MAXIMUM: Words(ja="最大", en="maximum"),
+}
+HARM_CODES: Mapping[Harm, str] = {Harm.CONFIDENTIALITY: "leak", Harm.INTEGRITY: "damage", Harm.AVAILABILITY: "loss"}
+CAUSE_CODES: Mapping[Cause, str] = {
+    Cause.UNAUTHORISED_ACCESS: "unauthorised-access",
+    Cause.MALWARE: "malware",
+    Cause.STAFF: "staff",
+    Cause.MISCONFIGURATION: "misconfiguration",
+    Cause.OUTSIDE_PURPOSE: "other",
+    Cause.IMPROPER_ACQUISITION: "other",
+}
+"""A cause that forms divide further (sent, posted or handed to the wrong person; lost or stolen) is left to people."""
+KINDS: Mapping[str, tuple[str, Words]] = {
+    Relation.CUSTOMER: ("customer", Words(ja="顧客情報", en="customers")),
+    Relation.BUSINESS_PARTNER: ("other", Words(ja="取引先情報", en="business partners")),
+    Relation.SHAREHOLDER: ("other", Words(ja="株主情報", en="shareholders")),
+    Relation.STAFF: ("staff", Words(ja="従業者情報", en="staff")),
+}
+RULES = {"rule_items": "jp-appi", "number_rule_items": "jp-mynumber"}
+"""The facts that say which situations of a regime hold."""
+EEA = frozenset(
+    "AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE IS LI NO".split()  # noqa: SIM905
+)
+
+
+def impact_facts(
+    session: Session, incident_id: IncidentId, determination: ImpactDetermination, known: FactList
+) -> dict[str, FactValue]:
+    """Return what the newest determination answers."""
+    summary = determination.summary if isinstance(determination.summary, dict) else {}
+    inventory = read_inventory_snapshot(session, determination.inventory_digest)
+    scope = read_scope(session, ScopeId(determination.scope_id))
+    touched = [inventory.store(entry.store) for entry in scope.stores if entry.certainty is not Certainty.RULED_OUT]
+    items = {item.code: item for item in inventory.items if item.code in summary.get("by_item", {})}
+    facts: dict[str, FactValue] = {
+        "event_kind": _event_kind(scope, summary.get("by_certainty", {})),
+        "items": _joined([Words(ja=item.name_ja, en=item.name_en) for item in items.values()]),
+        "item_kinds": known.kinds_of_items({code: frozenset(map(str, item.flags)) for code, item in items.items()}),
+        "medium": _media(touched),
+        "kinds_of_people": _relations(summary.get("by_relation", {})),
+        "kinds_of_information": Codes(codes=tuple(KINDS[word][0] for word in summary.get("by_relation", {}))),
+        "people_in_eea": _people(_living_in(summary, EEA)),
+        "people_in_uk": _people(_living_in(summary, {"GB"})),
+        **_roles(inventory, scope, touched),
+        **_counts(session, incident_id),
+    }
+    if scope.cause in CAUSE_CODES:
+        facts["cause_kind"] = Codes(codes=(CAUSE_CODES[scope.cause],))
+    for fact, regime in RULES.items():
+        if (found := _situations(session, incident_id, regime)) is not None:
+            facts[fact] = found
+    return facts
+
+
+def _event_kind(scope: Scope, by_certainty: Mapping[str, int]) -> Codes:
+    """Say what happened to the data, and whether for certain, of the people affected."""
+    sure, possible = by_certainty.get(Certainty.CONFIRMED, 0), by_certainty.get(Certainty.ASSUMED, 0)
+    marks = [mark for number, mark in ((sure, ""), (possible, "-possible")) if number] or [""]
+    return Codes(codes=tuple(HARM_CODES[harm] + mark for harm in sorted(scope.harms) for mark in marks))
+
+
+def _media(stores: Sequence[Store]) -> Codes:
+    """Say paper or electronic; a scope of lists alone names no store, and nobody but its author knows the medium."""
+    paper = any(store.medium is Medium.PAPER for store in stores)
+    electronic = any(store.medium is not Medium.PAPER for store in stores)
+    return Codes(codes=tuple(code for held, code in ((paper, "paper"), (electronic, "electronic")) if held))
+
+
+def _joined(names: Sequence[Words]) -> Words:
+    return Words(ja="、".join(name.ja for name in names), en=", ".join(name.en for name in names))
+
+
+def _relations(by_relation: Mapping[str, int]) -> Words:
+    return Words(
+        ja="、".join(f"{KINDS[relation][1].ja}（{number:,}人）" for relation, number in by_relation.items()),
+        en=", ".join(f"{KINDS[relation][1].en} ({number:,})" for relation, number in by_relation.items()),
+    )
+
+
+def _roles(inventory: Inventory, scope: Scope, touched: Sequence[Store]) -> dict[str, FactValue]:
+    """Say who entrusted us with the data, whom we entrusted, and with whom it happened, as far as stores tell it."""
+    parties = {store.operator: inventory.party(store.operator) for store in touched}
+    others = [party for party in parties.values() if not party.is_ourselves]
+    roles = {store.our_role for store in touched}
+    facts: dict[str, FactValue] = {"processing": _yes(bool(others))}
+    if others:
+        facts["processor"] = _joined([Words(ja=party.name_ja, en=party.name_en) for party in others])
+    if OurRole.PROCESSOR in roles or OurRole.UNDECIDED not in roles:
+        facts["entrusting"] = _yes(OurRole.PROCESSOR in roles)
+    if others or scope.cause is not Cause.AT_PROCESSOR:
+        facts["where_it_happened"] = Codes(codes=("processor" if others else "reporter",))
+    return facts
+
+
+def _yes(answer: bool) -> Codes:  # noqa: FBT001 - it is the answer itself
+    return Codes(codes=("yes" if answer else "no",))
+
+
+def _living_in(summary: Mapping[str, Mapping[str, int]], countries: frozenset[str] | set[str]) -> int:
+    return sum(count for country, count in summary.get("by_jurisdiction", {}).items() if country in countries)
+
+
+def _people(number: int) -> Words:
+    return Words(ja=f"{number:,}人", en=f"{number:,}")
+
+
+def _counts(session: Session, incident_id: IncidentId) -> dict[str, FactValue]:
+    counts = numbers_for_law(session, incident_id)
+    facts: dict[str, FactValue] = {}
+    for fact, plain, subject in (("people", "people_in_words", ALL), ("people_with_cards", "cards_in_words", CARD)):
+        if subject in counts:
+            facts[fact], facts[plain] = _count(counts[subject]), _published(counts[subject])
+    if ALL in counts:
+        facts["people_certainty"] = Codes(codes=(counts[ALL].kind,))
+    return facts
+
+
+def _count(count: Count) -> Words:
+    """Quote a number by the row it stands in, so that the paper can be held against the history."""
+    kind = KIND_WORDS[count.kind]
+    return Words(
+        ja=f"{count.value:,}人（{kind.ja}、{count.basis_ja}、人数の記録 {count.id}）",
+        en=f"{count.value:,} ({kind.en}; {count.basis_en}; count {count.id})",
+    )
+
+
+def _published(count: Count) -> Words:
+    """Say a number to the public: how sure it is, and nothing of our records."""
+    kind = KIND_WORDS[count.kind]
+    if count.kind is CountKind.EXACT:
+        return Words(ja=f"{count.value:,}人", en=f"{count.value:,}")
+    return Words(ja=f"{kind.ja} {count.value:,}人", en=f"{count.value:,} ({kind.en})")
+
+
+def _situations(session: Session, incident_id: IncidentId, regime: str) -> Codes | None:
+    """Say which situations of a regime hold, as its duties toward an authority say it; none while that is undecided."""
+    rows = session.execute(
+        sa.select(Obligation.because, PlaybookVersion.content)
+        .join(PlaybookVersion, PlaybookVersion.id == Obligation.playbook_version_id)
+        .where(
+            Obligation.incident_id == incident_id,
+            Obligation.regime == regime,
+            Obligation.stage == "preliminary",
+            Obligation.status != DutyStatus.SUPERSEDED,
+        )
+    ).all()
+    if not rows:
+        return Codes(codes=("none",))
+    found: list[str] = []
+    for because, content in rows:
+        said = str(because.get("ja", "")) if isinstance(because, dict) else ""
+        situations = read_regime(content, file=regime).situations
+        found += [situation.code for situation in situations if f"{situation.name.ja}（該当）" in said]
+    return Codes(codes=tuple(dict.fromkeys(found))) if found else None
