@@ -7,7 +7,7 @@ import click
 from incident_app.cli.context import World, command, jst
 from incident_app.domain.access import Permission
 from incident_app.domain.conditions import DECIDABLE
-from incident_app.services import facts
+from incident_app.services import facts, obligation_history
 from incident_app.services import obligations as duties
 
 
@@ -34,6 +34,20 @@ def list_duties(world: World, reference: str) -> None:
         )
         if duty.decide_en:
             lines.append(f"        {duty.decide_en}")
+    world.show(found, "\n".join(lines) or "No duties yet: determine the impact first.")
+
+
+@obligations.command()
+@click.argument("reference")
+@command
+def history(world: World, reference: str) -> None:
+    """Show the life of every duty: what it said when, why that changed, and what settled it."""
+    view, _ = world.incident(reference)
+    found = obligation_history.duty_lives(world.engine, view.id)
+    lines = []
+    for life in found:
+        lines.append(f"{life.id:>4}  {life.status:<18} {life.rule} {life.title_en} -> {life.addressee_en}")
+        lines += [f"        {jst(entry.at)}  {entry.what_en}" for entry in life.entries]
     world.show(found, "\n".join(lines) or "No duties yet: determine the impact first.")
 
 

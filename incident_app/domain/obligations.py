@@ -15,6 +15,9 @@ from incident_app.domain.vocabulary import BusinessLine, Certainty, DutyStatus, 
 from incident_app.domain.words import Words
 
 POLICY_REGIME = "policy"
+LIVE = (DutyStatus.TO_DECIDE, DutyStatus.CLOCK_NOT_STARTED, DutyStatus.OPEN)
+"""While a duty stands so, something is still to be done or decided."""
+REASONS = "; "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,6 +260,11 @@ def _strictest(
     return earliest(found)
 
 
+def new_reasons(before: str, now: str) -> frozenset[str]:
+    """Return what makes a duty due now and did not before: a decision on what was known then says nothing of it."""
+    return frozenset(now.split(REASONS)) - frozenset(before.split(REASONS))
+
+
 def _because(regime: Regime, answers: Mapping[str, Answer]) -> Words:
     holding = [regime.situation(code) for code, answer in answers.items() if answer is Answer.YES]
     open_ones = [regime.situation(code) for code, answer in answers.items() if answer is Answer.UNKNOWN]
@@ -266,7 +274,7 @@ def _because(regime: Regime, answers: Mapping[str, Answer]) -> Words:
     en = [f"{situation.name.en}" for situation in holding] + [
         f"{situation.name.en} (undecided)" for situation in open_ones
     ]
-    return Words(ja="、".join(ja), en="; ".join(en))
+    return Words(ja="、".join(ja), en=REASONS.join(en))
 
 
 def _undecided(report: Report, addressee: Addressee, regime: Regime, facts: Mapping[str, object]) -> Words:

@@ -204,6 +204,7 @@ def _sentences() -> list[tuple[re.Pattern[str], Mapping[str, str]]]:
 
 
 LABELS = {
+    "at": "obligations.began_at",
     "answer": "obligations.answer",
     "approvals.reject:reason": "approvals.reject_reason",
     "aware_at": "incident.aware_at",

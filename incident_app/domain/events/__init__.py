@@ -28,6 +28,7 @@ from incident_app.domain.events.response import (
     StepsPlanned,
     StepStarted,
     ThresholdPassed,
+    WaiverLapsed,
 )
 from incident_app.domain.events.setup import (
     CustomersImported,
@@ -132,5 +133,6 @@ __all__ = [
     "StepsPlanned",
     "ThresholdPassed",
     "UserAdded",
+    "WaiverLapsed",
     "summary",
 ]

@@ -221,6 +221,17 @@ class ObligationReopened(EventFacts):
 
 
 @event(
+    "waiver.lapsed",
+    ja="義務 {obligation_id} を不要とした判断は、その後に分かった事実のため効力を失いました",
+    en="The judgement that obligation {obligation_id} is not required lapsed: further facts came to light",
+)
+class WaiverLapsed(EventFacts):
+    obligation_id: int
+    rule: str
+    decision_id: int | None
+
+
+@event(
     "commitment.confirmed",
     ja="お約束 {clause}／{part} を確認しました（果たした：{kept}）",
     en="Promise {clause}/{part} confirmed by hand (kept: {kept})",

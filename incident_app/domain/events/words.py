@@ -36,6 +36,8 @@ CODE_WORDS: Mapping[str, Mapping[str, _Pair]] = {
         "campaign": ("送信の波", "wave"),
         "report": ("報告書", "report"),
         "waiver": ("不要の判断", "waiver of duty"),
+        "passed:people:1000": ("1,000人の超過", "passing of 1,000 people"),
+        "passed:my_number_people:100": ("マイナンバー 100人の超過", "passing of 100 people with My Number"),
     },
     "source": {
         "detected": ("検知の時点", "detected"),
