@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -246,3 +246,28 @@ def a_worker(engine: Engine, port: int, folder: Path, clock: object) -> Worker:
 
 def run_until_idle(worker: Worker) -> None:
     asyncio.run(worker.run(asyncio.Event(), until_idle=True))
+
+
+def load_edited(engine: Engine, folder: Path, kind: str, name: str, edit: Callable[[str], str]) -> None:
+    """Load the playbooks again, one file of them changed and its version raised as a company would."""
+    shipped = next(path for path in playbook_files(kind) if path.name == name)
+    changed = folder / name
+    text = edit(shipped.read_text(encoding="utf-8"))
+    changed.write_text(text.replace('version = "', 'version = "mine-', 1), encoding="utf-8")
+
+    def files(wanted: str) -> list[Path]:
+        return [changed if wanted == kind and path.name == name else path for path in playbook_files(wanted)]
+
+    setup.load_playbooks(engine, files, policy="gpu-cloud-bygmo", actor=SYSTEM, now=NOW + timedelta(minutes=1))
+
+
+def designated(engine: Engine, folder: Path, *words: str) -> None:
+    """Load a version of the policy that says what the company is."""
+    listed = ", ".join(f'"{word}"' for word in words)
+    load_edited(
+        engine,
+        folder,
+        "policies",
+        "gpu-cloud-bygmo.toml",
+        lambda text: text.replace("[policy]\n", f"[policy]\ndesignations = [{listed}]\n", 1),
+    )

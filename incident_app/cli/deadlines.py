@@ -22,7 +22,7 @@ def rules(world: World) -> None:
     found = deadline_rules.list_rules(world.engine, designated_operator=world.settings.designated_operator)
     lines = []
     for rule in found:
-        off = "" if rule.is_on else f" (off: {', '.join(rule.only_for)})"
+        off = "" if rule.is_on else f" (off: {', '.join(rule.only_for or rule.not_for)})"
         lines.append(f"{rule.regime:<17} {rule.report:<16} {rule.title_en}{off}")
         lines.extend(f"  {words}" for words in rule.counted_en)
         lines.append(f"  {rule.source} ({rule.confidence})")
@@ -40,7 +40,15 @@ def compute(
     world: World, regime: str, report: str, aware_at: datetime, facts: tuple[str, ...], situations: tuple[str, ...]
 ) -> None:
     """Compute one due time and say in words how it was counted."""
-    found = deadline_rules.compute(world.engine, regime, report, aware_at, frozenset(situations), facts=facts)
+    found = deadline_rules.compute(
+        world.engine,
+        regime,
+        report,
+        aware_at,
+        frozenset(situations),
+        facts=facts,
+        designated_operator=world.settings.designated_operator,
+    )
     when = f"{jst(found.due_at)} ({found.state})" if found.due_at else found.state
     source = f"  {found.source} ({found.confidence})"
     world.show(found, "\n".join([when, *(f"  {line}" for line in found.explanation["en"]), source]))

@@ -54,6 +54,8 @@ def check_opening(opening: Opening, *, now: datetime) -> None:
     check_length(opening.external_reference, field="external_reference", longest=REFERENCE)
     if opening.occurred_from and opening.occurred_until and opening.occurred_until < opening.occurred_from:
         raise BadInput(field="occurred_until", problem="the end lies before the beginning")
+    check_not_before(opening.detected_at, opening.occurred_from, field="detected_at")
+    check_not_before(opening.aware_at, opening.occurred_from, field="aware_at")
     check_awareness(opening.detected_at, opening.aware_at, opening.aware_reason)
 
 
@@ -65,6 +67,14 @@ def check_moment(moment: datetime | None, *, field: str, now: datetime) -> None:
         raise NaiveTime(value=moment.isoformat(), field=field)
     if moment > now:
         raise BadInput(field=field, problem=f"{moment.isoformat()} lies in the future")
+
+
+def check_not_before(moment: datetime | None, began_at: datetime | None, *, field: str) -> None:
+    """Refuse a time before the incident: nobody notices or knows what has not begun."""
+    if moment is not None and began_at is not None and moment < began_at:
+        raise BadInput(
+            field=field, problem=f"{moment.isoformat()} lies before the incident, which began {began_at.isoformat()}"
+        )
 
 
 def check_awareness(detected_at: datetime, aware_at: datetime | None, reason: str | None) -> None:

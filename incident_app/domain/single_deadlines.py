@@ -18,7 +18,7 @@ from incident_app.domain.deadlines import (
     moment_en,
     moment_ja,
 )
-from incident_app.domain.known_facts import FACTS
+from incident_app.domain.known_facts import DESIGNATIONS, FACTS
 from incident_app.domain.regimes import Regime, Report, possible_rules
 from incident_app.domain.words import Words
 
@@ -39,13 +39,16 @@ class Question:
 
     @property
     def answers(self) -> Mapping[str, Answer]:
-        """Judge each situation of the report by what was given."""
+        """Judge each situation of the report by what was given; whoever asks is taken to be under the regime."""
         return {
-            code: Answer.YES
-            if code in self.holding
-            else all_of(one.answer(self.given) for one in self.regime.situation(code).conditions)
+            code: Answer.YES if code in self.holding else all_of(one.answer(self.given) for one in self.asked(code))
             for code in self.report.situations
         }
+
+    def asked(self, code: str) -> list[Condition]:
+        """Return the conditions of a situation that are judged."""
+        conditions = self.regime.situation(code).conditions
+        return [one for one in conditions if one.fact not in DESIGNATIONS or one.fact in self.given]
 
     @property
     def is_judged(self) -> bool:
@@ -195,7 +198,7 @@ def open_facts(question: Question) -> tuple[str, ...]:
         one
         for code in codes
         if answers[code] is Answer.UNKNOWN and (not settled or code in choosing)
-        for one in question.regime.situation(code).conditions
+        for one in question.asked(code)
     ]
     conditions += [one for one in (*report.applies_when, *report.released_when) if one.fact in given]
     found = [one.fact for one in conditions if one.answer(given) is Answer.UNKNOWN]

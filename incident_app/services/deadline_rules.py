@@ -29,6 +29,10 @@ from incident_app.services.policies import any_policy
 from incident_app.services.transaction import reading
 
 PEOPLE = "people"
+OFF = Words(
+    ja="当社のポリシーによれば、この制度は当社に適用されません。",
+    en="By our policy this regime does not apply to us.",
+)
 
 
 class NotInForce(IncidentAppError):
@@ -62,6 +66,8 @@ class RuleView:
     valid_until: date | None
     only_for: tuple[str, ...]
     """What the company must be: said in its policy."""
+    not_for: tuple[str, ...]
+    """What the company must not be."""
     is_on: bool
     """Whether the policy of this instance says so; a regime without such a condition is always on."""
     facts: tuple[str, ...]
@@ -99,8 +105,7 @@ def list_rules(engine: Engine, *, designated_operator: bool = False) -> list[Rul
     with reading(engine) as session:
         policy = _policy(session)
         regimes = _regimes(session)
-    ours = policy.designations if policy else frozenset()
-    ours |= {"designated_operator"} if designated_operator else set()
+    ours = _ours(policy, designated_operator=designated_operator)
     found = [_promise_view(policy, part) for part in _promises(policy)][:1] if policy else []
     return found + [_view(regime, report, ours) for regime in regimes for report in regime.reports]
 
@@ -129,6 +134,7 @@ def compute(
     situations: frozenset[str] = frozenset(),
     *,
     facts: Sequence[str] = (),
+    designated_operator: bool = False,
 ) -> Computed:
     """Compute one due time from the moment its clock began, by the texts in force on that day."""
     given = read_facts(facts)
@@ -145,10 +151,14 @@ def compute(
         raise NotFound(what="situation", name=unknown[0])
     question = Question(regime=regime, report=report, anchor_at=anchor_at, given=given, holding=situations)
     due = answer(question, calendars)
+    told = () if _is_on(regime, report, _ours(policy, designated_operator=designated_operator)) else (OFF,)
     return Computed(
         due_at=due.due_at,
         state=due.state,
-        explanation={"ja": due.explanation_ja, "en": due.explanation_en},
+        explanation={
+            "ja": (*due.explanation_ja, *(words.ja for words in told)),
+            "en": (*due.explanation_en, *(words.en for words in told)),
+        },
         rule=f"{regime_code}:{report.code}",
         source=report.source,
         confidence=report.confidence,
@@ -216,6 +226,12 @@ def _promises(policy: Policy | None) -> list[Commitment]:
     return sorted(parts, key=lambda part: part.internal_target_hours is None)
 
 
+def _ours(policy: Policy | None, *, designated_operator: bool) -> frozenset[str]:
+    """Return what the company is: as its policy says, and the setting adds."""
+    said = policy.designations if policy else frozenset()
+    return said | {"designated_operator"} if designated_operator else said
+
+
 def _policy(session: Session) -> Policy | None:
     return any_policy(session) if newest(session, PlaybookKind.POLICY) else None
 
@@ -252,6 +268,7 @@ def _promise_view(policy: Policy, part: Commitment) -> RuleView:
         valid_from=policy.valid_from,
         valid_until=None,
         only_for=(),
+        not_for=(),
         is_on=True,
         facts=(),
         source=f"policy, section {part.section}",
@@ -263,10 +280,7 @@ def _view(regime: Regime, report: Report, ours: frozenset[str]) -> RuleView:
     situations = [entry for entry in regime.situations if entry.code in report.situations]
     conditions = [one for entry in situations for one in entry.conditions]
     asked = dict.fromkeys(one.fact for one in (*conditions, *report.applies_when, *report.released_when))
-    only_for = [
-        {one.fact for one in entry.conditions if one.fact in DESIGNATIONS and one.value is True} for entry in situations
-    ]
-    needed = tuple(sorted(set.intersection(*only_for))) if only_for else ()
+    only_for, not_for = _designations(regime, report, wanted=True), _designations(regime, report, wanted=False)
     rules = [_counted(regime, deadline.rule, deadline.situations) for deadline in report.deadlines]
     clock = clock_words(report.clock)
     return RuleView(
@@ -288,12 +302,28 @@ def _view(regime: Regime, report: Report, ours: frozenset[str]) -> RuleView:
         clock_en=clock.en,
         valid_from=report.period.valid_from or regime.valid_from,
         valid_until=report.period.valid_until or regime.valid_until,
-        only_for=needed,
-        is_on=set(needed) <= ours,
+        only_for=only_for,
+        not_for=not_for,
+        is_on=_is_on(regime, report, ours),
         facts=tuple(asked),
         source=report.source,
         confidence=report.confidence,
     )
+
+
+def _designations(regime: Regime, report: Report, *, wanted: bool) -> tuple[str, ...]:
+    """Return what the company must be (or must not be) in every situation of a report."""
+    found = [
+        {one.fact for one in entry.conditions if one.fact in DESIGNATIONS and one.value is wanted}
+        for entry in regime.situations
+        if entry.code in report.situations
+    ]
+    return tuple(sorted(set.intersection(*found))) if found else ()
+
+
+def _is_on(regime: Regime, report: Report, ours: frozenset[str]) -> bool:
+    needed, excluding = (set(_designations(regime, report, wanted=wanted)) for wanted in (True, False))
+    return needed <= ours and not excluding & ours
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:

@@ -66,25 +66,22 @@ def facts_of(
     designated_operator: bool,
 ) -> IncidentFacts:
     """Put together the facts of an answer, stored or only previewed; what people decided goes before."""
+    policy = _pinned_policy(session, incident_id)
     my_numbers = summary.get("by_flag", {}).get(ItemFlag.MY_NUMBER, 0)
     facts = replace(
-        _computed(session, incident_id, scope, inventory, summary),
+        _computed(scope, inventory, summary, policy),
         people=people,
         my_number_people=_counted(session, incident_id, MY_NUMBER, otherwise=my_numbers),
         california_people=_counted(session, incident_id, CALIFORNIA, otherwise=None),
         improper_purpose=_improper_purpose(session, incident_id, scope),
     )
-    known = _designations(session, incident_id, designated_operator=designated_operator)
+    known = _designations(policy, designated_operator=designated_operator)
     # Names are checked when a policy is read and when a fact is decided.
     return replace(facts, **known | decided_facts(session, incident_id))  # type: ignore[arg-type]
 
 
 def _computed(
-    session: Session,
-    incident_id: IncidentId,
-    scope: Scope,
-    inventory: Inventory,
-    summary: Mapping[str, Mapping[str, int]],
+    scope: Scope, inventory: Inventory, summary: Mapping[str, Mapping[str, int]], policy: Policy | None
 ) -> IncidentFacts:
     items = {inventory.item(code) for code in summary.get("by_item", {})}
     bare = frozenset(ItemFlag(flag) for flag in summary.get("by_flag", {}))
@@ -96,7 +93,7 @@ def _computed(
         relations=frozenset(Relation(word) for word in summary.get("by_relation", {})),
         jurisdictions=frozenset(summary.get("by_jurisdiction", {})),
         our_roles=frozenset(store.our_role for store in touched) or frozenset({OurRole.OWN_CONTROLLER}),
-        business_lines=frozenset(store.business_line for store in touched) or _main_business(session, incident_id),
+        business_lines=frozenset(store.business_line for store in touched) or _main_business(policy),
         harms=scope.harms,
         rings=frozenset(Certainty(word) for word in summary.get("by_certainty", {}) if word != Certainty.RULED_OUT),
         categories=frozenset(summary.get("by_category", {})),
@@ -113,15 +110,13 @@ def _pinned_policy(session: Session, incident_id: IncidentId) -> Policy | None:
     return read_policy(policies[-1].content, file=policies[-1].code) if policies else None
 
 
-def _main_business(session: Session, incident_id: IncidentId) -> frozenset[BusinessLine] | None:
+def _main_business(policy: Policy | None) -> frozenset[BusinessLine] | None:
     """Return the company's main line of business: what counts when the scope names people and no store."""
-    policy = _pinned_policy(session, incident_id)
     return frozenset({policy.business_line}) if policy else None
 
 
-def _designations(session: Session, incident_id: IncidentId, *, designated_operator: bool) -> dict[str, bool]:
+def _designations(policy: Policy | None, *, designated_operator: bool) -> dict[str, bool]:
     """Return what the company is, as its policy says; the setting adds to it."""
-    policy = _pinned_policy(session, incident_id)
     ours = policy.designations if policy else frozenset()
     known = {word: word in ours for word in DESIGNATIONS}
     return known | {"designated_operator": designated_operator or known["designated_operator"]}

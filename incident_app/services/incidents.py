@@ -15,7 +15,15 @@ from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import BadInput, IllegalMove, NotFound
 from incident_app.domain.events import ClockStarted, IncidentClosed, IncidentOpened
 from incident_app.domain.ids import Actor, IncidentId
-from incident_app.domain.incidents import AWARENESS, DETECTION, Opening, check_awareness, check_moment, check_opening
+from incident_app.domain.incidents import (
+    AWARENESS,
+    DETECTION,
+    Opening,
+    check_awareness,
+    check_moment,
+    check_not_before,
+    check_opening,
+)
 from incident_app.domain.lengths import check_length
 from incident_app.domain.vocabulary import BuildStatus, ClockSource, DutyStatus, Phase
 from incident_app.persistence.accounts import IncidentMember
@@ -121,6 +129,7 @@ def record_awareness(
     check_length(known_by, field="known_by")
     with transaction(engine, actor=actor, now=now) as act:
         row = get_row(act.session, incident_id)
+        check_not_before(aware_at, row.occurred_from, field="aware_at")
         check_awareness(row.detected_at, aware_at, reason)
         corrects = newest_clocks(act.session, incident_id).get(AWARENESS)
         if corrects is not None and not (reason or "").strip():

@@ -249,6 +249,7 @@ LABELS = {
     "relation": "scope.relation",
     "resolution": "dispatch.resolution",
     "result": "steps.result",
+    "rules.count:aware_at": "rules.began_at",
     "scope": "step.scope",
     "source": "scope.source",
     "standing": "impact.standing",

@@ -79,7 +79,12 @@ def count(regime: str, entry: str) -> str:
         raise BadInput(field="aware_at", problem="say when the clock began")
     facts = _typed_facts(rule)
     found = deadline_rules.compute(
-        context.engine(), rule.regime, rule.entry, at, facts=[f"{name}={value}" for name, value in facts.items()]
+        context.engine(),
+        rule.regime,
+        rule.entry,
+        at,
+        facts=[f"{name}={value}" for name, value in facts.items()],
+        designated_operator=context.parts().designated_operator,
     )
     return _page(rule, found=found, at=at)
 

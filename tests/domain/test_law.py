@@ -224,6 +224,9 @@ def test_a_number_that_only_a_contract_fixes_is_asked_for() -> None:
         ("jp-appi", "tenant", "entrusting_party_told=yes", NOT_STARTED),
         ("eu-gdpr", "authority", "no_risk_to_people=yes", NOT_STARTED),
         ("eu-gdpr", "authority", "jurisdictions=JP,US", NOT_STARTED),
+        ("eu-gdpr", "authority", "jurisdictions=JP,DE", DATED),  # whoever asks is taken to be under the regime
+        ("eu-gdpr", "authority", "outside_gdpr=yes", NOT_STARTED),
+        ("jp-privacymark", "preliminary", "people=1001", DATED),
         ("eu-gdpr", "people", "high_risk_to_people=no", NOT_STARTED),
         ("us-sec", "authority", "sec_registrant=no", NOT_STARTED),
         ("jp-cyber-response", "first", "special_infrastructure_operator=no", NOT_STARTED),

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from incident_app.domain.errors import FaultyFile
 from incident_app.domain.periods import Period, find_gap
+from incident_app.domain.policies import read_policy
 from incident_app.domain.regime_sets import check_together
 from incident_app.domain.regimes import read_regime
-from tests.builders import playbook_files
+from tests.builders import ROOT, playbook_files
 from tests.domain.test_counting import CALENDARS
 
 SMALL = """code = "mine"
@@ -149,3 +150,16 @@ def test_what_a_regime_names_must_be_there() -> None:
             check_together({"mine.toml": read_regime(text, file="x")}, [])
     shipped = {path.name: path.read_text(encoding="utf-8") for path in playbook_files("regimes")}
     check_together({name: read_regime(text, file=name) for name, text in shipped.items()}, set(CALENDARS))
+
+
+POLICY = (ROOT / "playbooks/policies/gpu-cloud-bygmo.toml").read_text(encoding="utf-8")
+
+
+def test_what_the_company_is_is_read_from_its_policy_and_a_misspelt_word_is_a_fault() -> None:
+    assert read_policy(POLICY, file="policy").designations == frozenset()
+    listed = POLICY.replace("[policy]\n", '[policy]\ndesignations = ["privacymark_holder", "card_merchant"]\n', 1)
+    assert read_policy(listed, file="policy").designations == {"privacymark_holder", "card_merchant"}
+    with pytest.raises(
+        FaultyFile, match=r"mine\.toml.*policy\.designations \(line \d+\): 'card_merchent' is not one of"
+    ):
+        read_policy(listed.replace("card_merchant", "card_merchent"), file="mine.toml")

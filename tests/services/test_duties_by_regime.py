@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,37 +11,12 @@ from sqlalchemy.engine import Engine
 from incident_app.domain.errors import FaultyFile
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.vocabulary import CountKind, DutyStatus, FulfilmentKind
-from incident_app.services import facts, obligations, recounting, setup
+from incident_app.services import deadline_rules, facts, obligations, recounting, setup
 from incident_app.services.obligations import ObligationView
 from incident_app.services.playbooks import PlaybookKind, newest
 from incident_app.services.transaction import reading, transaction
+from tests import builders
 from tests.builders import NOW, SYSTEM, a_scope, an_incident, author, determined, playbook_files, with_customers
-
-Edit = Callable[[str], str]
-
-
-def load_edited(engine: Engine, folder: Path, kind: str, name: str, edit: Edit) -> None:
-    """Load the playbooks again, one file of them changed and its version raised as a company would."""
-    shipped = next(path for path in playbook_files(kind) if path.name == name)
-    changed = folder / name
-    text = edit(shipped.read_text(encoding="utf-8"))
-    changed.write_text(text.replace('version = "', 'version = "mine-', 1), encoding="utf-8")
-
-    def files(wanted: str) -> list[Path]:
-        return [changed if wanted == kind and path.name == name else path for path in playbook_files(wanted)]
-
-    setup.load_playbooks(engine, files, policy="gpu-cloud-bygmo", actor=SYSTEM, now=NOW + timedelta(minutes=1))
-
-
-def designated(engine: Engine, folder: Path, *words: str) -> None:
-    listed = ", ".join(f'"{word}"' for word in words)
-    load_edited(
-        engine,
-        folder,
-        "policies",
-        "gpu-cloud-bygmo.toml",
-        lambda text: text.replace("[policy]\n", f"[policy]\ndesignations = [{listed}]\n", 1),
-    )
 
 
 def leak(engine: Engine) -> IncidentId:
@@ -68,7 +42,9 @@ def test_editing_a_regime_file_never_changes_an_existing_obligation(instance: En
     with_customers(instance)
     before_edit = leak(instance)
     before = obligations.list_obligations(instance, before_edit)
-    load_edited(instance, tmp_path, "regimes", "jp-appi.toml", lambda text: text.replace("amount = 60", "amount = 10"))
+    builders.load_edited(
+        instance, tmp_path, "regimes", "jp-appi.toml", lambda text: text.replace("amount = 60", "amount = 10")
+    )
     assert obligations.list_obligations(instance, before_edit) == before
     derive(instance, before_edit, NOW + timedelta(hours=2))
     assert obligations.list_obligations(instance, before_edit, superseded=True) == before  # derived anew, and the same
@@ -80,7 +56,7 @@ def test_editing_a_regime_file_never_changes_an_existing_obligation(instance: En
 def test_what_the_company_is_switches_regimes_on_for_incidents_from_then_on(instance: Engine, tmp_path: Path) -> None:
     with_customers(instance)
     before = leak(instance)
-    designated(instance, tmp_path, "privacymark_holder", "card_merchant", "outside_gdpr")
+    builders.designated(instance, tmp_path, "privacymark_holder", "card_merchant", "outside_gdpr")
     after = duties(instance, leak(instance))
     derive(instance, before, NOW + timedelta(hours=2))
     assert {duty.regime for duty in duties(instance, before).values()} == {"policy", "jp-appi", "eu-gdpr"}
@@ -88,6 +64,14 @@ def test_what_the_company_is_switches_regimes_on_for_incidents_from_then_on(inst
     assert after["card-brands:visa-report"].confidence == "reading"
     assert after["card-brands:first"].deadline_state == "no_fixed_deadline"
     assert after["jp-privacymark:definitive"].status is DutyStatus.OPEN
+    rules = {(rule.regime, rule.entry): rule for rule in deadline_rules.list_rules(instance)}
+    authority = rules["eu-gdpr", "authority"]
+    assert (authority.is_on, authority.only_for, authority.not_for) == (False, (), ("outside_gdpr",))
+    off = [
+        deadline_rules.compute(instance, regime, report, NOW).explanation["en"][-1]
+        for regime, report in (("eu-gdpr", "people"), ("us-sec", "authority"), ("jp-privacymark", "definitive"))
+    ]
+    assert [line == "By our policy this regime does not apply to us." for line in off] == [True, True, False]
 
 
 def test_a_designation_can_be_decided_for_one_incident(instance: Engine) -> None:
@@ -101,7 +85,7 @@ def test_a_designation_can_be_decided_for_one_incident(instance: Engine) -> None
 
 def test_what_nobody_has_decided_is_to_decide_and_says_who_decides_what(instance: Engine, tmp_path: Path) -> None:
     with_customers(instance)
-    designated(instance, tmp_path, "nis2_entity", "special_infrastructure_operator", "sec_registrant")
+    builders.designated(instance, tmp_path, "nis2_entity", "special_infrastructure_operator", "sec_registrant")
     found = duties(instance, leak(instance))
     for rule, word in (
         ("eu-nis2:early_warning", "NIS2"),
@@ -115,7 +99,7 @@ def test_what_nobody_has_decided_is_to_decide_and_says_who_decides_what(instance
 
 def test_the_final_report_counts_from_the_filing_of_the_notification(instance: Engine, tmp_path: Path) -> None:
     with_customers(instance)
-    designated(instance, tmp_path, "nis2_entity")
+    builders.designated(instance, tmp_path, "nis2_entity")
     incident = leak(instance)
     decide(instance, incident, "significant_incident", value=True)
     waiting = duties(instance, incident)["eu-nis2:final"]
@@ -132,7 +116,7 @@ def test_the_final_report_counts_from_the_filing_of_the_notification(instance: E
 
 def test_four_business_days_count_from_the_decision_that_it_is_material(instance: Engine, tmp_path: Path) -> None:
     with_customers(instance)
-    designated(instance, tmp_path, "sec_registrant")
+    builders.designated(instance, tmp_path, "sec_registrant")
     incident = leak(instance)
     assert duties(instance, incident)["us-sec:authority"].due_at is None
     decide(instance, incident, "material", value=True, now=NOW + timedelta(days=2))
@@ -146,7 +130,7 @@ def test_four_business_days_count_from_the_decision_that_it_is_material(instance
 
 def test_residents_of_california_are_a_count_of_their_own(instance: Engine, tmp_path: Path) -> None:
     with_customers(instance)
-    designated(instance, tmp_path, "california_business")
+    builders.designated(instance, tmp_path, "california_business")
     incident = leak(instance)
     assert duties(instance, incident)["us-california:people"].status is DutyStatus.TO_DECIDE
     for value, expected in (
@@ -165,6 +149,72 @@ def test_residents_of_california_are_a_count_of_their_own(instance: Engine, tmp_
             now=NOW + timedelta(minutes=value),
         )
         assert {rule for rule in duties(instance, incident) if rule.startswith("us-")} == expected
+
+
+OWN = """code = "own"
+version = "1"
+name_ja = "社内規程"
+name_en = "our own rule"
+source = "company rule 12"
+[[situations]]
+code = "cards"
+name_ja = "カード番号が漏えいした"
+name_en = "card numbers have leaked"
+source = "company rule 12"
+  [[situations.all]]
+  fact = "items"
+  operator = "includes"
+  value = "card-number"
+  [[situations.all]]
+  fact = "categories"
+  operator = "includes_any"
+  value = ["transactions"]
+  [[situations.all]]
+  fact = "rings"
+  operator = "includes"
+  value = "RING"
+  [[situations.all]]
+  fact = "harms"
+  operator = "includes"
+  value = "confidentiality"
+[[reports]]
+code = "board"
+title_ja = "役員会への報告"
+title_en = "report to the board"
+kind = "party"
+situations = ["cards"]
+source = "company rule 12"
+confidence = "found"
+decide_ja = "社長が判断します"
+decide_en = "the president decides"
+  [[reports.addressees]]
+  ref = "board"
+  name_ja = "役員会"
+  name_en = "the board"
+  [[reports.deadlines]]
+  unit = "business_days"
+  amount = 1
+  first_day_counts = false
+  calendar = "jp-business"
+"""
+
+
+@pytest.mark.parametrize(("ring", "is_due"), [("confirmed", True), ("assumed", False)])
+def test_a_rule_of_ones_own_reads_items_categories_and_how_sure_it_is(
+    instance: Engine, tmp_path: Path, ring: str, *, is_due: bool
+) -> None:
+    with_customers(instance)
+    mine = tmp_path / "own.toml"
+    mine.write_text(OWN.replace("RING", ring), encoding="utf-8")
+
+    def files(folder: str) -> list[Path]:
+        return [*playbook_files(folder), *([mine] if folder == "regimes" else [])]
+
+    setup.load_playbooks(instance, files, policy="gpu-cloud-bygmo", actor=SYSTEM, now=NOW)
+    found = duties(instance, leak(instance))
+    assert ("own:board" in found) is is_due
+    if is_due:  # known on a Friday; Monday is a holiday
+        assert found["own:board"].due_at == datetime.fromisoformat("2026-11-24T23:59:59+09:00")
 
 
 @pytest.mark.parametrize("same_days", [True, False])

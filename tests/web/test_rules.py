@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import flask
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy.engine import Engine
 
 from incident_app.domain.known_facts import WORDS
 from incident_app.web.rules import GROUPS
 from incident_app.web.words import catalogue
+from tests import builders
 from tests.web.browsing import read, refused_field, signed_in
 
 DEFINITIVE = "/rules/jp-appi/definitive"
@@ -39,7 +42,7 @@ def test_the_list_shows_every_regime_with_source_how_sure_and_how_counted(client
     assert "Off until the designations of our policy say: we hold the PrivacyMark (privacymark_holder)." in found
     assert "a reading" in found
     assert "unverified" in found
-    assert "2026-10-01 to" in found
+    assert "since 2026-10-01" in found
     assert "jp-government" in found
     japanese = text(client, "/rules")
     assert "30日、初日を数える、休みの日なら次に開く日まで" in japanese
@@ -75,6 +78,18 @@ def test_facts_that_were_given_stay_in_the_form_and_an_open_one_is_named(client:
     assert ticked == ["my_number", "contact"]
 
 
+def test_what_the_policy_says_the_company_is_shows_on_the_pages(
+    client: FlaskClient, instance: Engine, tmp_path: Path
+) -> None:
+    builders.designated(instance, tmp_path, "outside_gdpr", "sec_registrant")
+    found = text(client, "/rules", language="en")
+    assert "Off because the designations of our policy say: the GDPR of the EU does not apply to us" in found
+    assert "(sec_registrant)" not in found
+    one = text(client, f"/rules/eu-gdpr/authority/date?{AT}")
+    assert "当社のポリシーによれば、この制度は当社に適用されません。" in one
+    assert "適用なし。当社のポリシーの designations がそう述べています" in one
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -92,6 +107,7 @@ def test_what_cannot_be_computed_is_said_at_its_field_and_nothing_typed_is_lost(
     assert answer.status_code == 422
     page = read(answer)
     assert refused_field(page).attributes["name"] == field
+    assert "認識した時刻" not in page.text  # here the moment is that of the clock at hand
     for name, value in (part.split("=") for part in query.split("&")):
         if name in {"aware_at", "people"}:
             assert page.one("input", name=name).attributes["value"] == value.replace("+", " ")
