@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -26,7 +26,8 @@ from incident_app.persistence.timeline import TextRow
 from incident_app.services import impact, incidents, people
 from incident_app.services.approvals import NotApproved, find_grant, open_request
 from incident_app.services.clocks import clocks_of_acts
-from incident_app.services.facts import gather_facts
+from incident_app.services.entrusting import entrusting_customers, everybody_told, one_by_one
+from incident_app.services.facts import decided_facts, gather_facts
 from incident_app.services.impact import Determined
 from incident_app.services.playbooks import Playbook, PlaybookKind, pinned
 from incident_app.services.reconciling import reconcile
@@ -136,12 +137,16 @@ def derived_from(
     policies = pinned(session, incident_id, [PlaybookKind.POLICY])
     versions |= {POLICY_REGIME: policies[-1].id}
     policy = read_policy(policies[-1].content, file=policies[-1].code)
+    entrusting = entrusting_customers(session, incident_id)
+    if everybody_told(entrusting) and "entrusting_party_told" not in decided_facts(session, incident_id):
+        facts = replace(facts, entrusting_party_told=True)
     derived = derive(
         facts,
         regimes=regimes,
         commitments=policy.commitments,
         clocks=clocks,
         calendars=_calendars(pinned(session, incident_id, [PlaybookKind.CLOSURE])),
+        entrusting=one_by_one(entrusting),
     )
     return derived, versions
 

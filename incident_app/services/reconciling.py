@@ -58,10 +58,10 @@ def reconcile(
             if row is not None:
                 _supersede(act, row)
                 done.superseded += 1
-            successor = _store(act, incident_id, duty, versions[duty.regime], determination, clocks, row)
+            successor = _store(act, incident_id, duty, versions[duty.regime], determination, clocks)
             done.added += 1
             if row is not None:
-                row.superseded_by_id = successor.id
+                _succeed(row, successor)
     for row in before.values():
         if row.status in LIVE:
             _supersede(act, row)
@@ -124,7 +124,6 @@ def _store(
     version_id: int,
     determination: ImpactDetermination,
     clocks: Clocks,
-    before: Obligation | None,
 ) -> Obligation:
     clock = clocks.get(duty.clock)
     row = Obligation(
@@ -154,11 +153,16 @@ def _store(
         status=duty.status,
         derived_at=act.now,
     )
-    if before is not None:  # opened again after a filing: that it was filed, and late, is never lost (C9)
-        row.first_filed_at, row.was_due_at, row.was_late = before.first_filed_at, before.was_due_at, before.was_late
     act.session.add(row)
     act.session.flush()
     return row
+
+
+def _succeed(row: Obligation, successor: Obligation) -> None:
+    """Name the successor; one that is open again after a filing keeps that it was filed, and late (C9)."""
+    row.superseded_by_id = successor.id
+    successor.first_filed_at, successor.was_due_at = row.first_filed_at, row.was_due_at
+    successor.was_late = row.was_late
 
 
 def _calculation(due: DueTime) -> dict[str, object]:

@@ -11,7 +11,7 @@ from incident_app.domain.access import Permission
 from incident_app.domain.conditions import DECIDABLE
 from incident_app.domain.errors import BadInput
 from incident_app.domain.vocabulary import DutyStatus
-from incident_app.services import clock_book, facts, obligation_history, obligations
+from incident_app.services import clock_book, facts, moving_texts, obligation_history, obligations
 from incident_app.services.obligations import ObligationView
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
@@ -35,6 +35,7 @@ def show(reference: str) -> str:
         lives={life.id: life for life in lives},
         gone=[life for life in lives if life.is_gone],
         clocks=clock_book.list_clocks(context.engine(), view.id),
+        offered=moving_texts.offered_texts(context.engine(), view.id),
         decidable=_decidable(facts.list_decided(context.engine(), view.id)),
     )
 
@@ -97,6 +98,24 @@ def correct_clock(reference: str, subject: str) -> Response:
         context.engine(), view.id, designated_operator=context.parts().designated_operator, actor=actor, now=now
     )
     context.done("obligations.clock_corrected")
+    return flask.redirect(flask.url_for("obligations.show", reference=reference))
+
+
+@blueprint.post("/texts/<code>")
+@requires(Permission.OBLIGATION_DECIDE)
+@shown_at("obligations.show")
+def adopt(reference: str, code: str) -> Response:
+    view = context.incident_of(reference)
+    moved = moving_texts.move_to_newest(
+        context.engine(),
+        view.id,
+        code,
+        reason=context.typed("reason"),
+        designated_operator=context.parts().designated_operator,
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    context.done("obligations.moved", code=moved.code, version=moved.newest)
     return flask.redirect(flask.url_for("obligations.show", reference=reference))
 
 

@@ -244,6 +244,46 @@ class CommitmentConfirmed(EventFacts):
     reason_digest: str
 
 
+@event(
+    "party.messaged",
+    ja="相手先とのやり取り {message_id} を記録しました（{message_kind}、{direction}）",
+    en="Message {message_id} with another company recorded ({message_kind}, {direction})",
+)
+class PartyMessaged(EventFacts):
+    message_id: int
+    message_kind: str
+    direction: str
+    party: str | None
+    customer_id: int | None
+    items_known: int
+    content_digest: str | None
+    text_digest: str | None
+    evidence_id: int | None
+
+
+@event(
+    "contract.recorded",
+    ja="顧客 {customer_id} との契約の通知時間を記録しました（{notice_hours}時間）",
+    en="Hours of notice in the contract of customer {customer_id} recorded ({notice_hours})",
+)
+class ContractRecorded(EventFacts):
+    customer_id: int
+    notice_hours: int | None
+
+
+@event(
+    "playbook.moved",
+    ja="この事案を手順書 {code} の版 {from_version} から {version} へ移しました",
+    en="The incident was moved from version {from_version} of playbook {code} to {version}",
+)
+class PlaybookMoved(EventFacts):
+    code: str
+    from_version: str | None
+    version: str
+    digest: str
+    reason_digest: str
+
+
 @event("incident.closed", ja="事案を閉じました", en="Incident closed")
 class IncidentClosed(EventFacts):
     reference: str
