@@ -296,3 +296,19 @@ def test_a_waiver_lapses_when_something_new_makes_it_due_and_not_when_less_does(
     assert again is not None
     assert (again.id != found.id, again.status) == (True, DutyStatus.OPEN)
     assert "waiver.lapsed" in kinds(instance, view.id)
+
+
+def test_facts_that_contradict_each_other_are_refused_until_the_other_is_decided_anew(instance: Engine) -> None:
+    view = builders.an_incident(instance)
+
+    def decide(fact: str, *, value: bool) -> None:
+        facts.decide_fact(
+            instance, view.id, fact, value=value, reason="確かめた", actor=author(instance).actor, now=NOW
+        )
+
+    decide("high_risk_to_people", value=True)
+    with pytest.raises(BadInput, match="both high and unlikely"):
+        decide("no_risk_to_people", value=True)
+    decide("no_risk_to_people", value=False)
+    decide("high_risk_to_people", value=False)
+    decide("no_risk_to_people", value=True)
