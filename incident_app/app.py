@@ -37,6 +37,7 @@ from incident_app.web import (
     notices,
     obligations,
     page,
+    parties,
     readiness,
     reports,
     rules,
@@ -71,6 +72,7 @@ BLUEPRINTS = (
     reports,
     approvals,
     dispatch,
+    parties,
     timeline,
     commitment,
 )

@@ -114,6 +114,56 @@ def with_customers(engine: Engine) -> None:
     import_text(engine, HOLDINGS)
 
 
+ENTRUSTED = """
+title = "entrusted data"
+
+[[stores]]
+code = "tenant-volumes"
+name_ja = "利用企業の保存領域"
+name_en = "volumes of tenants"
+medium = "system"
+country = "JP"
+our_role = "processor"
+business_line = "telecom"
+owner = "platform team"
+reviewed_on = 2026-06-30
+items = [{ item = "name", purpose = "service-operation" }, { item = "email", purpose = "service-operation" }]
+
+[[stores]]
+code = "tenant-disks"
+name_ja = "利用企業の仮想ディスク"
+name_en = "virtual disks of tenants"
+medium = "system"
+country = "JP"
+our_role = "cloud_not_handling"
+business_line = "telecom"
+owner = "platform team"
+reviewed_on = 2026-06-30
+items = [{ item = "name", purpose = "service-operation" }]
+"""
+TENANTS = (
+    "customer_number,kind,relation,language,jurisdiction,name,email,postal_address,phone\n"
+    "T1,organisation,customer,ja,JP,株式会社みさき,misaki@works.example,,\n"
+    "T2,organisation,customer,ja,JP,株式会社はるか,haruka@works.example,,\n"
+    "T3,organisation,customer,ja,JP,株式会社しずか,shizuka@works.example,,\n"
+)
+TENANT_HOLDINGS = (
+    "customer_number,store,items\n"
+    "T1,tenant-volumes,name email\n"
+    "T2,tenant-volumes,name email\n"
+    "T3,tenant-disks,name\n"
+    "C1,tenant-volumes,name\n"
+)
+
+
+def with_tenants(engine: Engine) -> None:
+    """Two companies whose data we process, one whose disks we only keep, and a person who is no company."""
+    setup.load_inventory(engine, ENTRUSTED, file="entrusted.toml", actor=SYSTEM, now=NOW)
+    with_customers(engine)
+    import_text(engine, TENANTS)
+    import_text(engine, TENANT_HOLDINGS)
+
+
 def an_incident(engine: Engine, **changes: object) -> incidents.IncidentView:
     """An incident detected an hour ago and known since; author and approver belong to it."""
     values: dict[str, object] = {

@@ -7,7 +7,7 @@ import click
 from incident_app.cli.context import World, command, jst
 from incident_app.domain.access import Permission
 from incident_app.services import commitment as promises
-from incident_app.services import exports
+from incident_app.services import commitment_history, exports
 
 
 @click.group()
@@ -27,6 +27,20 @@ def show(world: World, reference: str) -> None:
         mark = "-" if row.waived else "x" if row.discharged else " "
         seen = f"  ({jst(row.at)}; {row.evidence_en})" if row.at else ""
         lines.append(f"[{mark}] {row.clause}/{row.part}: {row.found_en}{seen}")
+    world.show(found, "\n".join(lines))
+
+
+@commitment.command()
+@click.argument("reference")
+@command
+def history(world: World, reference: str) -> None:
+    """Show what was done toward each part of the policy's promise, oldest first."""
+    view, _ = world.incident(reference)
+    found = commitment_history.commitment_history(world.engine, view.id)
+    lines = []
+    for part in found:
+        lines.append(f"{part.clause}/{part.part}: {part.promise_en}")
+        lines += [f"    {jst(entry.at)}  {entry.what_en}" for entry in part.entries] or ["    nothing yet"]
     world.show(found, "\n".join(lines))
 
 

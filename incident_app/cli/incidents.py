@@ -10,7 +10,7 @@ from incident_app.cli.context import MOMENT, World, command, jst
 from incident_app.domain.access import Membership, Permission
 from incident_app.domain.incidents import Opening
 from incident_app.domain.vocabulary import ClockSource
-from incident_app.services import accounts, closing, incidents, obligations
+from incident_app.services import accounts, clock_book, closing, incidents, obligations
 
 
 @click.group()
@@ -122,3 +122,38 @@ def start(world: World, reference: str, aware_at: datetime, source: str, known_b
         now=world.now,
     )
     world.show({"aware_at": aware_at}, f"Awareness: {jst(aware_at)}.")
+
+
+@clock.command()
+@click.argument("reference")
+@command
+def show(world: World, reference: str) -> None:
+    """Show every clock with all its entries: which one counts, who knew, and why it was corrected."""
+    view, _ = world.incident(reference)
+    found = clock_book.list_clocks(world.engine, view.id)
+    lines = [
+        f"{entry.id:>4}  {'counts' if entry.counts else 'corrected':<10} {entry.subject}: {jst(entry.at)}"
+        f" ({entry.source})" + (f"; {entry.reason}" if entry.reason else "")
+        for entry in found
+    ]
+    world.show(found, "\n".join(lines))
+
+
+@clock.command()
+@click.argument("reference")
+@click.argument("subject")
+@click.option("--at", type=MOMENT, required=True)
+@click.option("--reason", required=True)
+@command
+def correct(world: World, reference: str, subject: str, at: datetime, reason: str) -> None:
+    """Correct when the clock of a passed threshold began, with the reason; duties are derived anew."""
+    view, account = world.incident(reference, Permission.INCIDENT_WRITE)
+    clock_book.correct_clock(world.engine, view.id, subject, at=at, reason=reason, actor=account.actor, now=world.now)
+    obligations.derive_if_determined(
+        world.engine,
+        view.id,
+        designated_operator=world.settings.designated_operator,
+        actor=account.actor,
+        now=world.now,
+    )
+    world.show({"subject": subject, "at": at}, f"{subject}: {jst(at)}.")

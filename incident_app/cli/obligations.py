@@ -7,7 +7,7 @@ import click
 from incident_app.cli.context import World, command, jst
 from incident_app.domain.access import Permission
 from incident_app.domain.conditions import DECIDABLE
-from incident_app.services import facts
+from incident_app.services import facts, moving_texts, obligation_history
 from incident_app.services import obligations as duties
 
 
@@ -34,6 +34,20 @@ def list_duties(world: World, reference: str) -> None:
         )
         if duty.decide_en:
             lines.append(f"        {duty.decide_en}")
+    world.show(found, "\n".join(lines) or "No duties yet: determine the impact first.")
+
+
+@obligations.command()
+@click.argument("reference")
+@command
+def history(world: World, reference: str) -> None:
+    """Show the life of every duty: what it said when, why that changed, and what settled it."""
+    view, _ = world.incident(reference)
+    found = obligation_history.duty_lives(world.engine, view.id)
+    lines = []
+    for life in found:
+        lines.append(f"{life.id:>4}  {life.status:<18} {life.rule} {life.title_en} -> {life.addressee_en}")
+        lines += [f"        {jst(entry.at)}  {entry.what_en}" for entry in life.entries]
     world.show(found, "\n".join(lines) or "No duties yet: determine the impact first.")
 
 
@@ -82,3 +96,34 @@ def waive(world: World, reference: str, obligation_id: int) -> None:
     view, account = world.incident(reference, Permission.OBLIGATION_DECIDE)
     duties.waive(world.engine, view.id, obligation_id, actor=account.actor, now=world.now)
     world.show({"waived": obligation_id}, f"Obligation {obligation_id} is not required.")
+
+
+@obligations.command()
+@click.argument("reference")
+@command
+def texts(world: World, reference: str) -> None:
+    """List the newer texts of law and policy that this incident is not judged by; nothing moves by itself."""
+    view, _ = world.incident(reference)
+    found = moving_texts.offered_texts(world.engine, view.id)
+    lines = [f"{text.kind} {text.code}: {text.version or '(not held)'} -> {text.newest}" for text in found]
+    world.show(found, "\n".join(lines) or "This incident is judged by the newest texts that are loaded.")
+
+
+@obligations.command()
+@click.argument("reference")
+@click.argument("code")
+@click.option("--reason", required=True)
+@command
+def adopt(world: World, reference: str, code: str, reason: str) -> None:
+    """Judge this incident by the newest text of one playbook from now on; its duties are derived anew."""
+    view, account = world.incident(reference, Permission.OBLIGATION_DECIDE)
+    moved = moving_texts.move_to_newest(
+        world.engine,
+        view.id,
+        code,
+        reason=reason,
+        designated_operator=world.settings.designated_operator,
+        actor=account.actor,
+        now=world.now,
+    )
+    world.show(moved, f"{moved.code}: {moved.version or '(not held)'} -> {moved.newest}. The duties were derived anew.")

@@ -9,12 +9,17 @@ from datetime import datetime, timedelta
 from incident_app.domain.calendars import ClosedDays
 from incident_app.domain.conditions import FACTS, Answer, Condition, all_of, any_of
 from incident_app.domain.deadlines import DeadlineRule, DeadlineState, DeadlineUnit, DueTime, due_time, earliest
+from incident_app.domain.entrusting import Entrusting, for_each
 from incident_app.domain.policy_promises import Commitment
 from incident_app.domain.regimes import Addressee, AddresseeKind, Confidence, Regime, Report, possible_rules
 from incident_app.domain.vocabulary import BusinessLine, Certainty, DutyStatus, Harm, ItemFlag, OurRole, Relation
 from incident_app.domain.words import Words
 
 POLICY_REGIME = "policy"
+LIVE = (DutyStatus.TO_DECIDE, DutyStatus.CLOCK_NOT_STARTED, DutyStatus.OPEN)
+"""While a duty stands so, something is still to be done or decided."""
+REASONS = "; "
+NOBODY = Entrusting()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,12 +124,14 @@ def derive(
     commitments: Sequence[Commitment],
     clocks: Mapping[str, Clock],
     calendars: Mapping[str, ClosedDays],
+    entrusting: Entrusting = NOBODY,
 ) -> tuple[DerivedObligation, ...]:
     """Derive every duty, in a fixed order. A fact that is not known yet gives a duty to decide, never a silent no."""
     duties = list(_promises(commitments, facts, clocks))
     for regime in regimes:
         for report in regime.reports:
-            duties.extend(_duties(regime, report, facts.as_mapping(), clocks, calendars))
+            for addressed, known in for_each(report, facts.as_mapping(), entrusting):
+                duties.extend(_duties(regime, addressed, known, clocks, calendars))
     return tuple(duties)
 
 
@@ -257,6 +264,11 @@ def _strictest(
     return earliest(found)
 
 
+def new_reasons(before: str, now: str) -> frozenset[str]:
+    """Return what makes a duty due now and did not before: a decision on what was known then says nothing of it."""
+    return frozenset(now.split(REASONS)) - frozenset(before.split(REASONS))
+
+
 def _because(regime: Regime, answers: Mapping[str, Answer]) -> Words:
     holding = [regime.situation(code) for code, answer in answers.items() if answer is Answer.YES]
     open_ones = [regime.situation(code) for code, answer in answers.items() if answer is Answer.UNKNOWN]
@@ -266,7 +278,7 @@ def _because(regime: Regime, answers: Mapping[str, Answer]) -> Words:
     en = [f"{situation.name.en}" for situation in holding] + [
         f"{situation.name.en} (undecided)" for situation in open_ones
     ]
-    return Words(ja="、".join(ja), en="; ".join(en))
+    return Words(ja="、".join(ja), en=REASONS.join(en))
 
 
 def _undecided(report: Report, addressee: Addressee, regime: Regime, facts: Mapping[str, object]) -> Words:

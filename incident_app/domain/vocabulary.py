@@ -238,6 +238,24 @@ class FulfilmentKind(StrEnum):
     PEOPLE_COMPUTED = "people_computed"
 
 
+class MessageDirection(StrEnum):
+    """Which way a message between us and another company went."""
+
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+
+
+class MessageKind(StrEnum):
+    """What a message between us and another company was."""
+
+    FIRST_REPORT = "first_report"
+    LIST_REQUEST = "list_request"
+    LIST_RECEIVED = "list_received"
+    ORDER = "order"
+    TENANT_DATA_SHEET = "tenant_data_sheet"
+    DELETION_CONFIRMED = "deletion_confirmed"
+
+
 class StepStatus(StrEnum):
     """Where a response step stands."""
 

@@ -9,9 +9,62 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from incident_app.domain.vocabulary import DutyStatus, FulfilmentKind
 from incident_app.persistence.database import Base, Code, Json, Key
-from incident_app.persistence.triggers import append_only
+from incident_app.persistence.triggers import Refusal, append_only, changed, refusing
 
 LIVE = "status <> 'superseded'"
+SAID = (
+    "incident_id",
+    "playbook_version_id",
+    "regime",
+    "rule_code",
+    "stage",
+    "addressee_kind",
+    "addressee_ref",
+    "determination_id",
+    "clock_subject",
+    "clock_start_id",
+    "deadline_state",
+    "due_at",
+    "provisional",
+    "guideline",
+    "internal_target_at",
+    "calculation",
+    "because",
+    "source",
+    "derived_at",
+)
+"""What a duty says. Another answer is another row, so that everybody sees what was believed when (C2)."""
+REFUSALS = (
+    Refusal(name="removed", action="DELETE", condition="1 = 1", reason="duties are never removed"),
+    Refusal(name="said", action="UPDATE", condition=changed(*SAID), reason="a duty is superseded, never rewritten"),
+    Refusal(
+        name="first_filing",
+        action="UPDATE",
+        condition=f"OLD.first_filed_at IS NOT NULL AND ({changed('first_filed_at', 'was_due_at', 'was_late')})",
+        reason="the first filing and whether it was late are judged once",
+    ),
+    Refusal(
+        name="superseded",
+        action="UPDATE",
+        condition=f"OLD.status = 'superseded' AND ({changed('status')})",
+        reason="what was superseded does not come back",
+    ),
+    Refusal(
+        name="waived",
+        action="UPDATE",
+        condition="NEW.status = 'waived' AND NEW.waiver_decision_id IS NOT NULL AND (NEW.waiver_text_id IS NULL "
+        "OR NOT EXISTS (SELECT 1 FROM approval_decisions d JOIN approval_requests r ON r.id = d.request_id "
+        "WHERE d.id = NEW.waiver_decision_id AND d.verdict = 'granted' AND r.subject = 'waiver' "
+        "AND r.subject_id = NEW.id))",
+        reason="waiver_decision_id must be the grant of a second person for this duty, with the reason",
+    ),
+    Refusal(
+        name="born_waived",
+        action="INSERT",
+        condition="NEW.status = 'waived'",
+        reason="a duty is judged not required after it was derived (waiver_needs_second_person)",
+    ),
+)
 
 
 class Obligation(Base):
@@ -32,6 +85,7 @@ class Obligation(Base):
         sa.CheckConstraint(
             "(first_filed_at IS NULL) = (was_late IS NULL)", name="lateness_is_judged_with_the_first_filing"
         ),
+        {"info": refusing(*REFUSALS)},
     )
 
     id: Mapped[Key]
@@ -60,6 +114,7 @@ class Obligation(Base):
     confidence: Mapped[str] = mapped_column(sa.String(20))
     status: Mapped[DutyStatus]
     derived_at: Mapped[datetime]
+    superseded_at: Mapped[datetime | None]
     superseded_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("obligations.id"))
     waiver_text_id: Mapped[int | None] = mapped_column(sa.ForeignKey("texts.id"))
     waiver_decision_id: Mapped[int | None] = mapped_column(sa.ForeignKey("approval_decisions.id"))

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from incident_app.domain.errors import BadInput, NotFound, NothingYet
 from incident_app.domain.events import CommitmentConfirmed, ObligationReopened
 from incident_app.domain.ids import Actor, IncidentId
-from incident_app.domain.obligations import POLICY_REGIME
+from incident_app.domain.obligations import LIVE, POLICY_REGIME
 from incident_app.domain.policies import Policy, read_policy
 from incident_app.domain.policy_promises import Commitment, MeasuredBy
 from incident_app.domain.regimes import AddresseeKind
@@ -27,7 +27,7 @@ from incident_app.persistence.timeline import TextRow
 from incident_app.rendering.commitment import CommitmentRow
 from incident_app.services.commitment_by_hand import Finding
 from incident_app.services.commitment_findings import find
-from incident_app.services.obligations import LIVE, fulfil
+from incident_app.services.obligations import fulfil
 from incident_app.services.playbooks import PlaybookKind, pinned
 from incident_app.services.transaction import Transaction, reading, transaction
 

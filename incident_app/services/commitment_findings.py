@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from incident_app.domain.delivery import SETTLED_STANDINGS, Standing
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.incidents import AWARENESS
+from incident_app.domain.obligations import LIVE
 from incident_app.domain.policy_promises import Commitment, MeasuredBy
 from incident_app.domain.vocabulary import DutyStatus, Purpose, StepStatus
 from incident_app.domain.words import Words
@@ -21,7 +22,6 @@ from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryR
 from incident_app.persistence.playbooks import IncidentStep
 from incident_app.services.commitment_by_hand import Finding, by_hand, find_confirmed
 from incident_app.services.incidents import newest_clocks
-from incident_app.services.obligations import LIVE
 from incident_app.services.people import standings_in, told_too_little_in
 from incident_app.services.people_told import people_told_in
 

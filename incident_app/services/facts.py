@@ -28,6 +28,8 @@ from incident_app.services.playbooks import PlaybookKind, pinned
 from incident_app.services.scopes import read_scope
 from incident_app.services.transaction import reading, transaction
 
+EXCLUSIVE = {"high_risk_to_people": "no_risk_to_people", "no_risk_to_people": "high_risk_to_people"}
+"""Facts that cannot both hold."""
 MY_NUMBER, CALIFORNIA = "my-number", "california"
 """Subjects of counts that thresholds of their own compare: `count set INC NUMBER --subject california`."""
 
@@ -177,6 +179,8 @@ def decide_fact(
     if not reason.strip():
         raise BadInput(field="reason", problem="say what the decision rests on")
     with transaction(engine, actor=actor, now=now) as act:
+        if value and decided_facts(act.session, incident_id).get(EXCLUSIVE.get(fact, ""), False):
+            raise BadInput(field="fact", problem="a risk cannot be both high and unlikely; decide the other one first")
         text = act.keep_text(reason)
         act.session.add(
             FactDecision(

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from incident_app.domain.ids import IncidentId
-from incident_app.domain.obligations import IncidentFacts
+from incident_app.domain.obligations import LIVE, IncidentFacts
 from incident_app.domain.vocabulary import DutyStatus
 from incident_app.domain.words import Words
 from incident_app.persistence.obligations import Obligation
-from incident_app.services.obligations import LIVE, derived_from
+from incident_app.services.obligations import derived_from
 
 
 @dataclass(frozen=True, kw_only=True)

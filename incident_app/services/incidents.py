@@ -177,10 +177,19 @@ def _start_clock(
     )
 
 
-def start_clock(act: Transaction, incident_id: IncidentId, subject: str, at: datetime, source: ClockSource) -> None:
-    """Start a further clock of an incident inside a larger act, unless it runs already."""
-    if subject not in newest_clocks(act.session, incident_id):
-        _start_clock(act, incident_id, subject, at, source, "", None)
+def start_clock(
+    act: Transaction,
+    incident_id: IncidentId,
+    subject: str,
+    at: datetime,
+    source: ClockSource,
+    *,
+    known_by: str = "",
+    reason: str | None = None,
+) -> None:
+    """Record inside a larger act when a clock began; an earlier entry stays and is pointed to."""
+    corrects = newest_clocks(act.session, incident_id).get(subject)
+    _start_clock(act, incident_id, subject, at, source, known_by, reason, corrects=corrects)
 
 
 def newest_clocks(session: Session, incident_id: IncidentId) -> Mapping[str, ClockStart]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -12,31 +12,29 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.calendars import ClosedDays, read_closures
-from incident_app.domain.deadlines import DueTime
 from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import BadInput, IllegalMove, NotFound
 from incident_app.domain.events import ObligationFulfilled, ObligationsDerived, ObligationWaived
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.incidents import AWARENESS, DETECTION
-from incident_app.domain.obligations import POLICY_REGIME, Clock, DerivedObligation, IncidentFacts, derive
+from incident_app.domain.obligations import LIVE, POLICY_REGIME, Clock, DerivedObligation, IncidentFacts, derive
 from incident_app.domain.policies import read_policy
 from incident_app.domain.regimes import Regime, read_regime, valid_on
 from incident_app.domain.vocabulary import DutyStatus, FulfilmentKind, Subject
-from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.obligations import Obligation, ObligationFulfilment
 from incident_app.persistence.timeline import TextRow
 from incident_app.services import impact, incidents, people
 from incident_app.services.approvals import NotApproved, find_grant, open_request
 from incident_app.services.clocks import clocks_of_acts
-from incident_app.services.facts import gather_facts
+from incident_app.services.entrusting import entrusting_customers, everybody_told, one_by_one
+from incident_app.services.facts import decided_facts, gather_facts
 from incident_app.services.impact import Determined
 from incident_app.services.playbooks import Playbook, PlaybookKind, pinned
+from incident_app.services.reconciling import reconcile
+from incident_app.services.thresholds import remember_crossings
 from incident_app.services.transaction import Transaction, reading, transaction
 
 JST = ZoneInfo("Asia/Tokyo")
-COMPUTED_STAGES = ("people", "to_the_people")
-"""Duties toward people: fulfilled and reopened as the people's standing says; the first fulfilment stays on record."""
-LIVE = (DutyStatus.TO_DECIDE, DutyStatus.CLOCK_NOT_STARTED, DutyStatus.OPEN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +67,10 @@ class ObligationView:
     confidence: str
     form: str | None
     first_filed_at: datetime | None
+    was_due_at: datetime | None
+    """What it was due when it was first filed: that decided whether it was late, for ever (C9)."""
     was_late: bool | None
+    derived_at: datetime
 
     @property
     def is_live(self) -> bool:
@@ -108,14 +109,15 @@ def derive_obligations(
     """
     with transaction(engine, actor=actor, now=now) as act:
         determination = people.newest_determination(act.session, incident_id)
+        remember_crossings(act, incident_id)
         facts = gather_facts(act.session, incident_id, determination, designated_operator=designated_operator)
         derived, versions = derived_from(act.session, incident_id, facts=facts)
-        added, superseded, kept = _reconcile(act, incident_id, derived, versions, determination)
+        done = reconcile(act, incident_id, derived, versions, determination)
         act.record(
             ObligationsDerived(
-                added=added,
-                superseded=superseded,
-                kept=kept,
+                added=done.added,
+                superseded=done.superseded,
+                kept=done.kept,
                 digest=digest_of([[duty.key, duty.content()] for duty in derived]),
             ),
             incident=incident_id,
@@ -135,12 +137,16 @@ def derived_from(
     policies = pinned(session, incident_id, [PlaybookKind.POLICY])
     versions |= {POLICY_REGIME: policies[-1].id}
     policy = read_policy(policies[-1].content, file=policies[-1].code)
+    entrusting = entrusting_customers(session, incident_id)
+    if everybody_told(entrusting) and "entrusting_party_told" not in decided_facts(session, incident_id):
+        facts = replace(facts, entrusting_party_told=True)
     derived = derive(
         facts,
         regimes=regimes,
         commitments=policy.commitments,
         clocks=clocks,
         calendars=_calendars(pinned(session, incident_id, [PlaybookKind.CLOSURE])),
+        entrusting=one_by_one(entrusting),
     )
     return derived, versions
 
@@ -155,108 +161,6 @@ def _pinned_regimes(
 
 def _calendars(playbooks: Sequence[Playbook]) -> Mapping[str, ClosedDays]:
     return {playbook.code: read_closures(playbook.content, file=playbook.code) for playbook in playbooks}
-
-
-def _reconcile(
-    act: Transaction,
-    incident_id: IncidentId,
-    derived: Sequence[DerivedObligation],
-    versions: Mapping[str, int],
-    determination: ImpactDetermination,
-) -> tuple[int, int, int]:
-    live = {
-        (row.rule_code, row.stage, row.addressee_kind, row.addressee_ref): row
-        for row in act.session.scalars(
-            sa.select(Obligation).where(
-                Obligation.incident_id == incident_id, Obligation.status != DutyStatus.SUPERSEDED
-            ),
-        )
-    }
-    added = superseded = kept = 0
-    people_left = people.people_left_in(act.session, incident_id)
-    for duty in derived:
-        row = live.pop(duty.key, None)
-        if row is not None and row.status is DutyStatus.FULFILLED and people_left and duty.stage in COMPUTED_STAGES:
-            row.status = duty.status  # more people came to light: computed from them, so it is open again
-            added += 1
-            continue
-        if row is not None and (row.status not in LIVE or _content(row) == duty.content()):
-            kept += 1
-            continue
-        if row is not None:
-            row.status = DutyStatus.SUPERSEDED
-            act.session.flush()
-            superseded += 1
-        successor = _row(act, incident_id, duty, versions[duty.regime], determination)
-        added += 1
-        if row is not None:
-            row.superseded_by_id = successor.id
-    for row in live.values():
-        if row.status in LIVE:
-            row.status = DutyStatus.SUPERSEDED
-            superseded += 1
-    act.session.flush()
-    return added, superseded, kept
-
-
-def _content(row: Obligation) -> tuple[object, ...]:
-    return (
-        row.status,
-        row.due_at,
-        row.deadline_state,
-        row.provisional,
-        _in(row.because, "en"),
-        _in(row.decide, "en"),
-        row.internal_target_at,
-    )
-
-
-def _in(words: object, language: str) -> str | None:
-    return words.get(language) if isinstance(words, dict) else None
-
-
-def _row(
-    act: Transaction,
-    incident_id: IncidentId,
-    duty: DerivedObligation,
-    version_id: int,
-    determination: ImpactDetermination,
-) -> Obligation:
-    clock = incidents.newest_clocks(act.session, incident_id).get(duty.clock)
-    row = Obligation(
-        incident_id=incident_id,
-        playbook_version_id=version_id,
-        regime=duty.regime,
-        rule_code=duty.rule,
-        stage=duty.stage,
-        title=asdict(duty.title),
-        form=duty.form,
-        addressee_kind=duty.addressee_kind,
-        addressee_ref=duty.addressee_ref,
-        addressee=asdict(duty.addressee_name),
-        determination_id=determination.id,
-        clock_subject=duty.clock,
-        clock_start_id=clock.id if clock else None,
-        deadline_state=duty.due.state,
-        due_at=duty.due.due_at,
-        provisional=duty.due.provisional,
-        guideline=duty.due.guideline,
-        internal_target_at=duty.internal_target_at,
-        calculation=_calculation(duty.due),
-        because=asdict(duty.because),
-        decide=asdict(duty.decide) if duty.decide else None,
-        source=duty.source,
-        confidence=duty.confidence,
-        status=duty.status,
-        derived_at=act.now,
-    )
-    act.session.add(row)
-    act.session.flush()
-    return row
-
-
-def _calculation(due: DueTime) -> dict[str, object]:
-    return {"ja": due.explanation_ja, "en": due.explanation_en, "calendar": due.calendar_version}
 
 
 def list_obligations(engine: Engine, incident_id: IncidentId, *, superseded: bool = False) -> list[ObligationView]:
@@ -345,6 +249,10 @@ def fulfil(act: Transaction, row: Obligation, *, kind: FulfilmentKind, reference
     )
 
 
+def _in(words: object, language: str) -> str | None:
+    return words.get(language) if isinstance(words, dict) else None
+
+
 def _view(row: Obligation) -> ObligationView:
     calculation = row.calculation if isinstance(row.calculation, dict) else {}
     return ObligationView(
@@ -374,5 +282,7 @@ def _view(row: Obligation) -> ObligationView:
         confidence=row.confidence,
         form=row.form,
         first_filed_at=row.first_filed_at,
+        was_due_at=row.was_due_at,
         was_late=row.was_late,
+        derived_at=row.derived_at,
     )

@@ -158,6 +158,11 @@ def numbers_for_law(session: Session, incident_id: IncidentId) -> dict[str, Coun
     return {subject: count for subject, count in found.items() if count is not None}
 
 
+def counts_of(session: Session, incident_id: IncidentId, subject: str) -> list[Count]:
+    """Return the whole history of one number, oldest first."""
+    return _counts(session, incident_id, subject)
+
+
 def show_numbers(engine: Engine, incident_id: IncidentId) -> list[NumberView]:
     """Return every number of an incident with what it is made of and what contradicts it; all people first."""
     with reading(engine) as session:

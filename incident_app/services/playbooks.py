@@ -128,11 +128,16 @@ def pin_playbooks(act: Transaction, incident_id: IncidentId, *, response: str) -
     return wanted
 
 
-def pin(act: Transaction, incident_id: IncidentId, playbook: Playbook) -> None:
-    """Pin one version to an incident."""
+def add_pin(act: Transaction, incident_id: IncidentId, playbook: Playbook) -> None:
+    """Pin one version inside a larger act that records it."""
     act.session.add(
         IncidentPlaybook(incident_id=incident_id, playbook_version_id=playbook.id, pinned_at=act.now),
     )
+
+
+def pin(act: Transaction, incident_id: IncidentId, playbook: Playbook) -> None:
+    """Pin one version to an incident."""
+    add_pin(act, incident_id, playbook)
     act.record(
         PlaybookPinned(code=playbook.code, version=playbook.version, digest=playbook.digest), incident=incident_id
     )

@@ -11,7 +11,7 @@ from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.policies import JointUse
 from incident_app.domain.words import Words
-from incident_app.services import commitment, exports
+from incident_app.services import commitment, commitment_history, exports
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
@@ -36,7 +36,15 @@ def show(reference: str) -> str:
         return phrase("page.comma", context.language()).join(names)
 
     rows = commitment.commitment_rows(context.engine(), view.id)
-    return incident_page("commitment/show.html", view, rows=rows, policy=policy, group_items=group_items)
+    histories = commitment_history.commitment_history(context.engine(), view.id)
+    return incident_page(
+        "commitment/show.html",
+        view,
+        rows=rows,
+        policy=policy,
+        group_items=group_items,
+        histories={(history.clause, history.part): history.entries for history in histories},
+    )
 
 
 @blueprint.post("/settle")

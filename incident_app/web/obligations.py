@@ -11,12 +11,12 @@ from incident_app.domain.access import Permission
 from incident_app.domain.conditions import DECIDABLE
 from incident_app.domain.errors import BadInput
 from incident_app.domain.vocabulary import DutyStatus
-from incident_app.services import facts, obligations
+from incident_app.services import clock_book, facts, moving_texts, obligation_history, obligations
 from incident_app.services.obligations import ObligationView
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
-from incident_app.web.times import URGENT
+from incident_app.web.times import URGENT, typed_moment
 from incident_app.web.words import phrase
 
 blueprint = flask.Blueprint("obligations", __name__, url_prefix="/incidents/<reference>/obligations")
@@ -27,10 +27,15 @@ blueprint = flask.Blueprint("obligations", __name__, url_prefix="/incidents/<ref
 def show(reference: str) -> str:
     view = context.incident_of(reference)
     found = obligations.list_obligations(context.engine(), view.id)
+    lives = obligation_history.duty_lives(context.engine(), view.id)
     return incident_page(
         "obligations/show.html",
         view,
         groups=_groups(found),
+        lives={life.id: life for life in lives},
+        gone=[life for life in lives if life.is_gone],
+        clocks=clock_book.list_clocks(context.engine(), view.id),
+        offered=moving_texts.offered_texts(context.engine(), view.id),
         decidable=_decidable(facts.list_decided(context.engine(), view.id)),
     )
 
@@ -74,6 +79,43 @@ def ask_waiver(reference: str, obligation_id: int) -> Response:
         now=context.now(),
     )
     context.done("obligations.waiver_asked")
+    return flask.redirect(flask.url_for("obligations.show", reference=reference))
+
+
+@blueprint.post("/clocks/<subject>")
+@requires(Permission.INCIDENT_WRITE)
+@shown_at("obligations.show")
+def correct_clock(reference: str, subject: str) -> Response:
+    view = context.incident_of(reference)
+    at = typed_moment(context.typed("at"), field="at")
+    if at is None:
+        raise BadInput(field="at", problem="say when the clock began")
+    actor, now = context.account().actor, context.now()
+    clock_book.correct_clock(
+        context.engine(), view.id, subject, at=at, reason=context.typed("reason"), actor=actor, now=now
+    )
+    obligations.derive_if_determined(
+        context.engine(), view.id, designated_operator=context.parts().designated_operator, actor=actor, now=now
+    )
+    context.done("obligations.clock_corrected")
+    return flask.redirect(flask.url_for("obligations.show", reference=reference))
+
+
+@blueprint.post("/texts/<code>")
+@requires(Permission.OBLIGATION_DECIDE)
+@shown_at("obligations.show")
+def adopt(reference: str, code: str) -> Response:
+    view = context.incident_of(reference)
+    moved = moving_texts.move_to_newest(
+        context.engine(),
+        view.id,
+        code,
+        reason=context.typed("reason"),
+        designated_operator=context.parts().designated_operator,
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    context.done("obligations.moved", code=moved.code, version=moved.newest)
     return flask.redirect(flask.url_for("obligations.show", reference=reference))
 
 

@@ -204,6 +204,17 @@ def _sentences() -> list[tuple[re.Pattern[str], Mapping[str, str]]]:
 
 
 LABELS = {
+    "contract": "parties.contract_reference",
+    "customer": "parties.customer",
+    "direction": "parties.direction",
+    "hours": "parties.contract_hours",
+    "items_known": "parties.items",
+    "parties.record:kind": "parties.kind",
+    "parties.record:at": "parties.at",
+    "parties.record:party": "parties.company",
+    "parties.record_sheet:at": "parties.at",
+    "starts_clock": "parties.starts_clock",
+    "at": "obligations.began_at",
     "answer": "obligations.answer",
     "approvals.reject:reason": "approvals.reject_reason",
     "aware_at": "incident.aware_at",

@@ -5,6 +5,7 @@ from incident_app.domain.events.record import ChainAnchored, ExportMade, NoteCor
 from incident_app.domain.events.response import (
     ClockStarted,
     CommitmentConfirmed,
+    ContractRecorded,
     DeletionConfirmed,
     EvidenceAdded,
     FactDecided,
@@ -19,7 +20,9 @@ from incident_app.domain.events.response import (
     ObligationReopened,
     ObligationsDerived,
     ObligationWaived,
+    PartyMessaged,
     PeopleCounted,
+    PlaybookMoved,
     PlaybookPinned,
     RetentionExceeded,
     ScopeCounted,
@@ -29,6 +32,7 @@ from incident_app.domain.events.response import (
     StepsPlanned,
     StepStarted,
     ThresholdPassed,
+    WaiverLapsed,
 )
 from incident_app.domain.events.setup import (
     CustomersImported,
@@ -79,6 +83,7 @@ __all__ = [
     "ChainAnchored",
     "ClockStarted",
     "CommitmentConfirmed",
+    "ContractRecorded",
     "CustomersImported",
     "DeletionConfirmed",
     "DeliveryResolved",
@@ -115,10 +120,12 @@ __all__ = [
     "ObligationWaived",
     "ObligationsDerived",
     "PapersExplained",
+    "PartyMessaged",
     "PeopleCounted",
     "PeopleInformed",
     "PeopleListed",
     "PlaybookLoaded",
+    "PlaybookMoved",
     "PlaybookPinned",
     "PolicyLoaded",
     "ReadinessRecorded",
@@ -136,5 +143,6 @@ __all__ = [
     "StepsPlanned",
     "ThresholdPassed",
     "UserAdded",
+    "WaiverLapsed",
     "summary",
 ]

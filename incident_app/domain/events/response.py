@@ -231,6 +231,17 @@ class ObligationReopened(EventFacts):
 
 
 @event(
+    "waiver.lapsed",
+    ja="義務 {obligation_id} を不要とした判断は、その後に分かった事実のため効力を失いました",
+    en="The judgement that obligation {obligation_id} is not required lapsed: further facts came to light",
+)
+class WaiverLapsed(EventFacts):
+    obligation_id: int
+    rule: str
+    decision_id: int | None
+
+
+@event(
     "commitment.confirmed",
     ja="お約束 {clause}／{part} を確認しました（果たした：{kept}）",
     en="Promise {clause}/{part} confirmed by hand (kept: {kept})",
@@ -240,6 +251,46 @@ class CommitmentConfirmed(EventFacts):
     part: str
     kept: bool
     evidence_id: int | None
+    reason_digest: str
+
+
+@event(
+    "party.messaged",
+    ja="相手先とのやり取り {message_id} を記録しました（{message_kind}、{direction}）",
+    en="Message {message_id} with another company recorded ({message_kind}, {direction})",
+)
+class PartyMessaged(EventFacts):
+    message_id: int
+    message_kind: str
+    direction: str
+    party: str | None
+    customer_id: int | None
+    items_known: int
+    content_digest: str | None
+    text_digest: str | None
+    evidence_id: int | None
+
+
+@event(
+    "contract.recorded",
+    ja="顧客 {customer_id} との契約の通知時間を記録しました（{notice_hours}時間）",
+    en="Hours of notice in the contract of customer {customer_id} recorded ({notice_hours})",
+)
+class ContractRecorded(EventFacts):
+    customer_id: int
+    notice_hours: int | None
+
+
+@event(
+    "playbook.moved",
+    ja="この事案を手順書 {code} の版 {from_version} から {version} へ移しました",
+    en="The incident was moved from version {from_version} of playbook {code} to {version}",
+)
+class PlaybookMoved(EventFacts):
+    code: str
+    from_version: str | None
+    version: str
+    digest: str
     reason_digest: str
 
 

@@ -1,0 +1,137 @@
+"""Who entrusted the data that is affected: from the newest determination, with contracts and what each was told."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+from pyroaring import BitMap
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from incident_app.domain.entrusting import ENTRUSTED, Entrusting, EntrustingCustomer
+from incident_app.domain.errors import NothingYet
+from incident_app.domain.ids import IncidentId
+from incident_app.domain.inventory import Inventory
+from incident_app.domain.people import people
+from incident_app.domain.vocabulary import Certainty, MessageKind, OurRole
+from incident_app.persistence.affected import people_by_pattern
+from incident_app.persistence.customers import Customer
+from incident_app.persistence.impact import ImpactDetermination, ImpactPattern
+from incident_app.persistence.parties import CustomerContract, PartyMessage
+from incident_app.services.inventory import read_inventory_snapshot
+from incident_app.services.people import newest_determination
+from incident_app.services.transaction import reading
+
+ONE_BY_ONE = 500
+"""So many customers get a row of their own in the register; beyond that only those whose contracts give hours do."""
+AT_ONCE = 400
+
+
+def entrusting_customers(session: Session, incident_id: IncidentId) -> tuple[EntrustingCustomer, ...]:
+    """Return the organisations whose entrusted data is affected, surely or possibly, by their numbers."""
+    try:
+        determination = newest_determination(session, incident_id)
+    except NothingYet:
+        return ()
+    roles = _roles_by_customer(session, determination)
+    contracts, told = _contracts(session, roles), _told(session, incident_id)
+    numbers = _numbers(session, roles)
+    found = [
+        EntrustingCustomer(
+            customer_id=customer_id,
+            customer_number=numbers[customer_id],
+            our_roles=frozenset(held_as),
+            notice_hours=contracts[customer_id].notice_hours if customer_id in contracts else None,
+            contract_reference=contracts[customer_id].contract_reference if customer_id in contracts else "",
+            told=customer_id in told,
+        )
+        for customer_id, held_as in roles.items()
+    ]
+    return tuple(sorted(found, key=lambda customer: customer.customer_number))
+
+
+def list_entrusting(engine: Engine, incident_id: IncidentId) -> tuple[EntrustingCustomer, ...]:
+    """Return the customers who entrusted the affected data."""
+    with reading(engine) as session:
+        return entrusting_customers(session, incident_id)
+
+
+def one_by_one(customers: Sequence[EntrustingCustomer]) -> Entrusting:
+    """Choose the customers who get a duty of their own: all, or where they are too many those with contract hours."""
+    if len(customers) <= ONE_BY_ONE:
+        return Entrusting(customers=tuple(customers))
+    return Entrusting(customers=tuple(one for one in customers if one.notice_hours is not None), are_all=False)
+
+
+def everybody_told(customers: Sequence[EntrustingCustomer]) -> bool:
+    """Tell whether there are such customers and each has got a data sheet: that releases a processor (Rules art. 9)."""
+    return bool(customers) and all(customer.told for customer in customers)
+
+
+def pattern_ids(session: Session, determination: ImpactDetermination, customer_id: int) -> list[int]:
+    """Return the patterns of entrusted data that a customer falls into."""
+    patterns = [row.id for row, _ in _entrusted_patterns(session, determination)]
+    return [key for key, whom in people_by_pattern(session, determination.id, patterns).items() if customer_id in whom]
+
+
+def _roles_by_customer(session: Session, determination: ImpactDetermination) -> dict[int, set[OurRole]]:
+    patterns = _entrusted_patterns(session, determination)
+    if not patterns:
+        return {}
+    is_organisation = sa.text("customers.kind = 'organisation'")  # written out, so that the partial index is used
+    organisations = people(session.scalars(sa.select(Customer.id).where(is_organisation)))
+    whom = people_by_pattern(session, determination.id, [row.id for row, _ in patterns])
+    found: dict[int, set[OurRole]] = defaultdict(set)
+    for row, roles in patterns:
+        for customer_id in whom.get(row.id, BitMap()) & organisations:
+            found[customer_id] |= roles
+    return found
+
+
+def _entrusted_patterns(
+    session: Session, determination: ImpactDetermination
+) -> list[tuple[ImpactPattern, set[OurRole]]]:
+    inventory = read_inventory_snapshot(session, determination.inventory_digest)
+    rows = session.scalars(
+        sa.select(ImpactPattern).where(
+            ImpactPattern.determination_id == determination.id, ImpactPattern.certainty != Certainty.RULED_OUT
+        ),
+    )
+    found = [(row, _roles_of(row, inventory)) for row in rows]
+    return [(row, roles) for row, roles in found if roles]
+
+
+def _roles_of(pattern: ImpactPattern, inventory: Inventory) -> set[OurRole]:
+    pairs = pattern.pairs if isinstance(pattern.pairs, list) else []
+    stores = {str(pair["store"]) for pair in pairs if isinstance(pair, dict) and "store" in pair}
+    return {inventory.store(code).our_role for code in stores} & ENTRUSTED
+
+
+def _numbers(session: Session, customer_ids: Iterable[int]) -> dict[int, str]:
+    wanted = sorted(customer_ids)
+    found: dict[int, str] = {}
+    for start in range(0, len(wanted), AT_ONCE):
+        rows = session.execute(
+            sa.select(Customer.id, Customer.customer_number).where(Customer.id.in_(wanted[start : start + AT_ONCE])),
+        )
+        found.update((customer_id, number) for customer_id, number in rows)
+    return found
+
+
+def _contracts(session: Session, customer_ids: Iterable[int]) -> dict[int, CustomerContract]:
+    wanted = set(customer_ids)
+    if not wanted:
+        return {}
+    rows = session.scalars(sa.select(CustomerContract).order_by(CustomerContract.id))
+    return {row.customer_id: row for row in rows if row.customer_id in wanted}
+
+
+def _told(session: Session, incident_id: IncidentId) -> set[int]:
+    rows = session.scalars(
+        sa.select(PartyMessage.customer_id).where(
+            PartyMessage.incident_id == incident_id, PartyMessage.kind == MessageKind.TENANT_DATA_SHEET
+        ),
+    )
+    return {customer_id for customer_id in rows if customer_id is not None}
