@@ -62,7 +62,7 @@ def refusing(*refusals: Refusal) -> dict[str, Any]:
 def references_in_bulk() -> dict[str, Any]:
     """Mark a table that is filled by the million: PostgreSQL checks what a statement's rows refer to all at once.
 
-    Its foreign keys are declared for SQLite only, where they cost little. See decision 0025.
+    Its foreign keys are declared for SQLite only, where they cost little. See decision 0031.
     """
     return {"references_in_bulk": True}
 
