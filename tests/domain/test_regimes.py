@@ -1,17 +1,19 @@
 """Regime files: validity by the day, and every fault named by file and key."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from incident_app.domain.errors import FaultyFile
+from incident_app.domain.obligations import Clock, DerivedObligation, IncidentFacts, derive
 from incident_app.domain.periods import Period, find_gap
 from incident_app.domain.policies import read_policy
 from incident_app.domain.regime_sets import check_together
 from incident_app.domain.regimes import read_regime
+from incident_app.domain.vocabulary import DutyStatus
 from tests.builders import ROOT, playbook_files
 from tests.domain.test_counting import CALENDARS
 
@@ -67,6 +69,11 @@ def faults(text: str) -> str:
             "'first' is in force twice on 2027-06-01",
         ),
         (
+            SMALL.replace('"found"', '"found"\nvalid_until = 2027-06-30')
+            + LATER.replace('"found"', '"found"\nvalid_from = 2027-06-30'),
+            "'first' is in force twice on 2027-06-30",  # the last day still belongs to the first entry
+        ),
+        (
             SMALL.replace('"found"', '"found"\nvalid_from = 2027-06-30\nvalid_until = 2027-06-01'),
             "lies before valid_from",
         ),
@@ -106,6 +113,26 @@ def test_law_that_changes_on_a_day_is_two_entries_and_the_day_chooses() -> None:
     assert not ended.on(date(2027, 7, 1)).reports
     gone = read_regime(SMALL.replace('name_en = "a"', 'name_en = "a"\nvalid_until = 2027-06-30'), file="mine.toml")
     assert not gone.on(date(2027, 7, 1)).reports  # a report without a situation is due to nobody
+
+
+def test_a_duty_whose_length_nobody_knows_is_to_decide_though_it_surely_applies() -> None:
+    text = SMALL.replace("amount = 72", 'amount_fact = "contract_hours"')
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+
+    def due(hours: int | None) -> DerivedObligation:
+        found = derive(
+            IncidentFacts(people=6, contract_hours=hours),
+            regimes=[read_regime(text, file="mine.toml")],
+            commitments=[],
+            clocks={"awareness": Clock(at=at)},
+            calendars={},
+        )
+        return found[0]
+
+    unknown = due(None)
+    assert (unknown.status, unknown.due.due_at) == (DutyStatus.TO_DECIDE, None)
+    assert "hours that the contract gives" in (unknown.decide.en if unknown.decide else "")
+    assert (due(24).status, due(24).due.due_at) == (DutyStatus.OPEN, at + timedelta(hours=24))
 
 
 periods = st.builds(
