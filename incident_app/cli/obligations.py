@@ -18,11 +18,12 @@ def obligations() -> None:
 
 @obligations.command("list")
 @click.argument("reference")
+@click.option("--regime", help="Only the duties of one regime; policy is one too.")
 @command
-def list_duties(world: World, reference: str) -> None:
+def list_duties(world: World, reference: str, regime: str | None) -> None:
     """List the duties of an incident, nearest due first."""
     view, _ = world.incident(reference)
-    found = duties.list_obligations(world.engine, view.id)
+    found = duties.list_obligations(world.engine, view.id, regime=regime)
     lines = []
     for duty in found:
         when = jst(duty.due_at) if duty.due_at else duty.deadline_state
