@@ -55,6 +55,9 @@ def test_entrusting_customers_are_listed_told_and_settled_by_commands(
     assert [(duty["addressee_en"], duty["status"]) for duty in contract] == [("customer T1", "fulfilled")]
     unknown = run("obligations", "list", ref, "--regime", "jp-nothing", "--json", *AUTHOR, code=1)
     assert json.loads(unknown.stdout)["message"] == "There is no regime called jp-nothing."
+    roles = json.loads(run("obligations", "roles", ref, "--json", *AUTHOR).stdout)
+    assert [(row["store"], row["our_role"]) for row in roles] == [("tenant-volumes", "processor")]
+    assert "jp-appi notice to the tenant" in run("obligations", "roles", ref, *AUTHOR).stdout
     history = run("obligations", "history", ref, *AUTHOR).stdout
     assert "Fulfilled: word to the recipient (message:1)" in history
     refused = run("parties", "record", ref, *sheet, "--item", "7", "--json", *AUTHOR, code=1)
