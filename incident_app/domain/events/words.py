@@ -45,6 +45,15 @@ CODE_WORDS: Mapping[str, Mapping[str, _Pair]] = {
         "told_by_party": ("相手先から知らされた", "told by a party"),
         "threshold_passed": ("人数の基準を超えた", "threshold passed"),
     },
+    "direction": {"incoming": ("受信", "incoming"), "outgoing": ("送信", "outgoing")},
+    "message_kind": {
+        "first_report": ("第一報", "first report"),
+        "list_request": ("一覧の依頼", "request for the list"),
+        "list_received": ("一覧の受領", "list received"),
+        "order": ("指示", "order"),
+        "tenant_data_sheet": ("利用企業への資料", "data sheet for a customer"),
+        "deletion_confirmed": ("削除の確認", "deletion confirmed"),
+    },
     "count_kind": {"exact": ("確定", "exact"), "estimate": ("推定", "estimate"), "maximum": ("最大", "maximum")},
     "standing": _STANDING,
     "role": _ROLES,
@@ -59,15 +68,6 @@ CODE_WORDS: Mapping[str, Mapping[str, _Pair]] = {
         "outcomes": ("宛先ごとの結果", "outcomes"),
     },
     "fact": FACTS,
-    "direction": {"incoming": ("受信", "incoming"), "outgoing": ("送信", "outgoing")},
-    "message_kind": {
-        "first_report": ("第一報", "first report"),
-        "list_request": ("一覧の依頼", "request for the list"),
-        "list_received": ("一覧の受領", "list received"),
-        "order": ("指示", "order"),
-        "tenant_data_sheet": ("利用企業への資料", "data sheet for a customer"),
-        "deletion_confirmed": ("削除の確認", "deletion confirmed"),
-    },
 }
 """By the name of the fact, then by its code. A code that is not here (a company's own) reads as it is."""
 
