@@ -9,6 +9,7 @@ from incident_app.domain.access import Permission
 from incident_app.domain.conditions import DECIDABLE
 from incident_app.services import facts, moving_texts, obligation_history
 from incident_app.services import obligations as duties
+from incident_app.services import roles as data_roles
 
 
 @click.group()
@@ -18,11 +19,12 @@ def obligations() -> None:
 
 @obligations.command("list")
 @click.argument("reference")
+@click.option("--regime", help="Only the duties of one regime; policy is one too.")
 @command
-def list_duties(world: World, reference: str) -> None:
+def list_duties(world: World, reference: str, regime: str | None) -> None:
     """List the duties of an incident, nearest due first."""
     view, _ = world.incident(reference)
-    found = duties.list_obligations(world.engine, view.id)
+    found = duties.list_obligations(world.engine, view.id, regime=regime)
     lines = []
     for duty in found:
         when = jst(duty.due_at) if duty.due_at else duty.deadline_state
@@ -49,6 +51,22 @@ def history(world: World, reference: str) -> None:
         lines.append(f"{life.id:>4}  {life.status:<18} {life.rule} {life.title_en} -> {life.addressee_en}")
         lines += [f"        {jst(entry.at)}  {entry.what_en}" for entry in life.entries]
     world.show(found, "\n".join(lines) or "No duties yet: determine the impact first.")
+
+
+@obligations.command()
+@click.argument("reference")
+@command
+def roles(world: World, reference: str) -> None:
+    """Show our role for each data set that was touched, and which reports follow from it."""
+    view, _ = world.incident(reference)
+    found = data_roles.store_roles(world.engine, view.id)
+    lines = []
+    for row in found:
+        lines.append(f"{row.store} ({row.operator_en}): {row.our_role}")
+        lines += [
+            f"    {duty.regime} {duty.title.en}" + ("" if duty.is_certain else "  (to decide)") for duty in row.duties
+        ]
+    world.show(found, "\n".join(lines) or "No data set yet: determine the impact first.")
 
 
 @obligations.command()

@@ -44,6 +44,8 @@ class Entrusting:
 
     customers: tuple[EntrustingCustomer, ...] = ()
     are_all: bool = True
+    told_by_decision: bool | None = None
+    """What a person decided of all of them; it goes before what the data sheets show."""
 
 
 def customer_ref(customer_id: int) -> str:
@@ -67,7 +69,8 @@ def for_each(
     if not to_tenants or not entrusting.customers:
         return [(report, facts)]
     each: list[tuple[Report, Mapping[str, object]]] = [
-        (_addressed(report, customer), _facts_of(customer, facts)) for customer in entrusting.customers
+        (_addressed(report, customer), _facts_of(customer, facts, decided=entrusting.told_by_decision))
+        for customer in entrusting.customers
     ]
     return each if entrusting.are_all else [*each, (report, facts)]
 
@@ -82,5 +85,12 @@ def _addressed(report: Report, customer: EntrustingCustomer) -> Report:
     )
 
 
-def _facts_of(customer: EntrustingCustomer, facts: Mapping[str, object]) -> Mapping[str, object]:
-    return {**facts, "our_roles": customer.our_roles, "contract_hours": customer.notice_hours or 0}
+def _facts_of(
+    customer: EntrustingCustomer, facts: Mapping[str, object], *, decided: bool | None
+) -> Mapping[str, object]:
+    return {
+        **facts,
+        "our_roles": customer.our_roles,
+        "contract_hours": customer.notice_hours or 0,
+        "entrusting_party_told": customer.told if decided is None else decided,
+    }

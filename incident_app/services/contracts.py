@@ -13,7 +13,7 @@ from incident_app.domain.lengths import REFERENCE, check_length
 from incident_app.persistence.parties import CustomerContract
 from incident_app.services.obligations import derive_if_determined
 from incident_app.services.tenant_packs import get_entrusting
-from incident_app.services.transaction import transaction
+from incident_app.services.transaction import reading, transaction
 
 LONGEST_NOTICE = 8760
 """A year: beyond it a number of hours is a slip of the hand."""
@@ -34,8 +34,9 @@ def record_contract(
     if notice_hours is not None and not 1 <= notice_hours <= LONGEST_NOTICE:
         raise BadInput(field="hours", problem=f"a contract gives between 1 and {LONGEST_NOTICE} hours")
     check_length(reference, field="contract", longest=REFERENCE)
+    with reading(engine) as session:
+        customer = get_entrusting(session, incident_id, customer_number)
     with transaction(engine, actor=actor, now=now) as act:
-        customer = get_entrusting(act.session, incident_id, customer_number)
         act.session.add(
             CustomerContract(
                 customer_id=customer.customer_id,

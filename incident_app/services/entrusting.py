@@ -58,16 +58,20 @@ def list_entrusting(engine: Engine, incident_id: IncidentId) -> tuple[Entrusting
         return entrusting_customers(session, incident_id)
 
 
-def one_by_one(customers: Sequence[EntrustingCustomer]) -> Entrusting:
+def one_by_one(customers: Sequence[EntrustingCustomer], *, decided: bool | None = None) -> Entrusting:
     """Choose the customers who get a duty of their own: all, or where they are too many those with contract hours."""
-    if len(customers) <= ONE_BY_ONE:
-        return Entrusting(customers=tuple(customers))
-    return Entrusting(customers=tuple(one for one in customers if one.notice_hours is not None), are_all=False)
+    are_all = len(customers) <= ONE_BY_ONE
+    chosen = tuple(one for one in customers if are_all or one.notice_hours is not None)
+    return Entrusting(customers=chosen, are_all=are_all, told_by_decision=decided)
 
 
 def everybody_told(customers: Sequence[EntrustingCustomer]) -> bool:
-    """Tell whether there are such customers and each has got a data sheet: that releases a processor (Rules art. 9)."""
-    return bool(customers) and all(customer.told for customer in customers)
+    """Tell whether each customer whose data we process has got a data sheet: that releases us (Rules art. 9).
+
+    Whose data we only keep is told by contract, and waiting for them would not change what we owe the authority.
+    """
+    processed = [customer for customer in customers if OurRole.PROCESSOR in customer.our_roles] or customers
+    return bool(processed) and all(customer.told for customer in processed)
 
 
 def pattern_ids(session: Session, determination: ImpactDetermination, customer_id: int) -> list[int]:

@@ -111,7 +111,9 @@ def _life(session: Session, versions: Sequence[Obligation], happened: Mapping[in
 def _derived(session: Session, row: Obligation, before: Obligation | None) -> DutyEntry:
     state, reason = _state(row), _in(row.because)
     if before is None or before.superseded_by_id != row.id:
-        first = Words(ja=f"導き出しました：{state.ja}。{reason.ja}", en=f"Derived: {state.en}. {reason.en}")
+        first = Words(
+            ja=f"導き出しました：{state.ja}。理由：{reason.ja}", en=f"Derived: {state.en}, because: {reason.en}"
+        )
         return _entry(row.derived_at, first)
     old, old_reason, ja, en = _state(before), _in(before.because), [], []
     if old != state:

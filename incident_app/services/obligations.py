@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.calendars import ClosedDays, read_closures
 from incident_app.domain.digests import digest_of
+from incident_app.domain.entrusting import EntrustingCustomer
 from incident_app.domain.errors import BadInput, IllegalMove, NotFound
 from incident_app.domain.events import ObligationFulfilled, ObligationsDerived, ObligationWaived
 from incident_app.domain.ids import Actor, IncidentId
@@ -107,11 +108,13 @@ def derive_obligations(
 
     Unchanged duties stay, changed ones are superseded by a successor, vanished ones without one; nothing is removed.
     """
+    with reading(engine) as session:  # looked up before the act: nobody waits for it
+        entrusting = entrusting_customers(session, incident_id)
     with transaction(engine, actor=actor, now=now) as act:
         determination = people.newest_determination(act.session, incident_id)
         remember_crossings(act, incident_id)
         facts = gather_facts(act.session, incident_id, determination, designated_operator=designated_operator)
-        derived, versions = derived_from(act.session, incident_id, facts=facts)
+        derived, versions = derived_from(act.session, incident_id, facts=facts, entrusting=entrusting)
         done = reconcile(act, incident_id, derived, versions, determination)
         act.record(
             ObligationsDerived(
@@ -125,9 +128,16 @@ def derive_obligations(
 
 
 def derived_from(
-    session: Session, incident_id: IncidentId, *, facts: IncidentFacts
+    session: Session,
+    incident_id: IncidentId,
+    *,
+    facts: IncidentFacts,
+    entrusting: Sequence[EntrustingCustomer] | None = None,
 ) -> tuple[tuple[DerivedObligation, ...], Mapping[str, int]]:
-    """Return the duties that follow from facts, and the pinned version of each regime; nothing is stored."""
+    """Return the duties that follow from facts, and the pinned version of each regime; nothing is stored.
+
+    Customers who entrusted data are those of the newest determination, unless the caller has looked them up.
+    """
     row = incidents.get_row(session, incident_id)
     clocks = {subject: Clock(at=clock.at) for subject, clock in incidents.newest_clocks(session, incident_id).items()}
     aware = clocks.get(AWARENESS, Clock(at=None))
@@ -137,8 +147,9 @@ def derived_from(
     policies = pinned(session, incident_id, [PlaybookKind.POLICY])
     versions |= {POLICY_REGIME: policies[-1].id}
     policy = read_policy(policies[-1].content, file=policies[-1].code)
-    entrusting = entrusting_customers(session, incident_id)
-    if everybody_told(entrusting) and "entrusting_party_told" not in decided_facts(session, incident_id):
+    customers = entrusting_customers(session, incident_id) if entrusting is None else entrusting
+    decided = decided_facts(session, incident_id).get("entrusting_party_told")
+    if decided is None and everybody_told(customers):
         facts = replace(facts, entrusting_party_told=True)
     derived = derive(
         facts,
@@ -146,7 +157,7 @@ def derived_from(
         commitments=policy.commitments,
         clocks=clocks,
         calendars=_calendars(pinned(session, incident_id, [PlaybookKind.CLOSURE])),
-        entrusting=one_by_one(entrusting),
+        entrusting=one_by_one(customers, decided=decided),
     )
     return derived, versions
 
@@ -163,12 +174,18 @@ def _calendars(playbooks: Sequence[Playbook]) -> Mapping[str, ClosedDays]:
     return {playbook.code: read_closures(playbook.content, file=playbook.code) for playbook in playbooks}
 
 
-def list_obligations(engine: Engine, incident_id: IncidentId, *, superseded: bool = False) -> list[ObligationView]:
-    """Return the duties of an incident, the nearest due first, then those without a date."""
+def list_obligations(
+    engine: Engine, incident_id: IncidentId, *, superseded: bool = False, regime: str | None = None
+) -> list[ObligationView]:
+    """Return the duties of an incident, the nearest due first, then those without a date; or those of one regime."""
     with reading(engine) as session:
+        if regime is not None and regime not in _regimes_of(session, incident_id):
+            raise NotFound(what="regime", name=regime)
         query = sa.select(Obligation).where(Obligation.incident_id == incident_id).order_by(Obligation.id)
         if not superseded:
             query = query.where(Obligation.status != DutyStatus.SUPERSEDED)
+        if regime is not None:
+            query = query.where(Obligation.regime == regime)
         rows = [_view(row) for row in session.scalars(query)]
     return sorted(
         rows,
@@ -179,6 +196,10 @@ def list_obligations(engine: Engine, incident_id: IncidentId, *, superseded: boo
             view.id,
         ),
     )
+
+
+def _regimes_of(session: Session, incident_id: IncidentId) -> set[str]:
+    return {POLICY_REGIME, *(text.code for text in pinned(session, incident_id, [PlaybookKind.REGIME]))}
 
 
 def get_obligation(session: Session, incident_id: IncidentId, obligation_id: int) -> Obligation:

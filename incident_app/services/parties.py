@@ -76,15 +76,15 @@ def record_message(
     An incoming first report with `starts_clock` is when we became aware. A data sheet settles what we owe its customer;
     once every customer who entrusted data has one, a processor is released from reporting itself (Rules art. 9).
     """
-    with transaction(engine, actor=actor, now=now) as act:
-        row = get_row(act.session, incident_id)
-        check_message(message, occurred_from=row.occurred_from, now=now)
-        whom = _with(act.session, message)
-        _check_evidence(act.session, incident_id, message.evidence_id)
+    with reading(engine) as session:  # looked up before the act: nobody waits for it
+        check_message(message, occurred_from=get_row(session, incident_id).occurred_from, now=now)
+        whom = _with(session, message)
+        _check_evidence(session, incident_id, message.evidence_id)
         pack = None
         if message.kind is MessageKind.TENANT_DATA_SHEET:
             number = message.customer or ""
-            pack = fill_pack(act.session, incident_id, number, offers_report=offers_report, now=now)
+            pack = fill_pack(session, incident_id, number, offers_report=offers_report, now=now)
+    with transaction(engine, actor=actor, now=now) as act:
         clock_id = _start_clock(act, incident_id, message) if message.starts_clock else None
         stored = _store(act, incident_id, message, whom, pack, clock_id)
         message_id = stored.id

@@ -39,8 +39,8 @@ def set_number(reference: str) -> Response:
     count_id = recounting.set_count_and_derive(
         context.engine(),
         view.id,
-        kind=_kind(context.typed("kind")),
-        value=_number(context.typed("value")),
+        kind=typed_kind(context.typed("kind")),
+        value=typed_people(context.typed("value")),
         basis=context.typed("basis"),
         subject=context.typed("subject"),
         reason=context.typed("reason"),
@@ -52,13 +52,15 @@ def set_number(reference: str) -> Response:
     return flask.redirect(flask.url_for("counts.show", reference=reference))
 
 
-def _kind(word: str) -> CountKind:
+def typed_kind(word: str) -> CountKind:
+    """Return how sure a number is; refuse a form that does not say so."""
     if word not in set(CountKind):
         raise BadInput(field="kind", problem="say how sure the number is")
     return CountKind(word)
 
 
-def _number(text: str) -> int:
+def typed_people(text: str) -> int:
+    """Return a number of people, with or without commas."""
     plain = text.replace(",", "")
     if not (plain.isascii() and plain.isdecimal() and len(plain) <= 12):  # noqa: PLR2004 - more is no number of people
         raise BadInput(field="value", problem="write a whole number")

@@ -11,7 +11,7 @@ from incident_app.domain.access import Permission
 from incident_app.domain.conditions import DECIDABLE
 from incident_app.domain.errors import BadInput
 from incident_app.domain.vocabulary import DutyStatus
-from incident_app.services import clock_book, facts, moving_texts, obligation_history, obligations
+from incident_app.services import clock_book, facts, moving_texts, obligation_history, obligations, roles
 from incident_app.services.obligations import ObligationView
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
@@ -35,6 +35,7 @@ def show(reference: str) -> str:
         lives={life.id: life for life in lives},
         gone=[life for life in lives if life.is_gone],
         clocks=clock_book.list_clocks(context.engine(), view.id),
+        data_sets=roles.store_roles(context.engine(), view.id),
         offered=moving_texts.offered_texts(context.engine(), view.id),
         decidable=_decidable(facts.list_decided(context.engine(), view.id)),
     )

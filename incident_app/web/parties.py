@@ -14,10 +14,11 @@ from incident_app.domain.parties import NINE_ITEMS, Message
 from incident_app.domain.tenant_packs import TenantPack
 from incident_app.domain.vocabulary import MessageDirection, MessageKind
 from incident_app.rendering.tenant_packs import pack_document
-from incident_app.services import contracts, entrusting, parties
+from incident_app.services import contracts, entrusting, parties, recounting
 from incident_app.services.tenant_packs import tenant_pack
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
+from incident_app.web.counts import typed_kind, typed_people
 from incident_app.web.page import incident_page
 from incident_app.web.scope_blueprint import typed_number
 from incident_app.web.times import typed_moment
@@ -114,6 +115,27 @@ def record_sheet(reference: str, customer: str) -> Response:
         offers_report=context.typed("offer") == "yes",
     )
     context.done("parties.sheet_recorded")
+    return flask.redirect(flask.url_for("parties.show_pack", reference=reference, customer=customer))
+
+
+@blueprint.post("/<customer>/count")
+@requires(Permission.IMPACT_DETERMINE)
+@shown_at("parties.show_pack")
+def set_number(reference: str, customer: str) -> Response:
+    view = context.incident_of(reference)
+    recounting.set_count_and_derive(
+        context.engine(),
+        view.id,
+        kind=typed_kind(context.typed("kind")),
+        value=typed_people(context.typed("value")),
+        basis=context.typed("basis"),
+        subject=_pack(reference, customer).count_subject,
+        reason=context.typed("reason"),
+        designated_operator=context.parts().designated_operator,
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    context.done("parties.counted")
     return flask.redirect(flask.url_for("parties.show_pack", reference=reference, customer=customer))
 
 

@@ -212,6 +212,8 @@ LABELS = {
     "parties.record:kind": "parties.kind",
     "parties.record:at": "parties.at",
     "parties.record:party": "parties.company",
+    "parties.set_number:kind": "counts.kind",
+    "parties.set_number:reason": "counts.reason",
     "parties.record_sheet:at": "parties.at",
     "starts_clock": "parties.starts_clock",
     "at": "obligations.began_at",

@@ -51,6 +51,13 @@ def test_entrusting_customers_are_listed_told_and_settled_by_commands(
     assert recorded == {"message_id": 1}
     assert "tenant_data_sheet" in run("parties", "list", ref, *AUTHOR).stdout
     assert "told" in run("parties", "customers", ref, *AUTHOR).stdout
+    contract = json.loads(run("obligations", "list", ref, "--regime", "contract", "--json", *AUTHOR).stdout)
+    assert [(duty["addressee_en"], duty["status"]) for duty in contract] == [("customer T1", "fulfilled")]
+    unknown = run("obligations", "list", ref, "--regime", "jp-nothing", "--json", *AUTHOR, code=1)
+    assert json.loads(unknown.stdout)["message"] == "There is no regime called jp-nothing."
+    roles = json.loads(run("obligations", "roles", ref, "--json", *AUTHOR).stdout)
+    assert [(row["store"], row["our_role"]) for row in roles] == [("tenant-volumes", "processor")]
+    assert "jp-appi notice to the tenant" in run("obligations", "roles", ref, *AUTHOR).stdout
     history = run("obligations", "history", ref, *AUTHOR).stdout
     assert "Fulfilled: word to the recipient (message:1)" in history
     refused = run("parties", "record", ref, *sheet, "--item", "7", "--json", *AUTHOR, code=1)

@@ -127,6 +127,25 @@ def test_a_data_sheet_settles_what_is_owed_to_its_customer_and_the_last_one_rele
     assert duties(instance, leak.id, "jp-appi:preliminary-as-processor") == {}
 
 
+def test_whose_data_we_only_keep_is_told_apart_and_holds_back_no_release(instance: Engine) -> None:
+    builders.with_tenants(instance)
+    view = builders.an_incident(instance)
+    builders.determined(instance, view.id, builders.a_scope("tenant-volumes", "tenant-disks"))
+    facts.decide_fact(
+        instance, view.id, "encryption_exempt", value=False, reason="平文", actor=author(instance).actor, now=NOW
+    )
+    for customer in ("T1", "T2"):
+        sheet(instance, view.id, customer)
+    assert duties(instance, view.id, "jp-appi:preliminary-as-processor") == {}
+    (kept,) = duties(instance, view.id, "jp-appi:tenant-not-handling").values()
+    assert (kept.addressee_en, kept.status) == ("customer T3", DutyStatus.OPEN)
+    facts.decide_fact(
+        instance, view.id, "entrusting_party_told", value=True, reason="電話済み", actor=author(instance).actor, now=NOW
+    )
+    obligations.derive_obligations(instance, view.id, actor=author(instance).actor, now=NOW)
+    assert duties(instance, view.id, "jp-appi:tenant-not-handling") == {}
+
+
 def test_what_a_person_decided_goes_before_what_the_sheets_show(instance: Engine, leak: IncidentView) -> None:
     facts.decide_fact(
         instance,

@@ -77,6 +77,21 @@ def test_the_pack_of_a_customer_is_a_page_a_print_and_json_with_the_same_content
     assert "estimate" in read(client.get(f"{page}/print")).text
 
 
+def test_the_number_of_one_customer_is_recorded_beside_its_pack_and_told_in_it(
+    app: flask.Flask, leak: IncidentView
+) -> None:
+    client = signed_in(app)
+    page = f"/incidents/{leak.reference}/parties/T1"
+    typed = {"kind": "maximum", "value": "1,200", "basis": "保存領域の台帳", "reason": ""}
+    assert (
+        refused_field(read(post(client, page, f"{page}/count", **{**typed, "value": "x"}))).attributes["name"]
+        == "value"
+    )
+    assert post(client, page, f"{page}/count", **typed).status_code == 302
+    assert "1,200人（最大、保存領域の台帳）" in read(client.get(page)).text
+    assert "1,200人" not in read(client.get(page.replace("T1", "T2"))).text
+
+
 def test_sending_a_sheet_settles_the_duty_and_a_contract_starts_a_clock(
     app: flask.Flask, instance: Engine, leak: IncidentView
 ) -> None:
