@@ -71,15 +71,6 @@ CODE_WORDS: Mapping[str, Mapping[str, _Pair]] = {
     },
     "fact": FACTS,
     "question": {code: (words.ja, words.en) for code, words in QUESTIONS.items()},
-    "direction": {"incoming": ("受信", "incoming"), "outgoing": ("送信", "outgoing")},
-    "message_kind": {
-        "first_report": ("第一報", "first report"),
-        "list_request": ("一覧の依頼", "request for the list"),
-        "list_received": ("一覧の受領", "list received"),
-        "order": ("指示", "order"),
-        "tenant_data_sheet": ("利用企業への資料", "data sheet for a customer"),
-        "deletion_confirmed": ("削除の確認", "deletion confirmed"),
-    },
 }
 """By the name of the fact, then by its code. A code that is not here (a company's own) reads as it is."""
 
