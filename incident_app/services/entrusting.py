@@ -140,4 +140,5 @@ def _told(session: Session, incident_id: IncidentId) -> dict[int, int]:
         .where(PartyMessage.incident_id == incident_id, PartyMessage.kind == MessageKind.TENANT_DATA_SHEET)
         .group_by(PartyMessage.customer_id),
     )
-    return {customer_id: determination_id for customer_id, determination_id in rows if customer_id is not None}
+    found = [(customer_id, told_of) for customer_id, told_of in rows if customer_id is not None]
+    return {customer_id: told_of for customer_id, told_of in found if told_of is not None}

@@ -248,6 +248,7 @@ def test_being_told_by_a_party_starts_our_clock_where_nobody_knew_earlier(instan
         ClockSource.TOLD_BY_PARTY,
         party,
     )
+    assert (clock.known_by_ja, clock.known_by_en) == parties.parties_of(instance)[0][1:]
     assert parties.list_messages(instance, view.id)[0].started_clock
     with pytest.raises(BadInput, match="aware before this message"):
         send(instance, view.id, at=told_at + HOUR, party=party, starts_clock=True, text="後から届いた書面")
