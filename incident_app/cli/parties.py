@@ -98,7 +98,7 @@ def customers(world: World, reference: str) -> None:
     lines = []
     for row in found:
         hours = f"{row.notice_hours} h" if row.notice_hours else "no hours on record"
-        told = "told" if row.told else "not told yet"
+        told = ("told, the impact has changed since" if row.told_before else "told") if row.told else "not told yet"
         lines.append(f"{row.customer_number:<12} {', '.join(sorted(row.our_roles))}  {hours}  {told}")
     world.show(found, "\n".join(lines) or "No entrusted data of an organisation is affected, as far as is known.")
 

@@ -26,6 +26,8 @@ class EntrustingCustomer:
     contract_reference: str = ""
     told: bool = False
     """True once a data sheet with the items known so far was sent."""
+    told_before: bool = False
+    """True when the impact was determined anew after the last sheet: what it told may be less than is known."""
 
     @property
     def ref(self) -> str:

@@ -15,6 +15,7 @@ from incident_app.domain.incidents import AWARENESS, DETECTION, check_moment
 from incident_app.domain.vocabulary import ClockSource
 from incident_app.domain.words import Words
 from incident_app.persistence.incidents import ClockStart
+from incident_app.persistence.inventory import ThirdParty
 from incident_app.persistence.timeline import TextRow
 from incident_app.services.incidents import get_row, newest_clocks, start_clock
 from incident_app.services.transaction import reading, transaction
@@ -33,6 +34,9 @@ class ClockView:
     at: datetime
     source: ClockSource
     known_by: str
+    known_by_ja: str
+    known_by_en: str
+    """Who knew, in words: a company that told us stands by its name."""
     reason: str | None
     corrects_id: int | None
     counts: bool
@@ -54,8 +58,9 @@ def list_clocks(engine: Engine, incident_id: IncidentId) -> list[ClockView]:
             .where(ClockStart.incident_id == incident_id)
             .order_by(ClockStart.id),
         ).all()
+        companies = {row.code: row for row in session.scalars(sa.select(ThirdParty))}
         counting = {clock.id for clock in newest_clocks(session, incident_id).values()}
-        return [_view(row, reason, counts=row.id in counting) for row, reason in rows]
+        return [_view(row, reason, companies.get(row.known_by), counts=row.id in counting) for row, reason in rows]
 
 
 def correct_clock(
@@ -80,7 +85,7 @@ def correct_clock(
         start_clock(act, incident_id, subject, at, clocks[subject].source, reason=reason)
 
 
-def _view(row: ClockStart, reason: str | None, *, counts: bool) -> ClockView:
+def _view(row: ClockStart, reason: str | None, company: ThirdParty | None, *, counts: bool) -> ClockView:
     words = DETECTED if row.subject == DETECTION else clock_words(row.subject)
     return ClockView(
         id=row.id,
@@ -90,6 +95,8 @@ def _view(row: ClockStart, reason: str | None, *, counts: bool) -> ClockView:
         at=row.at,
         source=row.source,
         known_by=row.known_by,
+        known_by_ja=company.name_ja if company else row.known_by,
+        known_by_en=company.name_en if company else row.known_by,
         reason=reason,
         corrects_id=row.corrects_id,
         counts=counts,

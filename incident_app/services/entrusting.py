@@ -46,6 +46,7 @@ def entrusting_customers(session: Session, incident_id: IncidentId) -> tuple[Ent
             notice_hours=contracts[customer_id].notice_hours if customer_id in contracts else None,
             contract_reference=contracts[customer_id].contract_reference if customer_id in contracts else "",
             told=customer_id in told,
+            told_before=told.get(customer_id, determination.id) < determination.id,
         )
         for customer_id, held_as in roles.items()
     ]
@@ -132,10 +133,12 @@ def _contracts(session: Session, customer_ids: Iterable[int]) -> dict[int, Custo
     return {row.customer_id: row for row in rows if row.customer_id in wanted}
 
 
-def _told(session: Session, incident_id: IncidentId) -> set[int]:
-    rows = session.scalars(
-        sa.select(PartyMessage.customer_id).where(
-            PartyMessage.incident_id == incident_id, PartyMessage.kind == MessageKind.TENANT_DATA_SHEET
-        ),
+def _told(session: Session, incident_id: IncidentId) -> dict[int, int]:
+    """Return the determination that the last data sheet of each customer told of."""
+    rows = session.execute(
+        sa.select(PartyMessage.customer_id, sa.func.max(PartyMessage.determination_id))
+        .where(PartyMessage.incident_id == incident_id, PartyMessage.kind == MessageKind.TENANT_DATA_SHEET)
+        .group_by(PartyMessage.customer_id),
     )
-    return {customer_id for customer_id in rows if customer_id is not None}
+    found = [(customer_id, told_of) for customer_id, told_of in rows if customer_id is not None]
+    return {customer_id: told_of for customer_id, told_of in found if told_of is not None}

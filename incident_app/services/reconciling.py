@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from incident_app.domain.deadlines import DueTime
-from incident_app.domain.events import ObligationReopened, WaiverLapsed
+from incident_app.domain.events import ApprovalVoided, ObligationReopened, WaiverLapsed
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.obligations import LIVE, DerivedObligation, new_reasons
-from incident_app.domain.vocabulary import DutyStatus
+from incident_app.domain.vocabulary import DutyStatus, Subject
+from incident_app.persistence.approvals import ApprovalDecision, ApprovalRequest
 from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.incidents import ClockStart
 from incident_app.persistence.obligations import Obligation
@@ -114,7 +115,24 @@ def _supersede(act: Transaction, row: Obligation) -> None:
         facts = WaiverLapsed(obligation_id=row.id, rule=row.rule_code, decision_id=row.waiver_decision_id)
         act.record(facts, incident=IncidentId(row.incident_id))
     row.status, row.superseded_at = DutyStatus.SUPERSEDED, act.now
+    _withdraw_requests(act, row)
     act.session.flush()
+
+
+def _withdraw_requests(act: Transaction, row: Obligation) -> None:
+    """Ask nobody any more whether a duty is required that no longer stands."""
+    asked = act.session.scalars(
+        sa.select(ApprovalRequest).where(
+            ApprovalRequest.subject == Subject.WAIVER,
+            ApprovalRequest.subject_id == row.id,
+            ApprovalRequest.withdrawn_at.is_(None),
+            ~sa.exists().where(ApprovalDecision.request_id == ApprovalRequest.id),
+        ),
+    ).all()
+    for request in asked:
+        request.withdrawn_at = act.now
+    if asked:
+        act.record(ApprovalVoided(subject=Subject.WAIVER, subject_id=row.id), incident=IncidentId(row.incident_id))
 
 
 def _store(

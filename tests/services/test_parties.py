@@ -222,6 +222,19 @@ def test_a_sheet_tells_only_what_is_known_and_keeps_what_it_said(instance: Engin
     assert first.content_digest != second.content_digest
 
 
+def test_a_sheet_that_was_sent_before_the_impact_changed_is_marked(instance: Engine, leak: IncidentView) -> None:
+    sheet(instance, leak.id, "T1")
+    assert {row.customer_number: row.told_before for row in entrusting.list_entrusting(instance, leak.id)} == {
+        "T1": False,
+        "T2": False,
+    }
+    builders.determined(instance, leak.id, builders.a_scope("tenant-volumes", "tenant-disks"), now=NOW + HOUR)
+    found = {row.customer_number: (row.told, row.told_before) for row in entrusting.list_entrusting(instance, leak.id)}
+    assert found == {"T1": (True, True), "T2": (False, False), "T3": (False, False)}
+    sheet(instance, leak.id, "T1", NOW + 2 * HOUR)
+    assert not entrusting.list_entrusting(instance, leak.id)[0].told_before
+
+
 def test_being_told_by_a_party_starts_our_clock_where_nobody_knew_earlier(instance: Engine) -> None:
     builders.with_customers(instance)
     view = builders.an_incident(instance, aware_at=None)
@@ -235,6 +248,7 @@ def test_being_told_by_a_party_starts_our_clock_where_nobody_knew_earlier(instan
         ClockSource.TOLD_BY_PARTY,
         party,
     )
+    assert (clock.known_by_ja, clock.known_by_en) == parties.parties_of(instance)[0][1:]
     assert parties.list_messages(instance, view.id)[0].started_clock
     with pytest.raises(BadInput, match="aware before this message"):
         send(instance, view.id, at=told_at + HOUR, party=party, starts_clock=True, text="後から届いた書面")

@@ -298,6 +298,23 @@ def test_a_waiver_lapses_when_something_new_makes_it_due_and_not_when_less_does(
     assert "waiver.lapsed" in kinds(instance, view.id)
 
 
+def test_nobody_is_asked_any_more_about_a_duty_that_was_superseded(instance: Engine) -> None:
+    builders.with_customers(instance)
+    view = builders.an_incident(instance)
+    builders.determined(instance, view.id, builders.a_scope("member-db"))
+    found = duty(instance, view.id)
+    assert found is not None
+    request = obligations.ask_waiver(
+        instance, view.id, found.id, reason="該当しないと判断", actor=author(instance).actor, now=NOW
+    )
+    assert [row.id for row in approvals.pending_approvals(instance, view.id)] == [request]
+    correct_awareness(instance, view.id, NOW - timedelta(days=3))
+    assert approvals.pending_approvals(instance, view.id) == []
+    assert "approval.voided" in kinds(instance, view.id)
+    with pytest.raises(approvals.AlreadyDecided):
+        approvals.grant(instance, request, actor=approver(instance).actor, now=NOW)
+
+
 def test_facts_that_contradict_each_other_are_refused_until_the_other_is_decided_anew(instance: Engine) -> None:
     view = builders.an_incident(instance)
 
