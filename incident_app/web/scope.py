@@ -132,7 +132,13 @@ def _entry(items: frozenset[str]) -> TouchedStore:
 @shown_at("scope.show", names=context.names_of_data)
 def add_party(reference: str) -> Response:
     view = context.incident_of(reference)
-    entries = scopes.stores_at_party(context.engine(), context.typed("party"), certainty=typed_certainty())
+    entries = scopes.stores_at_party(
+        context.engine(),
+        context.typed("party"),
+        certainty=typed_certainty(),
+        touched_from=typed_moment(context.typed("touched_from"), field="touched_from"),
+        touched_until=typed_moment(context.typed("touched_until"), field="touched_until"),
+    )
     return change_scope(view, lambda current: with_party(current, entries))
 
 

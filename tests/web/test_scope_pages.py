@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import flask
@@ -11,11 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.app import create_app
+from incident_app.domain.ids import ScopeId
 from incident_app.domain.vocabulary import Medium
 from incident_app.persistence.inventory import DataStore, StoreItem
 from incident_app.services import obligations, profiles, scope_findings, scope_views, scopes
 from incident_app.services.incidents import IncidentView
-from incident_app.services.transaction import recording
+from incident_app.services.transaction import reading, recording
 from incident_app.settings import Settings
 from incident_app.web.words import phrase
 from tests import builders
@@ -101,6 +103,21 @@ def test_a_party_shows_both_tables_and_its_maximum_in_words(app: flask.Flask) ->
     assert "最大で 1人です（上限であり、実数ではありません）" in shown
     assert "ポリシーの表にある項目" in shown
     assert "記録はありません" in shown
+
+
+def test_a_party_is_added_with_the_window_in_which_it_was_touched(
+    app: flask.Flask, instance: Engine, view: IncidentView
+) -> None:
+    client = signed_in(app)
+    wrong = {"party": "payment-gateway", "certainty": "confirmed", "touched_from": "yesterday"}
+    assert post(client, BASE, f"{BASE}/party", **wrong).status_code == 422
+    told = {**wrong, "touched_from": "2026-11-01T00:00", "touched_until": "2026-11-03T00:00"}
+    assert post(client, BASE, f"{BASE}/party", **told).status_code == 302
+    with reading(instance) as session:
+        entries = scopes.read_scope(session, ScopeId(scopes.newest_scope(session, view.id).id)).stores
+    assert {(entry.via_party, entry.certainty.value) for entry in entries} == {("payment-gateway", "confirmed")}
+    assert {entry.touched_from for entry in entries} == {datetime(2026, 10, 31, 15, tzinfo=UTC)}
+    assert {entry.touched_until for entry in entries} == {datetime(2026, 11, 2, 15, tzinfo=UTC)}
 
 
 def test_an_input_page_asks_for_a_list_and_a_dump_is_read_by_the_meaning_of_its_columns(
