@@ -28,7 +28,7 @@ def clocks_of_acts(session: Session, incident_id: IncidentId) -> Mapping[str, Cl
 
 
 def _standing_since(decisions: Iterable[FactDecision]) -> Mapping[str, FactDecision]:
-    """Return, for each fact that is decided to hold, the decision since which it does: saying it again moves nothing."""
+    """Return for each fact that holds the decision since which it does: saying it again moves nothing."""
     since: dict[str, FactDecision] = {}
     for decision in decisions:
         if decision.value:
