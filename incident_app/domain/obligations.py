@@ -233,11 +233,22 @@ def _answer(conditions: Sequence[Condition], facts: Mapping[str, object]) -> Ans
 
 
 def _clock_of(regime: Regime, report: Report, answers: Mapping[str, Answer], clocks: Mapping[str, Clock]) -> str:
-    """Name the clock that began first among the situations that hold; one of its own counts once it was recorded."""
+    """Name the clock that began first among the situations that hold; one of its own counts once it was recorded.
+
+    A number that was passed before anybody was aware begins nothing: the clock of the report, which came later, does.
+    """
     own = [regime.situation(code).clock for code, answer in answers.items() if answer is Answer.YES]
-    names = [name if name is not None and name in clocks else report.clock for name in own]
+    begins_at = clocks.get(report.clock, Clock(at=None)).at
+    names = [
+        name if name in clocks and _not_before(clocks[name].at, begins_at) else report.clock
+        for name in (name or report.clock for name in own)
+    ]
     begun = {name: at for name in names if (at := clocks.get(name, Clock(at=None)).at) is not None}
     return min(begun, key=lambda name: begun[name]) if len(begun) == len(set(names)) and begun else report.clock
+
+
+def _not_before(at: datetime | None, begins_at: datetime | None) -> bool:
+    return at is None or begins_at is None or at >= begins_at
 
 
 def _strictest(

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, meta
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
@@ -18,6 +18,7 @@ from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.errors import IncidentAppError, NotFound
 from incident_app.domain.notices import PERSONAL, NoticeFact, PersonalFacts, Statement, check_facts, read_facts
 from incident_app.paths import read_text
+from incident_app.rendering.template_limits import check_template
 
 PARTS = ("subject.txt", "body.txt", "body.html")
 _PLACEHOLDER = re.compile(r"\[\[\s*([a-z_]+)\s*\]\]")
@@ -51,12 +52,18 @@ class TextSandbox(SandboxedEnvironment):
     """A template joins texts: it cannot multiply, raise to a power or format, which make a huge text of a few words."""
 
     intercepted_binops = frozenset({"*", "**", "%", "//"})
+    deepest_loop = 2
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - whatever an environment is made with
         super().__init__(undefined=StrictUndefined, **options)
         self.globals.clear()  # a text needs facts, not functions
         for name in set(self.filters) - FILTERS:
             del self.filters[name]
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        template = super()._parse(source, name, filename)
+        check_template(template, deepest=self.deepest_loop, name=name)
+        return template
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401, ARG002
         raise SecurityError(f"the operator {operator} is not known in a notice")

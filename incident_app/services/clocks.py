@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -22,7 +22,17 @@ def clocks_of_acts(session: Session, incident_id: IncidentId) -> Mapping[str, Cl
     decisions = session.scalars(
         sa.select(FactDecision).where(FactDecision.incident_id == incident_id).order_by(FactDecision.id),
     )
-    newest = {decision.fact: decision for decision in decisions}
     return {f"filed:{rule}": Clock(at=at) for rule, at in filings} | {
-        f"decided:{fact}": Clock(at=decision.decided_at) for fact, decision in newest.items() if decision.value
+        f"decided:{fact}": Clock(at=decision.decided_at) for fact, decision in _standing_since(decisions).items()
     }
+
+
+def _standing_since(decisions: Iterable[FactDecision]) -> Mapping[str, FactDecision]:
+    """Return for each fact that holds the decision since which it does: saying it again moves nothing."""
+    since: dict[str, FactDecision] = {}
+    for decision in decisions:
+        if decision.value:
+            since.setdefault(decision.fact, decision)
+        else:
+            since.pop(decision.fact, None)
+    return since

@@ -41,6 +41,8 @@ def draft(body: Path, more: str) -> str:
         "{{ what_happened + 1 }}",
         "{{ what_happened.nothing }}",
         "{% include '../../../../../../etc/passwd' %}",
+        "{% for a in what_happened %}" * 3 + "{% endfor %}" * 3,
+        "{% set a = what_happened ~ what_happened %}" + "{% set a = a ~ a %}" * 40 + "{{ a|length }}",
         "{% for a in what_happened %}" * 3 + "{{ what_happened }}" + "{% endfor %}" * 3,
     ],
 )

@@ -195,6 +195,16 @@ HOSTILE = {
     "a file": ("{% include '/etc/passwd' %}", "."),
     "an import": ("{% import 'os' as os %}", "."),
     "broken": ("{{ title ", "TemplateSyntaxError"),
+    "work without a text": (
+        "".join(f"{{% for a{number} in rows %}}" for number in range(6)) + "{% endfor %}" * 6,
+        "more than 4 loops",
+    ),
+    "a doubled text": ("{% set a = 'xxxx' %}" + "{% set a = a ~ a ~ a ~ a %}" * 20, "names no texts"),
+    "a made-up list": ("{% for a in [title ~ title] %}{% endfor %}", "facts only"),
+    "a text taken apart": (
+        "{% for a in rows %}{% for b in a %}{% for c in a.text %}{% endfor %}{% endfor %}{% endfor %}",
+        "facts only",
+    ),
     "unknown filter": ("{{ title | attr('x') }}", "TemplateAssertionError|No filter"),
 }
 
@@ -236,6 +246,38 @@ def test_a_text_without_end_is_cut_off(tmp_path: Path) -> None:
 
 def from_elsewhere(document: WordDocument) -> None:
     document.part.relate_to("http://pictures.example/x.png", RELATIONSHIP_TYPE.IMAGE, is_external=True)
+
+
+IMAGE = '<Relationship Id="rId99" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/image" '
+HIDDEN = {
+    "named like a link": IMAGE + 'Target="http://pictures.example/hyperlink.png" TargetMode="External"/>',
+    "spelt otherwise": IMAGE + 'Target="http://pictures.example/x.png" TargetMode="&#69;xternal"/>',
+    "with a prefix": (IMAGE + 'Target="http://pictures.example/x.png" TargetMode="External"/>').replace(
+        "<Relationship ", '<r:Relationship xmlns:r="http://schemas.openxmlformats.org/package/2006/relationships" '
+    ),
+}
+
+
+def with_relation(relation: str) -> bytes:
+    stream = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(template_with("x"))) as shipped,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as package,
+    ):
+        for entry in shipped.infolist():
+            content = shipped.read(entry)
+            if entry.filename == "word/_rels/document.xml.rels":
+                content = content.replace(b"</Relationships>", f"{relation}</Relationships>".encode())
+            package.writestr(entry.filename, content)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("how", HIDDEN)
+def test_a_picture_from_elsewhere_is_refused_however_it_is_written(tmp_path: Path, how: str) -> None:
+    forms = company(tmp_path)
+    (tmp_path / "reports" / "report.docx").write_bytes(with_relation(HIDDEN[how]))
+    with pytest.raises(TemplateFaulty, match="from elsewhere"):
+        forms.word(paper(forms=forms), written_at=AT)
 
 
 def a_link(document: WordDocument) -> None:
