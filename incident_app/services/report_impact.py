@@ -170,22 +170,27 @@ def _published(count: Count) -> Words:
 
 
 def _situations(session: Session, incident_id: IncidentId, regime: str) -> Codes | None:
-    """Say which situations of a regime hold, as its duties toward an authority say it; none while that is undecided."""
+    """Say which situations of a regime hold, as its duties toward an authority say it; none while that is undecided.
+
+    It is left to a person where we owe a tenant word and no authority: who told the tenant need not report, whatever
+    the situation.
+    """
     rows = session.execute(
-        sa.select(Obligation.because, PlaybookVersion.content)
+        sa.select(Obligation.stage, Obligation.because, PlaybookVersion.content)
         .join(PlaybookVersion, PlaybookVersion.id == Obligation.playbook_version_id)
         .where(
             Obligation.incident_id == incident_id,
             Obligation.regime == regime,
-            Obligation.stage == "preliminary",
             Obligation.status != DutyStatus.SUPERSEDED,
         )
     ).all()
     if not rows:
         return Codes(codes=("none",))
     found: list[str] = []
-    for because, content in rows:
+    for stage, because, content in rows:
+        read = read_regime(content, file=regime)
+        if not any(report.code == stage and report.answers_to("preliminary") for report in read.reports):
+            continue
         said = str(because.get("ja", "")) if isinstance(because, dict) else ""
-        situations = read_regime(content, file=regime).situations
-        found += [situation.code for situation in situations if f"{situation.name.ja}（該当）" in said]
+        found += [situation.code for situation in read.situations if f"{situation.name.ja}（該当）" in said]
     return Codes(codes=tuple(dict.fromkeys(found))) if found else None

@@ -10,11 +10,12 @@ from sqlalchemy.engine import Engine
 
 from incident_app.domain.errors import BadInput, FaultyFile
 from incident_app.domain.ids import ReportId
+from incident_app.domain.parties import Message
 from incident_app.domain.report_facts import FactSource
-from incident_app.domain.vocabulary import Certainty
+from incident_app.domain.vocabulary import Certainty, MessageDirection, MessageKind
 from incident_app.persistence.incidents import Incident
 from incident_app.rendering.reports import ReportForms
-from incident_app.services import report_impact, reports
+from incident_app.services import parties, report_impact, reports
 from incident_app.services.inventory import current_inventory
 from incident_app.services.report_facts import report_facts
 from incident_app.services.transaction import reading
@@ -69,6 +70,21 @@ def test_a_leak_at_a_processor_is_named_with_it(instance: Engine) -> None:
     said = values(draft(instance, view, "jp-appi-definitive"))
     assert (said["where-it-happened"], said["processing"]) == ("委託先", "有")
     assert said["processor"] == inventory.party(store.operator).name_ja
+
+
+def test_a_report_as_processor_names_the_items_of_the_rules_that_hold(instance: Engine) -> None:
+    builders.with_tenants(instance)
+    view = builders.an_incident(instance)
+    builders.determined(instance, view.id, builders.a_scope("tenant-volumes"))
+    assert values(draft(instance, view, "jp-appi-preliminary"))["rule-items"] == "第3号（不正の目的）"
+    actor = builders.author(instance).actor
+    for customer in ("T1", "T2"):
+        sheet = Message(
+            kind=MessageKind.TENANT_DATA_SHEET, direction=MessageDirection.OUTGOING, at=NOW, customer=customer
+        )
+        parties.record_message(instance, view.id, sheet, actor=actor, now=NOW)
+    released = draft(instance, view, "jp-appi-definitive")
+    assert "rule-items" in released.filled.gaps  # told, hence released: which is not "no item applies"
 
 
 def test_what_was_typed_into_one_paper_fills_the_others_of_the_incident(instance: Engine) -> None:
