@@ -18,10 +18,21 @@ class RoleDuty:
     """A report that a role brings with it; not certain while nobody has decided the role."""
 
     regime: str
+    regime_name: Words
     report: str
     title: Words
     kind: AddresseeKind
     is_certain: bool
+
+    @property
+    def regime_ja(self) -> str:
+        """Return the name of the regime in Japanese."""
+        return self.regime_name.ja
+
+    @property
+    def regime_en(self) -> str:
+        """Return the name of the regime in English."""
+        return self.regime_name.en
 
     @property
     def title_ja(self) -> str:
@@ -39,6 +50,7 @@ def duties_of_role(role: OurRole, regimes: Iterable[Regime]) -> tuple[RoleDuty, 
     return tuple(
         RoleDuty(
             regime=regime.code,
+            regime_name=regime.name,
             report=report.code,
             title=report.title,
             kind=report.kind,

@@ -69,11 +69,16 @@ def facts_of(
 ) -> IncidentFacts:
     """Put together the facts of an answer, stored or only previewed; what people decided goes before."""
     policy = _pinned_policy(session, incident_id)
-    my_numbers = summary.get("by_flag", {}).get(ItemFlag.MY_NUMBER, 0)
+    numbered = summary.get("by_flag", {}).get(ItemFlag.MY_NUMBER, 0)
+    my_numbers = _counted(session, incident_id, MY_NUMBER, otherwise=numbered)
+    computed = _computed(scope, inventory, summary, policy)
+    # Somebody may find My Numbers where no item of the register is one, as on copies of resident records.
+    found = frozenset({ItemFlag.MY_NUMBER}) if my_numbers else frozenset()
     facts = replace(
-        _computed(scope, inventory, summary, policy),
+        computed,
         people=people,
-        my_number_people=_counted(session, incident_id, MY_NUMBER, otherwise=my_numbers),
+        flags=(computed.flags or frozenset()) | found,
+        my_number_people=my_numbers,
         california_people=_counted(session, incident_id, CALIFORNIA, otherwise=None),
         improper_purpose=_improper_purpose(session, incident_id, scope),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -19,15 +19,18 @@ from incident_app.domain.vocabulary import (
     CountKind,
     DutyStatus,
     Harm,
+    ItemFlag,
     Medium,
     OurRole,
     Relation,
 )
 from incident_app.domain.words import Words
-from incident_app.persistence.impact import ImpactDetermination
+from incident_app.persistence.impact import ImpactDetermination, ImpactPattern
+from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.obligations import Obligation
 from incident_app.persistence.playbooks import PlaybookVersion
 from incident_app.services.counts import ALL, CARD
+from incident_app.services.facts import MY_NUMBER
 from incident_app.services.inventory import read_inventory_snapshot
 from incident_app.services.person_counts import numbers_for_law
 from incident_app.services.scopes import read_scope
@@ -80,6 +83,7 @@ def impact_facts(
         "people_in_uk": _people(_living_in(summary, {"GB"})),
         **_roles(inventory, scope, touched),
         **_counts(session, incident_id),
+        **_my_numbers(session, incident_id, determination, inventory, known),
     }
     if scope.cause in CAUSE_CODES:
         facts["cause_kind"] = Codes(codes=(CAUSE_CODES[scope.cause],))
@@ -152,6 +156,50 @@ def _counts(session: Session, incident_id: IncidentId) -> dict[str, FactValue]:
     return facts
 
 
+def _my_numbers(
+    session: Session,
+    incident_id: IncidentId,
+    determination: ImpactDetermination,
+    inventory: Inventory,
+    known: FactList,
+) -> dict[str, FactValue]:
+    """Return what is known of those alone whose My Number was affected: how many, and which of their items."""
+    facts: dict[str, FactValue] = {}
+    flagged = {item.code for item in inventory.items if ItemFlag.MY_NUMBER in item.flags}
+    summary = determination.summary if isinstance(determination.summary, dict) else {}
+    number = summary.get("by_flag", {}).get(ItemFlag.MY_NUMBER, 0)
+    counts = numbers_for_law(session, incident_id)
+    if MY_NUMBER in counts:
+        facts["number_people"] = _count(counts[MY_NUMBER])
+        facts["number_people_certainty"] = Codes(codes=(counts[MY_NUMBER].kind,))
+    elif number:
+        sure = summary.get("confirmed_by_flag", {}).get(ItemFlag.MY_NUMBER, 0) == number
+        kind = CountKind.EXACT if sure else CountKind.MAXIMUM
+        facts["number_people"] = Words(
+            ja=f"{number:,}人（{KIND_WORDS[kind].ja}、影響の判定による）",
+            en=f"{number:,} ({KIND_WORDS[kind].en}; by the determination of impact)",
+        )
+        facts["number_people_certainty"] = Codes(codes=(kind,))
+    held = items_beside(session, determination.id, flagged)
+    items = [item for item in inventory.items if item.code in held]
+    if items:
+        facts["number_items"] = _joined([Words(ja=item.name_ja, en=item.name_en) for item in items])
+        facts["number_item_kinds"] = known.kinds_of_items({i.code: frozenset(map(str, i.flags)) for i in items})
+    return facts
+
+
+def items_beside(session: Session, determination_id: int, flagged: Collection[str]) -> set[str]:
+    """Return every item of the people who are affected with one of these items."""
+    if not flagged:
+        return set()
+    sets = session.scalars(
+        sa.select(ImpactPattern.item_set_id).where(
+            ImpactPattern.determination_id == determination_id, ImpactPattern.certainty != Certainty.RULED_OUT
+        )
+    ).all()
+    return {code for codes in item_codes(session, sets).values() if set(codes) & set(flagged) for code in codes}
+
+
 def _count(count: Count) -> Words:
     """Quote a number by the row it stands in, so that the paper can be held against the history."""
     kind = KIND_WORDS[count.kind]
@@ -170,22 +218,27 @@ def _published(count: Count) -> Words:
 
 
 def _situations(session: Session, incident_id: IncidentId, regime: str) -> Codes | None:
-    """Say which situations of a regime hold, as its duties toward an authority say it; none while that is undecided."""
+    """Say which situations of a regime hold, as its duties toward an authority say it; none while that is undecided.
+
+    It is left to a person where we owe a tenant word and no authority: who told the tenant need not report, whatever
+    the situation.
+    """
     rows = session.execute(
-        sa.select(Obligation.because, PlaybookVersion.content)
+        sa.select(Obligation.stage, Obligation.because, PlaybookVersion.content)
         .join(PlaybookVersion, PlaybookVersion.id == Obligation.playbook_version_id)
         .where(
             Obligation.incident_id == incident_id,
             Obligation.regime == regime,
-            Obligation.stage == "preliminary",
             Obligation.status != DutyStatus.SUPERSEDED,
         )
     ).all()
     if not rows:
         return Codes(codes=("none",))
     found: list[str] = []
-    for because, content in rows:
+    for stage, because, content in rows:
+        read = read_regime(content, file=regime)
+        if not any(report.code == stage and report.answers_to("preliminary") for report in read.reports):
+            continue
         said = str(because.get("ja", "")) if isinstance(because, dict) else ""
-        situations = read_regime(content, file=regime).situations
-        found += [situation.code for situation in situations if f"{situation.name.ja}（該当）" in said]
+        found += [situation.code for situation in read.situations if f"{situation.name.ja}（該当）" in said]
     return Codes(codes=tuple(dict.fromkeys(found))) if found else None

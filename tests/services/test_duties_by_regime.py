@@ -38,6 +38,26 @@ def decide(engine: Engine, incident: IncidentId, fact: str, *, value: bool, now:
     derive(engine, incident, now)
 
 
+def test_my_numbers_that_somebody_found_bring_the_duties_of_my_number(instance: Engine) -> None:
+    """No item of the register is a My Number; a copy of a resident record may still bear one."""
+    with_customers(instance)
+    incident = leak(instance)
+    assert "jp-mynumber:preliminary" not in duties(instance, incident)
+    recounting.set_count_and_derive(
+        instance,
+        incident,
+        kind=CountKind.MAXIMUM,
+        value=1,
+        basis="copies of resident records",
+        subject="my-number",
+        reason=None,
+        actor=author(instance).actor,
+        now=NOW,
+    )
+    found = duties(instance, incident)["jp-mynumber:preliminary"]
+    assert (found.status, found.addressee_ref) == (DutyStatus.OPEN, "ppc")  # one person, improper purpose
+
+
 def test_editing_a_regime_file_never_changes_an_existing_obligation(instance: Engine, tmp_path: Path) -> None:
     with_customers(instance)
     before_edit = leak(instance)

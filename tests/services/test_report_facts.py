@@ -10,11 +10,12 @@ from sqlalchemy.engine import Engine
 
 from incident_app.domain.errors import BadInput, FaultyFile
 from incident_app.domain.ids import ReportId
+from incident_app.domain.parties import Message
 from incident_app.domain.report_facts import FactSource
-from incident_app.domain.vocabulary import Certainty
+from incident_app.domain.vocabulary import Certainty, CountKind, MessageDirection, MessageKind
 from incident_app.persistence.incidents import Incident
 from incident_app.rendering.reports import ReportForms
-from incident_app.services import report_impact, reports
+from incident_app.services import parties, person_counts, report_impact, reports
 from incident_app.services.inventory import current_inventory
 from incident_app.services.report_facts import report_facts
 from incident_app.services.transaction import reading
@@ -69,6 +70,51 @@ def test_a_leak_at_a_processor_is_named_with_it(instance: Engine) -> None:
     said = values(draft(instance, view, "jp-appi-definitive"))
     assert (said["where-it-happened"], said["processing"]) == ("委託先", "有")
     assert said["processor"] == inventory.party(store.operator).name_ja
+
+
+def test_a_report_as_processor_names_the_items_of_the_rules_that_hold(instance: Engine) -> None:
+    builders.with_tenants(instance)
+    view = builders.an_incident(instance)
+    builders.determined(instance, view.id, builders.a_scope("tenant-volumes"))
+    assert values(draft(instance, view, "jp-appi-preliminary"))["rule-items"] == "第3号（不正の目的）"
+    actor = builders.author(instance).actor
+    for customer in ("T1", "T2"):
+        sheet = Message(
+            kind=MessageKind.TENANT_DATA_SHEET, direction=MessageDirection.OUTGOING, at=NOW, customer=customer
+        )
+        parties.record_message(instance, view.id, sheet, actor=actor, now=NOW)
+    released = draft(instance, view, "jp-appi-definitive")
+    assert "rule-items" in released.filled.gaps  # told, hence released: which is not "no item applies"
+
+
+def test_the_my_number_report_counts_only_those_whose_my_number_was_affected(instance: Engine) -> None:
+    view = a_determined_incident(instance)
+    assert {"people", "items"} <= set(draft(instance, view, "jp-mynumber-preliminary").filled.gaps)
+    person_counts.set_count(
+        instance,
+        view.id,
+        kind=CountKind.MAXIMUM,
+        value=2,
+        basis="copies of resident records",
+        subject="my-number",
+        actor=builders.author(instance).actor,
+        now=NOW,
+    )
+    said = values(draft(instance, view, "jp-mynumber-definitive"))
+    assert said["people"].startswith("2人（最大、")
+    assert said["people-certainty"] == "最大"
+    assert values(draft(instance, view, "jp-appi-definitive"))["people"].startswith("5人")
+
+
+def test_the_items_of_the_my_number_report_are_those_of_its_people(instance: Engine) -> None:
+    builders.with_customers(instance)
+    view = builders.an_incident(instance)
+    determination = builders.determined(instance, view.id, builders.a_scope("billing-db", "staff-register"))
+    with reading(instance) as session:
+        beside = report_impact.items_beside(session, determination.id, {"card-number"})
+        assert "card-number" in beside
+        assert "phone" not in beside  # held of a member of staff alone
+        assert report_impact.items_beside(session, determination.id, set()) == set()
 
 
 def test_what_was_typed_into_one_paper_fills_the_others_of_the_incident(instance: Engine) -> None:
@@ -171,6 +217,7 @@ def test_every_fact_that_the_program_fills_is_listed_as_such_and_filled(instance
     wanted = {code for code, fact in known.facts.items() if fact.source is FactSource.INCIDENT}
     later = {"previous_reports", "reports_filed", "publication", "publication_state", "past_due", "processor"}
     later |= {"people_told_state", "people_told", "occurred_on", "number_rule_items"}
+    later |= {"number_items", "number_item_kinds", "number_people", "number_people_certainty"}
     assert wanted - set(found) <= later
     assert {name for name in found if name in known and known[name].source is FactSource.PERSON} == set()
 
