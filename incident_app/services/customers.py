@@ -24,7 +24,15 @@ from incident_app.persistence.bulk import CHUNK, insert_new, make_room
 from incident_app.persistence.customers import Holding, Import, ImportRefusal
 from incident_app.rendering.tabular import csv_text
 from incident_app.services.checking import Checked, Progress, check_file
-from incident_app.services.loading import HOLDINGS_AT_ONCE, PEOPLE_AT_ONCE, Loader, Row, whole_numbers
+from incident_app.services.loading import (
+    HOLDINGS_AT_ONCE,
+    HOLDINGS_ON_SQLITE,
+    PEOPLE_AT_ONCE,
+    PEOPLE_ON_SQLITE,
+    Loader,
+    Row,
+    whole_numbers,
+)
 from incident_app.services.refused_rows import write_refused
 from incident_app.services.sources import FileSource, OpenedFile, encoding_of, open_file
 from incident_app.services.transaction import Turns, building, reading, transaction
@@ -200,13 +208,17 @@ class _Loading:
     def run(self) -> None:
         """Load what is not loaded yet."""
         behind = self._batch.reached or ""
-        for chunk in whole_numbers(_behind(self._checked.good_customers(), behind), PEOPLE_AT_ONCE):
+        people_at_once, holdings_at_once = PEOPLE_AT_ONCE, HOLDINGS_AT_ONCE
+        if self._engine.dialect.name == "sqlite":
+            people_at_once = min(people_at_once, PEOPLE_ON_SQLITE)
+            holdings_at_once = min(holdings_at_once, HOLDINGS_ON_SQLITE)
+        for chunk in whole_numbers(_behind(self._checked.good_customers(), behind), people_at_once):
             prepared = self._loader.prepare(chunk)
             with self._turns.building(self._engine) as session:
                 self._move(session, chunk[-1][0])
                 self._loader.load_customers(session, prepared)
             self._advance(len(chunk), chunk[-1][0])
-        for held in whole_numbers(_behind(self._checked.good_holdings(), behind), HOLDINGS_AT_ONCE):
+        for held in whole_numbers(_behind(self._checked.good_holdings(), behind), holdings_at_once):
             with reading(self._engine) as session:
                 resolved = self._loader.resolve(session, held)
             with self._turns.building(self._engine) as session:
