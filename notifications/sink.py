@@ -63,6 +63,7 @@ class MailSink:
         tls_from_the_start: bool = False,
         login: tuple[str, str] | None = None,
         eight_bit: bool = True,
+        pipelining: bool = True,
     ) -> None:
         self.script = script or SinkScript()
         self.port = 0
@@ -71,6 +72,7 @@ class MailSink:
         self._tls_from_the_start = tls_from_the_start
         self._login = login
         self.eight_bit = eight_bit
+        self.pipelining = pipelining
         self._received: list[ReceivedMessage] = []
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -224,7 +226,8 @@ class _Steps:
         self, _server: _Session, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
         session.host_name = hostname
-        return [line for line in responses if self._sink.eight_bit or "8BITMIME" not in line]
+        said = [line for line in responses if self._sink.eight_bit or "8BITMIME" not in line]
+        return [*said[:-1], "250-PIPELINING", said[-1]] if self._sink.pipelining else said
 
     async def handle_MAIL(  # noqa: N802
         self, server: _Session, _session: Session, envelope: Envelope, address: str, _options: list[str]

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import aiosmtplib
 
-from notifications.conversation import send_one
+from notifications import conversation, pipelining
 from notifications.errors import CannotConnect, ConnectFault, SettingsRefused
 from notifications.outcome import Outcome, without_addresses
+from notifications.replies import ReplyLine
 from notifications.transport import Envelope
 
 _LAST_PORT = 65535
@@ -58,12 +59,15 @@ class SmtpSettings:
 class SmtpConnection:
     """One open line; it retires after a number of messages or when it breaks."""
 
-    def __init__(self, client: aiosmtplib.SMTP, *, messages: int) -> None:
+    def __init__(self, client: aiosmtplib.SMTP, *, messages: int, timeout: float) -> None:
         self._client = client
-        self._line = client.transport
+        self._transport = client.transport
         self._messages_left = messages
         self._unbroken = True
         self._eight_bit = client.supports_extension("8bitmime")
+        self._line: ReplyLine | None = None
+        if client.supports_extension("pipelining") and isinstance(self._transport, asyncio.Transport):
+            self._line = ReplyLine(self._transport, timeout=timeout)
 
     @property
     def eight_bit(self) -> bool:
@@ -73,22 +77,36 @@ class SmtpConnection:
     @property
     def is_usable(self) -> bool:
         """Tell whether another message may be sent on this line."""
-        return self._unbroken and self._messages_left > 0 and self._client.is_connected
+        return self._unbroken and self._messages_left > 0 and self._stands
+
+    @property
+    def _stands(self) -> bool:
+        return self._client.is_connected if self._line is None else self._line.is_in_step()
 
     async def send(self, envelope: Envelope, *, before_data: Callable[[], None]) -> Outcome:
         """Send one message; a line on which it could not be finished counts as broken."""
         self._messages_left -= 1
         self._unbroken = False
-        exchange = await send_one(self._client, envelope, eight_bit=self._eight_bit, before_data=before_data)
+        if self._line is not None:
+            exchange = await pipelining.send_one(
+                self._line, envelope, eight_bit=self._eight_bit, before_data=before_data
+            )
+        else:
+            exchange = await conversation.send_one(
+                self._client, envelope, eight_bit=self._eight_bit, before_data=before_data
+            )
         self._unbroken = exchange.connection_usable
         return exchange.outcome
 
     async def close(self) -> None:
         """Say QUIT on a sound line and hang up."""
-        if self._unbroken and self._client.is_connected:
-            with contextlib.suppress(aiosmtplib.SMTPException):
-                await self._client.execute_command(b"QUIT", timeout=_FAREWELL_SECONDS)
-        await _hang_up(self._client, self._line)
+        if self._unbroken and self._stands:
+            if self._line is not None:
+                await pipelining.say_goodbye(self._line, seconds=_FAREWELL_SECONDS)
+            else:
+                with contextlib.suppress(aiosmtplib.SMTPException):
+                    await self._client.execute_command(b"QUIT", timeout=_FAREWELL_SECONDS)
+        await _hang_up(self._client, self._transport)
 
 
 class SmtpTransport:
@@ -125,7 +143,7 @@ class SmtpTransport:
         except (aiosmtplib.SMTPException, OSError) as failure:
             await _hang_up(client, line)
             raise _cannot_connect(failure) from failure
-        return SmtpConnection(client, messages=settings.messages_per_connection)
+        return SmtpConnection(client, messages=settings.messages_per_connection, timeout=settings.timeout)
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:

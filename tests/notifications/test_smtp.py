@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from email import message_from_bytes, policy
+from functools import partial
 
 import pytest
 
@@ -15,6 +16,12 @@ from notifications.transport import Envelope
 from tests.notifications.builders import SENDER, a_message, a_recipient, an_envelope, loopback
 
 FIRST = a_recipient(1)
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["pipelined", "plain"])
+def _pipelining(request, monkeypatch):
+    """Both ways of talking to a server keep the same promises."""
+    monkeypatch.setattr("tests.notifications.test_smtp.MailSink", partial(MailSink, pipelining=request.param))
 
 
 def to_the_first(reply):
