@@ -57,11 +57,14 @@ def to_bytes(message: Message, *, eight_bit: bool = True) -> bytes:
     if message.html is None:
         return _head(message) + text
     html = _part(b"html", message.html, eight_bit=eight_bit)
-    boundary = _boundary(message.message_id, text, html)
+    return _head(message) + multipart(boundary_for(message.message_id, text, html), text, html)
+
+
+def multipart(boundary: bytes, text: bytes, html: bytes) -> bytes:
+    """Join the two forms of one text."""
     encoding = b"7bit" if text.isascii() and html.isascii() else b"8bit"
     return b"".join(
         (
-            _head(message),
             b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n' % boundary,
             b"Content-Transfer-Encoding: %b\r\n\r\n" % encoding,
             b"--%b\r\n%b\r\n--%b\r\n%b\r\n--%b--\r\n" % (boundary, text, boundary, html, boundary),
@@ -69,25 +72,36 @@ def to_bytes(message: Message, *, eight_bit: bool = True) -> bytes:
     )
 
 
-def _head(message: Message) -> bytes:
-    if not _MESSAGE_ID.fullmatch(message.message_id):
+def check_message_id(message_id: str) -> None:
+    """Refuse what is no Message-ID."""
+    if not _MESSAGE_ID.fullmatch(message_id):
         raise HeaderRefused("Message-ID")
-    if message.date.tzinfo is None:
-        raise HeaderRefused("Date")
+
+
+def constant_head(message: Message) -> tuple[bytes, bytes, bytes]:
+    """Return the header lines that do not depend on the recipient: before To, between To and Date, after Message-ID."""
     if not _LANGUAGE.fullmatch(message.language):
         raise HeaderRefused("Content-Language")
-    lines = [
-        mailbox_header("From", message.sender_name, message.sender),
-        mailbox_header("To", "", message.recipient),
-        text_header("Subject", message.subject),
-        b"Date: %b\r\n" % format_datetime(message.date).encode("ascii"),
-        b"Message-ID: %b\r\n" % message.message_id.encode("ascii"),
-    ]
+    rest = []
     if message.reply_to is not None:
-        lines.append(mailbox_header("Reply-To", "", message.reply_to))
-    lines.extend(_further_header(name, value) for name, value in message.headers.items())
-    lines.append(b"MIME-Version: 1.0\r\nContent-Language: %b\r\n" % message.language.encode("ascii"))
-    return b"".join(lines)
+        rest.append(mailbox_header("Reply-To", "", message.reply_to))
+    rest.extend(_further_header(name, value) for name, value in message.headers.items())
+    rest.append(b"MIME-Version: 1.0\r\nContent-Language: %b\r\n" % message.language.encode("ascii"))
+    return (
+        mailbox_header("From", message.sender_name, message.sender),
+        text_header("Subject", message.subject),
+        b"".join(rest),
+    )
+
+
+def _head(message: Message) -> bytes:
+    check_message_id(message.message_id)
+    if message.date.tzinfo is None:
+        raise HeaderRefused("Date")
+    sender, subject, rest = constant_head(message)
+    recipient = mailbox_header("To", "", message.recipient)
+    date, token = format_datetime(message.date).encode("ascii"), message.message_id.encode("ascii")
+    return b"%b%b%bDate: %b\r\nMessage-ID: %b\r\n%b" % (sender, recipient, subject, date, token, rest)
 
 
 def _further_header(name: str, value: str) -> bytes:
@@ -98,9 +112,15 @@ def _further_header(name: str, value: str) -> bytes:
 
 
 def _part(subtype: bytes, text: str, *, eight_bit: bool) -> bytes:
-    body = _with_network_line_ends(text)
+    return encoded_part(subtype, with_network_line_ends(text), eight_bit=eight_bit)
+
+
+def encoded_part(subtype: bytes, body: bytes, *, eight_bit: bool, lines_are_short: bool = False) -> bytes:
+    """Write one text with its headers; `lines_are_short` spares looking at every line."""
+    if not body.endswith(b"\r\n"):
+        body += b"\r\n"
     encoding = b"7bit" if body.isascii() else b"8bit" if eight_bit else b"base64"
-    if b"\0" in body or max(map(len, body.split(b"\r\n"))) > LONGEST_LINE:
+    if b"\0" in body or not (lines_are_short or max(map(len, body.split(b"\r\n"))) <= LONGEST_LINE):
         encoding = b"base64"
     if encoding == b"base64":
         body = base64.encodebytes(body).replace(b"\n", b"\r\n")
@@ -109,17 +129,17 @@ def _part(subtype: bytes, text: str, *, eight_bit: bool) -> bytes:
     )
 
 
-def _with_network_line_ends(text: str) -> bytes:
+def with_network_line_ends(text: str) -> bytes:
+    """Encode a text, every line ended by CRLF; ContentRefused when UTF-8 cannot write it."""
     text = _LINE_ENDS.sub("\r\n", text) if "\r" in text else text.replace("\n", "\r\n")
-    if not text.endswith("\r\n"):
-        text += "\r\n"
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:
         raise ContentRefused("a character that UTF-8 cannot write") from None
 
 
-def _boundary(seed: str, *parts: bytes) -> bytes:
+def boundary_for(seed: str, *parts: bytes) -> bytes:
+    """Return a boundary that stands in none of the parts, the same for the same message."""
     digest = hashlib.sha256(seed.encode())
     boundary = b"=_%b" % digest.hexdigest()[:32].encode("ascii")
     while any(boundary in part for part in parts):

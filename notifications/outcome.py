@@ -64,9 +64,10 @@ def enhanced_code(text: str) -> str | None:
 def without_addresses(text: str, *known: str) -> str:
     """Return a server's words on one line with every address, and the local part of each `known` one, removed."""
     printable = _UNPRINTABLE.sub(" ", text.encode("utf-8", "replace").decode()).strip()
-    cleaned = _ADDRESS_LIKE.sub("[address]", printable)
+    cleaned = _ADDRESS_LIKE.sub("[address]", printable) if "@" in printable or "＠" in printable else printable
+    folded = cleaned.casefold()
     for address in known:
         local_part = address.rpartition("@")[0].strip('"')
-        if local_part:
+        if local_part and local_part.casefold() in folded:  # most replies name nobody: no pattern is made for them
             cleaned = re.sub(rf"(?<!\w){re.escape(local_part)}(?!\w)", "[address]", cleaned, flags=re.IGNORECASE)
     return cleaned[:LONGEST_TEXT]

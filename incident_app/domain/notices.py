@@ -146,7 +146,7 @@ def personal_facts(
         if part
     ]
     return PersonalFacts(
-        recipient=_salutation(name, kind, japanese=language is Language.JA),
+        recipient=salutation(name, kind, language),
         reference_code=reference_code(token),
         your_title=_TITLES[relation].in_(language),
         your_information=tuple(statements),
@@ -160,8 +160,9 @@ def reference_code(token: str) -> str:
     return "-".join((token[:4], token[4:8], token[8:12])).upper()
 
 
-def _salutation(name: str, kind: PersonKind, *, japanese: bool) -> str:
-    if not japanese:
+def salutation(name: str, kind: PersonKind, language: Language) -> str:
+    """Return how a notice addresses a person."""
+    if language is not Language.JA:
         return f"Dear {name}"
     return f"{name} {'御中' if kind is PersonKind.ORGANISATION else '様'}"
 

@@ -100,11 +100,14 @@ def rows_with(session: Session, query: str, column: str, keys: Iterable[int | st
 
     They come as the driver gives them: by the hundred thousand a row object for each costs more than finding it.
     """
+    keys = list(keys)
+    if not keys:
+        return []
     connection = session.connection()
     driver: Any = connection.connection.driver_connection
     try:
         if connection.dialect.name == "postgresql":
-            condition, value = _any_of(list(keys))
+            condition, value = _any_of(keys)
             found = driver.execute(f"{query} WHERE {column} = {condition}", [value])
         else:
             found = driver.execute(

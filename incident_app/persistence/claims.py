@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeAlias
+from operator import itemgetter
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from incident_app.domain.delivery import CampaignStatus, DeliveryState, WithheldBecause, reason_to_withhold
+from incident_app.domain.delivery import (
+    CampaignStatus,
+    DeliveryEvent,
+    DeliveryState,
+    Standing,
+    WithheldBecause,
+    next_state,
+    reason_to_withhold,
+)
 from incident_app.domain.vocabulary import Certainty, Language, PersonKind, Relation
-from incident_app.persistence.customers import Customer, CustomerContact
+from incident_app.persistence.bulk import key_list, one_of, rows_with
 from incident_app.persistence.notices import NoticeVersion
-from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow, PersonToInform
+from incident_app.persistence.outbox import Campaign
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -46,54 +54,68 @@ class ClaimedFacts:
     people: tuple[ClaimedPerson, ...]
 
 
-Due: TypeAlias = "sa.Row[int, int, Language, str, int, str | None, datetime | None]"
+class Due(NamedTuple):
+    """A message whose time has come."""
+
+    id: int
+    campaign_id: int
+    language: str
+    token: str
+    attempt_count: int
+    address: str | None
+    valid_until: object
 
 
-def due_deliveries(
-    limit: int, now: int, campaigns: Collection[int]
-) -> sa.Select[int, int, Language, str, int, str | None, datetime | None]:
-    return (
-        sa.select(
-            DeliveryRow.id,
-            DeliveryRow.campaign_id,
-            DeliveryRow.language,
-            DeliveryRow.token,
-            DeliveryRow.attempt_count,
-            CustomerContact.address,
-            CustomerContact.valid_until,
+def due_deliveries(session: Session, limit: int, now: int, campaigns: Collection[int]) -> list[Due]:
+    """Return up to `limit` messages whose time has come, urgent waves first, and keep other workers from them.
+
+    Each wave is asked for by itself: its queue stands in an index in the order of its times, so that a claim reads what
+    it takes and no more, however many wait.
+    """
+    by_priority = sa.select(Campaign.id).where(Campaign.id.in_(campaigns), Campaign.status == CampaignStatus.RUNNING)
+    lock = " FOR UPDATE OF waiting SKIP LOCKED" if session.get_bind().dialect.name == "postgresql" else ""
+    due: list[Due] = []
+    for campaign_id in session.scalars(by_priority.order_by(Campaign.priority, Campaign.id)).all():
+        if len(due) == limit:
+            break
+        found = session.execute(
+            sa.text(
+                "SELECT waiting.id, waiting.campaign_id, waiting.language, waiting.token, waiting.attempt_count, "  # noqa: S608
+                "contact.address, contact.valid_until "
+                "FROM deliveries waiting JOIN customer_contacts contact ON contact.id = waiting.contact_id "
+                "WHERE waiting.campaign_id = :campaign AND waiting.state = 'queued' "
+                "AND waiting.next_attempt_at <= :now "
+                f"ORDER BY waiting.next_attempt_at, waiting.id LIMIT :most{lock}"
+            ),
+            {"campaign": campaign_id, "now": now, "most": limit - len(due)},
         )
-        .join(Campaign, Campaign.id == DeliveryRow.campaign_id)
-        .join(CustomerContact, CustomerContact.id == DeliveryRow.contact_id)
-        .where(
-            Campaign.id.in_(campaigns),
-            Campaign.status == CampaignStatus.RUNNING,
-            DeliveryRow.state == DeliveryState.QUEUED,
-            DeliveryRow.next_attempt_at <= now,
-        )
-        .order_by(Campaign.priority, DeliveryRow.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=DeliveryRow)
-    )
+        due += [Due(*row) for row in found]
+    return due
 
 
-def pin_versions(session: Session, taken: Sequence[Due]) -> dict[tuple[int, Language], int]:
-    """Write on each claimed row the version it is sent with; return it by campaign and language."""
-    campaigns = {row.campaign_id for row in taken}
+def lease(session: Session, taken: Sequence[Due], *, owner: str, now: int, until: int) -> dict[tuple[int, str], int]:
+    """Lease queued messages and write on each the version it is sent with; return it by campaign and language."""
     found = session.execute(
         sa.select(Campaign.id, NoticeVersion.language, NoticeVersion.id)
         .join(
             NoticeVersion,
             sa.and_(NoticeVersion.notice_id == Campaign.notice_id, NoticeVersion.version == Campaign.notice_version),
         )
-        .where(Campaign.id.in_(campaigns)),
+        .where(Campaign.id.in_({row.campaign_id for row in taken})),
     )
-    versions = {(campaign_id, language): version_id for campaign_id, language, version_id in found}
-    for campaign_id, language in {(row.campaign_id, row.language) for row in taken}:
-        ids = [row.id for row in taken if (row.campaign_id, row.language) == (campaign_id, language)]
+    versions: dict[tuple[int, str], int] = {(campaign_id, language): key for campaign_id, language, key in found}
+    alike: dict[int, list[int]] = defaultdict(list)
+    for row in taken:
+        alike[versions[row.campaign_id, row.language]].append(row.id)
+    for version, ids in alike.items():
         session.execute(
-            sa.update(DeliveryRow)
-            .where(DeliveryRow.id.in_(ids))
-            .values(notice_version_id=versions[campaign_id, language]),
+            sa.text(
+                f"UPDATE deliveries SET state = '{next_state(DeliveryState.QUEUED, DeliveryEvent.CLAIMED)}', "  # noqa: S608
+                "lease_owner = :owner, lease_until = :until, attempt_count = attempt_count + 1, "
+                "first_attempt_at = coalesce(first_attempt_at, :now), notice_version_id = :version "
+                f"WHERE {one_of(session, 'id', 'ids')} AND lease_owner IS NULL"
+            ),
+            {"owner": owner, "until": until, "now": now, "version": version, "ids": key_list(session, ids)},
         )
     return versions
 
@@ -107,23 +129,26 @@ def people_of(
     """
     people: dict[int, list[ClaimedPerson]] = defaultdict(list)
     held_back = {row.id: WithheldBecause.CONTACT_GONE for row in due if row.valid_until is not None or not row.address}
-    for row in session.execute(_inside([row.id for row in due])):
+    inside = rows_with(session, _INSIDE, "inside.delivery_id", [row.id for row in due])
+    inside.sort(key=itemgetter(0, 1))
+    for delivery_id, _, items, confirmed, certainty, standing, told, *now_and_who in inside:
+        items_now, confirmed_now, certain_now, name, kind, relation = now_and_who
         reason = reason_to_withhold(
-            standing=row.standing,
-            told=row.told_item_set_id,
-            planned=(row.item_set_id, row.confirmed_item_set_id, row.certainty),
-            known_now=(row.set_now, row.confirmed_now, row.certainty_now),
+            standing=_STANDINGS[standing],
+            told=told,
+            planned=(items, confirmed, certainty),
+            known_now=(items_now, confirmed_now, certain_now),
         )
         if reason is not None:
-            held_back.setdefault(row.delivery_id, reason)
-        people[row.delivery_id].append(
+            held_back.setdefault(delivery_id, reason)
+        people[delivery_id].append(
             ClaimedPerson(
-                name=row.name or "",
-                kind=row.kind,
-                relation=row.relation,
-                item_set_id=row.item_set_id,
-                confirmed_item_set_id=row.confirmed_item_set_id,
-                certainty=Certainty(row.certainty),
+                name=name or "",
+                kind=_KINDS[kind],
+                relation=_RELATIONS[relation],
+                item_set_id=items,
+                confirmed_item_set_id=confirmed,
+                certainty=_CERTAINTIES[certainty],
             ),
         )
     by_reason: dict[WithheldBecause, list[int]] = defaultdict(list)
@@ -133,26 +158,17 @@ def people_of(
     return dict(people), by_reason
 
 
-def _inside(delivery_ids: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
-    return (
-        sa.select(
-            DeliveryPerson.delivery_id,
-            DeliveryPerson.item_set_id,
-            DeliveryPerson.confirmed_item_set_id,
-            DeliveryPerson.certainty,
-            PersonToInform.standing,
-            PersonToInform.told_item_set_id,
-            PersonToInform.item_set_id.label("set_now"),
-            PersonToInform.confirmed_item_set_id.label("confirmed_now"),
-            PersonToInform.certainty.label("certainty_now"),
-            CustomerContact.name,
-            Customer.kind,
-            Customer.relation,
-        )
-        .join(DeliveryRow, DeliveryRow.id == DeliveryPerson.delivery_id)
-        .join(CustomerContact, CustomerContact.id == DeliveryRow.contact_id)
-        .join(PersonToInform, PersonToInform.id == DeliveryPerson.person_id)
-        .join(Customer, Customer.id == PersonToInform.customer_id)
-        .where(DeliveryPerson.delivery_id.in_(delivery_ids))
-        .order_by(DeliveryPerson.delivery_id, DeliveryPerson.person_id)
-    )
+_STANDINGS = {member.value: member for member in Standing}
+_KINDS = {member.value: member for member in PersonKind}
+_RELATIONS = {member.value: member for member in Relation}
+_CERTAINTIES = {member.value: member for member in Certainty}
+_INSIDE = """
+SELECT inside.delivery_id, inside.person_id, inside.item_set_id, inside.confirmed_item_set_id, inside.certainty,
+    person.standing, person.told_item_set_id, person.item_set_id, person.confirmed_item_set_id, person.certainty,
+    contact.name, customer.kind, customer.relation
+FROM delivery_people inside
+JOIN deliveries waiting ON waiting.id = inside.delivery_id
+JOIN customer_contacts contact ON contact.id = waiting.contact_id
+JOIN people_to_inform person ON person.id = inside.person_id
+JOIN customers customer ON customer.id = person.customer_id
+"""

@@ -19,20 +19,29 @@ from incident_app.domain.delivery import (
     WithheldBecause,
     next_state,
 )
-from incident_app.persistence.bulk import chunks, insert_new
-from incident_app.persistence.claims import ClaimedFacts, ClaimedPerson, Due, due_deliveries, people_of, pin_versions
-from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryPerson, DeliveryRow, PersonToInform
+from incident_app.domain.vocabulary import Language
+from incident_app.persistence import claims
+from incident_app.persistence.attempts import (
+    Leased,
+    insert_attempts,
+    leased_rows,
+    move_people,
+    queue_again,
+    settle,
+)
+from incident_app.persistence.bulk import chunks
+from incident_app.persistence.claims import ClaimedFacts, ClaimedPerson, Due, due_deliveries, people_of
+from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow
 from notifications.addresses import Address
 from notifications.journal import Fate, Replay
 from notifications.outbox import Attempt, Delivery
-from notifications.outcome import Accepted, Outcome, RefusedForGood, RefusedForNow, Unknown, outcome_of_reply
+from notifications.outcome import Accepted, RefusedForGood, RefusedForNow, Unknown, outcome_of_reply
 from notifications.retry import RetryPolicy, next_attempt_at
 
 Opener = Callable[[], AbstractContextManager[Session]]
 """Opens a session that is saved at its end; only services know how."""
 
 GO_STALE_SECONDS = 1.0
-UNKNOWN = "unknown"
 CRASHED = "the worker ended before the reply"
 """What is written of an attempt whose outcome a crash of ours has hidden."""
 
@@ -76,7 +85,7 @@ class SqlOutbox:
         admitted = self._admitted_now()
         while admitted:
             with self._open() as session:
-                due = session.execute(due_deliveries(limit, microseconds(self._clock()), admitted)).all()
+                due = due_deliveries(session, limit, microseconds(self._clock()), admitted)
                 people, held_back = people_of(session, due)
                 for because, ids in held_back.items():
                     withhold(session, ids, because)
@@ -99,18 +108,9 @@ class SqlOutbox:
         self, session: Session, taken: Sequence[Due], people: Mapping[int, Sequence[ClaimedPerson]], lease: timedelta
     ) -> Sequence[Delivery]:
         now = self._clock()
-        session.execute(
-            sa.update(DeliveryRow)
-            .where(DeliveryRow.id.in_([row.id for row in taken]), DeliveryRow.state == DeliveryState.QUEUED)
-            .values(
-                state=next_state(DeliveryState.QUEUED, DeliveryEvent.CLAIMED),
-                lease_owner=self.owner,
-                lease_until=microseconds(now + lease),
-                attempt_count=DeliveryRow.attempt_count + 1,
-                first_attempt_at=sa.func.coalesce(DeliveryRow.first_attempt_at, microseconds(now)),
-            ),
+        versions = claims.lease(
+            session, taken, owner=self.owner, now=microseconds(now), until=microseconds(now + lease)
         )
-        versions = pin_versions(session, taken)
         return [
             Delivery(
                 id=row.id,
@@ -119,7 +119,7 @@ class SqlOutbox:
                 facts=ClaimedFacts(
                     campaign_id=row.campaign_id,
                     notice_version_id=versions[row.campaign_id, row.language],
-                    language=row.language,
+                    language=Language(row.language),
                     token=row.token,
                     people=tuple(people[row.id]),
                 ),
@@ -134,31 +134,27 @@ class SqlOutbox:
 
     def record_in(self, session: Session, attempts: Sequence[Attempt], *, owner: str | None = None) -> None:
         """Store results within an open session. A row that is no longer leased to `owner` is left as it is."""
-        leased = {
-            row.id: row
-            for row in session.scalars(
-                sa.select(DeliveryRow).where(
-                    DeliveryRow.id.in_([attempt.delivery_id for attempt in attempts]),
-                    DeliveryRow.state == DeliveryState.SENDING,
-                    DeliveryRow.lease_owner == (owner or self.owner),
-                ),
-            )
-        }
+        owner = owner or self.owner
+        leased = leased_rows(session, [attempt.delivery_id for attempt in attempts], owner)
         ours = [
             attempt
             for attempt in attempts
-            if attempt.delivery_id in leased and leased[attempt.delivery_id].attempt_count == attempt.number
+            if (row := leased.get(attempt.delivery_id)) is not None and row.attempt_count == attempt.number
         ]
-        insert_new(session, DeliveryAttempt, [_attempt_row(attempt) for attempt in ours])
+        insert_attempts(session, ours)
         settled: dict[DeliveryState, list[int]] = defaultdict(list)
+        later: dict[int, int] = {}
         for attempt in ours:
-            row = leased[attempt.delivery_id]
-            event, again_at = self._event(row, attempt)
-            row.state, row.lease_owner, row.lease_until = next_state(row.state, event), None, None
-            if again_at is not None:
-                row.next_attempt_at = again_at
-            settled[row.state].append(row.id)
-        session.flush()
+            event, again_at = self._event(leased[attempt.delivery_id], attempt)
+            state = next_state(DeliveryState.SENDING, event)
+            if again_at is None:
+                settled[state].append(attempt.delivery_id)
+            else:
+                later[attempt.delivery_id] = again_at
+        for state, ids in settled.items():
+            settle(session, ids, state, owner)
+        if later:
+            queue_again(session, later, owner)
         for state, standing in (
             (DeliveryState.ACCEPTED, Standing.INFORMED),
             (DeliveryState.FAILED, Standing.NOT_REACHED),
@@ -166,7 +162,7 @@ class SqlOutbox:
             if settled[state]:
                 move_people(session, settled[state], standing, at=self._clock())
 
-    def _event(self, row: DeliveryRow, attempt: Attempt) -> tuple[DeliveryEvent, int | None]:
+    def _event(self, row: Leased, attempt: Attempt) -> tuple[DeliveryEvent, int | None]:
         match attempt.outcome:
             case Accepted():
                 return DeliveryEvent.SERVER_ACCEPTED, None
@@ -181,7 +177,7 @@ class SqlOutbox:
                     first_attempt_at=first,
                     now=attempt.finished_at,
                     policy=self._policy,
-                    delivery_id=row.id,
+                    delivery_id=attempt.delivery_id,
                 )
                 if again_at is None and attempt.outcome.about_us:  # nobody is given up for a refusal of us
                     again_at = attempt.finished_at + self._policy.longest_delay
@@ -250,23 +246,6 @@ class SqlOutbox:
         return sum(isinstance(attempt.outcome, Unknown) for attempt in attempts)
 
 
-def move_people(session: Session, delivery_ids: Sequence[int], standing: Standing, *, at: datetime) -> None:
-    """Move the people of settled deliveries: told of the items of that message, or not reached."""
-    inside = sa.select(DeliveryPerson.person_id).where(DeliveryPerson.delivery_id.in_(delivery_ids))
-    values: dict[str, object] = {"standing": standing, "standing_since": at, "how": "mail"}
-    query = sa.update(PersonToInform).where(PersonToInform.id.in_(inside))
-    if standing is Standing.INFORMED:
-        values["told_item_set_id"] = (
-            sa.select(sa.func.max(DeliveryPerson.item_set_id))
-            .where(DeliveryPerson.person_id == PersonToInform.id, DeliveryPerson.delivery_id.in_(delivery_ids))
-            .scalar_subquery()
-        )
-    else:  # who was told before by another way stays told
-        query = query.where(PersonToInform.standing.in_([Standing.TO_INFORM, Standing.NOT_REACHED, Standing.INFORMED]))
-    session.execute(query.values(**values))
-    session.execute(sa.update(DeliveryPerson).where(DeliveryPerson.delivery_id.in_(delivery_ids)).values(open=False))
-
-
 def withhold(session: Session, ids: Sequence[int], because: WithheldBecause) -> None:
     """Withhold queued messages on purpose; their people keep their standing and are free for another message."""
     for chunk in chunks(ids):
@@ -294,27 +273,3 @@ def _never_begun(session: Session, ids: Sequence[int], owner: str) -> None:
                 attempt_count=DeliveryRow.attempt_count - 1,
             ),
         )
-
-
-def _attempt_row(attempt: Attempt) -> dict[str, object]:
-    return {
-        "delivery_id": attempt.delivery_id,
-        "number": attempt.number,
-        "finished_at": attempt.finished_at,
-        "outcome": outcome_word(attempt.outcome),
-        "reply_code": attempt.outcome.code,
-        "enhanced_code": attempt.outcome.enhanced,
-        "reply_text": attempt.outcome.text[:500],
-        "content_digest": attempt.content_digest or None,
-    }
-
-
-def outcome_word(outcome: Outcome) -> str:
-    """Return the word under which an outcome is stored."""
-    words = {
-        Accepted: "accepted",
-        RefusedForNow: "refused_for_now",
-        RefusedForGood: "refused_for_good",
-        Unknown: UNKNOWN,
-    }
-    return words[type(outcome)]

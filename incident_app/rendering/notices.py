@@ -178,16 +178,22 @@ class PersonalText:
         pieces.append((text[end:], None))
         return cls(pieces, html=html, language=language)
 
+    @property
+    def pieces(self) -> tuple[tuple[str, str | None], ...]:
+        """Return the texts between the placeholders, each with the name of the one behind it."""
+        return self._pieces
+
     def fill(self, facts: PersonalFacts) -> str:
         """Write one person's copy."""
         parts: list[str] = []
         for literal, name in self._pieces:
             parts.append(literal)
             if name is not None:
-                parts.append(self._shown(getattr(facts, name)))
+                parts.append(self.shown(getattr(facts, name)))
         return "".join(parts)
 
-    def _shown(self, value: str | tuple[str | Statement, ...]) -> str:
+    def shown(self, value: str | tuple[str | Statement, ...]) -> str:
+        """Write what stands in the place of a placeholder."""
         if isinstance(value, str):
             return escape(value) if self._html else value
         return "".join(self._entry(entry) for entry in value).rstrip("\n")

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from typing import TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.errors import IncidentAppError
-from incident_app.domain.notices import PersonalFacts, PersonalItem, personal_facts
+from incident_app.domain.notices import (
+    PERSONAL,
+    PersonalFacts,
+    PersonalItem,
+    personal_facts,
+    reference_code,
+    salutation,
+)
+from incident_app.domain.vocabulary import Language, PersonKind, Relation
 from incident_app.persistence.claims import ClaimedFacts
 from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.item_sets import item_codes
@@ -24,8 +32,9 @@ from incident_app.services.notices import SharedFacts, shared_facts
 from incident_app.services.transaction import reading
 from notifications.addresses import Address, parse_address
 from notifications.errors import CannotCompose, MailerError, SharedFault
-from notifications.message import Message, message_id, to_bytes
+from notifications.message import Message, message_id
 from notifications.outbox import Delivery
+from notifications.skeleton import Skeleton, Value, value_of
 from notifications.transport import Envelope
 
 NOBODY = PersonalFacts(
@@ -39,8 +48,16 @@ class _Compiled:
     """One language of one notice version, cut at its placeholders."""
 
     subject: str
+    language: Language
     text: PersonalText
     html: PersonalText
+
+
+Values = Mapping[str, Value]
+_Alike: TypeAlias = "tuple[int, int, tuple[tuple[int, int], ...], PersonKind, Relation]"
+"""Wave, version, items and confirmed items of everybody in a message, and what the first of them is: whoever is alike
+in these is told the same but for name and code."""
+ALIKE_AT_ONCE = 4_096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +85,8 @@ class NoticeComposer:
         self._waves: dict[int, _Wave] = {}
         self._sets: dict[int, frozenset[str]] = {}
         self._faults: dict[tuple[int, int], str | None] = {}
+        self._skeletons: dict[tuple[int, int], Skeleton] = {}
+        self._alike: dict[_Alike, tuple[Values, Values]] = {}
 
     def prepare(self, deliveries: Sequence[Delivery]) -> None:
         """Read the texts, senders and item sets that these deliveries need and that are not known yet."""
@@ -92,7 +111,7 @@ class NoticeComposer:
     def _fault_of(self, facts: ClaimedFacts) -> str | None:
         try:
             nobody = parse_address(self._return_address(facts.token))
-            self._envelope(facts, nobody, NOBODY, eight_bit=True)
+            self._envelope(facts, nobody, *self._values(facts, NOBODY), eight_bit=True)
         except (MailerError, ValueError, LookupError) as fault:
             return f"nobody can be written to like this: {fault}"
         return None
@@ -104,10 +123,32 @@ class NoticeComposer:
             raise CannotCompose
         if fault := self._faults.get((facts.campaign_id, facts.notice_version_id), "the texts were not read"):
             raise SharedFault(fault)
+        first, version = facts.people[0], self._versions[facts.notice_version_id]
+        text, html = self._told_alike(facts)
+        own = {
+            "recipient": salutation(first.name, first.kind, version.language),
+            "reference_code": reference_code(facts.token),
+        }
+        text = {**text, **{name: value_of(version.text.shown(said)) for name, said in own.items()}}
+        html = {**html, **{name: value_of(version.html.shown(said)) for name, said in own.items()}}
+        return self._envelope(facts, delivery.recipient, text, html, eight_bit=eight_bit)
+
+    def _told_alike(self, facts: ClaimedFacts) -> tuple[Values, Values]:
+        """Return what everybody is told who has the same items and is the same to the company."""
+        first = facts.people[0]
+        sets = tuple(person.sets for person in facts.people)
+        key = (facts.campaign_id, facts.notice_version_id, sets, first.kind, first.relation)
+        if (known := self._alike.get(key)) is None:
+            if len(self._alike) >= ALIKE_AT_ONCE:
+                self._alike.clear()
+            known = self._alike[key] = self._values(facts, self._personal(facts))
+        return known
+
+    def _personal(self, facts: ClaimedFacts) -> PersonalFacts:
         shared, first = self._waves[facts.campaign_id].shared, facts.people[0]
         confirmed, possible = self._items(facts)
         try:
-            personal = personal_facts(
+            return personal_facts(
                 name=first.name,
                 kind=first.kind,
                 relation=first.relation,
@@ -120,29 +161,50 @@ class NoticeComposer:
             )
         except IncidentAppError as refusal:
             raise CannotCompose from refusal
-        return self._envelope(facts, delivery.recipient, personal, eight_bit=eight_bit)
+
+    def _values(self, facts: ClaimedFacts, personal: PersonalFacts) -> tuple[Values, Values]:
+        version = self._versions[facts.notice_version_id]
+        text, html = (
+            {name: value_of(form.shown(getattr(personal, name))) for name in PERSONAL}
+            for form in (version.text, version.html)
+        )
+        return text, html
 
     def _envelope(
-        self, facts: ClaimedFacts, recipient: Address, personal: PersonalFacts, *, eight_bit: bool
+        self, facts: ClaimedFacts, recipient: Address, text: Values, html: Values, *, eight_bit: bool
     ) -> Envelope:
-        version, wave = self._versions[facts.notice_version_id], self._waves[facts.campaign_id]
-        message = Message(
-            sender=_parsed(wave.sender),
-            sender_name=wave.names.get(facts.language, ""),
-            recipient=recipient,
-            subject=version.subject,
-            text=version.text.fill(personal),
-            html=version.html.fill(personal),
-            message_id=message_id(facts.token, self._message_domain),
-            date=self._clock(),
-            language=facts.language,
-            headers={"Auto-Submitted": "auto-generated"},
-        )
         return Envelope(
             sender=Address(self._return_address(facts.token)),
             recipient=recipient,
-            content=to_bytes(message, eight_bit=eight_bit),
+            content=self._skeleton(facts).fill(
+                recipient=recipient,
+                message_id=message_id(facts.token, self._message_domain),
+                date=self._clock(),
+                text=text,
+                html=html,
+                eight_bit=eight_bit,
+            ),
         )
+
+    def _skeleton(self, facts: ClaimedFacts) -> Skeleton:
+        key = (facts.campaign_id, facts.notice_version_id)
+        if key not in self._skeletons:
+            version, wave = self._versions[facts.notice_version_id], self._waves[facts.campaign_id]
+            sender = parse_address(wave.sender)
+            pattern = Message(
+                sender=sender,
+                sender_name=wave.names.get(facts.language, ""),
+                recipient=sender,
+                subject=version.subject,
+                text="",
+                html="",
+                message_id=message_id(facts.token, self._message_domain),
+                date=self._clock(),
+                language=facts.language,
+                headers={"Auto-Submitted": "auto-generated"},
+            )
+            self._skeletons[key] = Skeleton(pattern, text=version.text.pieces, html=version.html.pieces)
+        return self._skeletons[key]
 
     def _return_address(self, token: str) -> str:
         return f"bounce+{token}@{self._bounce_domain}"
@@ -158,11 +220,6 @@ class NoticeComposer:
             tuple(item for code, item in items.items() if code in sure),
             tuple(item for code, item in items.items() if code in codes - sure),
         )
-
-
-@lru_cache(maxsize=64)
-def _parsed(sender: str) -> Address:
-    return parse_address(sender)
 
 
 def _versions(session: Session, wanted: Iterable[int]) -> dict[int, _Compiled]:
@@ -185,6 +242,7 @@ def _waves(session: Session, wanted: Iterable[int]) -> dict[int, _Wave]:
 def _compiled(row: NoticeVersion) -> _Compiled:
     return _Compiled(
         subject=row.subject,
+        language=row.language,
         text=PersonalText.compile(row.text, html=False, language=row.language),
         html=PersonalText.compile(row.html, html=True, language=row.language),
     )

@@ -34,9 +34,10 @@ from incident_app.domain.events import (
 )
 from incident_app.domain.ids import Actor, CampaignId, IncidentId
 from incident_app.domain.vocabulary import Subject
+from incident_app.persistence.attempts import UNKNOWN, move_people
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow
-from incident_app.persistence.sql_outbox import CRASHED, UNKNOWN, microseconds, move_people, withhold
+from incident_app.persistence.sql_outbox import CRASHED, microseconds, withhold
 from incident_app.persistence.timeline import EventRow
 from incident_app.services.approvals import ApprovalOutdated, NotApproved, is_approved
 from incident_app.services.approved_content import check_audience, current_campaign_digest

@@ -1,0 +1,136 @@
+"""Results of attempts by the hundred: what was heard of each message, and what that makes of it and of its people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from incident_app.domain.delivery import DeliveryState, Standing
+from incident_app.persistence.bulk import insert_many, key_list, one_of, stored_moment
+from incident_app.persistence.outbox import DeliveryAttempt
+from notifications.outbox import Attempt
+from notifications.outcome import Accepted, Outcome, RefusedForGood, RefusedForNow, Unknown
+
+UNKNOWN = "unknown"
+_WORDS = {
+    Accepted: "accepted",
+    RefusedForNow: "refused_for_now",
+    RefusedForGood: "refused_for_good",
+    Unknown: UNKNOWN,
+}
+_COLUMNS = (
+    "delivery_id",
+    "number",
+    "finished_at",
+    "outcome",
+    "reply_code",
+    "enhanced_code",
+    "reply_text",
+    "content_digest",
+)
+
+
+class Leased(NamedTuple):
+    """A message that a worker holds."""
+
+    attempt_count: int
+    first_attempt_at: int | None
+
+
+def outcome_word(outcome: Outcome) -> str:
+    """Return the word under which an outcome is stored."""
+    return _WORDS[type(outcome)]
+
+
+def leased_rows(session: Session, ids: Sequence[int], owner: str) -> Mapping[int, Leased]:
+    """Return those of the messages that are still leased to `owner`, and keep others from moving them meanwhile."""
+    lock = " FOR UPDATE" if session.get_bind().dialect.name == "postgresql" else ""
+    # An owner stands on a row exactly while it is being sent. Naming the state as well would lead PostgreSQL to the
+    # index of rows being sent, which is full of those that no longer are.
+    found = session.execute(
+        sa.text(
+            f"SELECT id, attempt_count, first_attempt_at FROM deliveries "  # noqa: S608 - names of ours
+            f"WHERE {one_of(session, 'id', 'ids')} AND lease_owner = :owner{lock}"
+        ),
+        {"ids": key_list(session, ids), "owner": owner},
+    )
+    return {key: Leased(count, first) for key, count, first in found}
+
+
+def insert_attempts(session: Session, attempts: Sequence[Attempt]) -> None:
+    """Write down attempts, each with its result."""
+    insert_many(
+        session,
+        DeliveryAttempt,
+        _COLUMNS,
+        [
+            (
+                attempt.delivery_id,
+                attempt.number,
+                stored_moment(session, attempt.finished_at),
+                _WORDS[type(attempt.outcome)],
+                attempt.outcome.code,
+                attempt.outcome.enhanced,
+                attempt.outcome.text[:500],
+                attempt.content_digest or None,
+            )
+            for attempt in attempts
+        ],
+    )
+
+
+def settle(session: Session, ids: Sequence[int], state: DeliveryState, owner: str) -> None:
+    """End the leases of messages whose last word is known."""
+    session.execute(
+        sa.text(
+            "UPDATE deliveries SET state = :state, lease_owner = NULL, lease_until = NULL "  # noqa: S608 - names of ours
+            f"WHERE {one_of(session, 'id', 'ids')} AND lease_owner = :owner"
+        ),
+        {"ids": key_list(session, ids), "owner": owner, "state": state.value},
+    )
+
+
+def queue_again(session: Session, later: Mapping[int, int], owner: str) -> None:
+    """End the leases of messages that are to be tried again, each at its time."""
+    session.execute(
+        sa.text(
+            "UPDATE deliveries SET state = 'queued', lease_owner = NULL, lease_until = NULL, next_attempt_at = :again "
+            "WHERE id = :id AND lease_owner = :owner"
+        ),
+        [{"id": key, "again": again, "owner": owner} for key, again in later.items()],
+    )
+
+
+_TOLD = ", told_item_set_id = inside.item_set_id"
+_NOT_OTHERWISE_TOLD = " AND standing IN ('to_inform', 'not_reached', 'informed')"
+
+
+def move_people(session: Session, delivery_ids: Sequence[int], standing: Standing, *, at: datetime) -> None:
+    """Move the people of settled deliveries: told of the items of that message, or not reached.
+
+    Who was told before by another way stays told when a mail fails. A person is in at most one open delivery of a
+    purpose, so that none is moved twice.
+    """
+    told = standing is Standing.INFORMED
+    values = {
+        "ids": key_list(session, delivery_ids),
+        "standing": standing.value,
+        "at": stored_moment(session, at),
+    }
+    condition = one_of(session, "delivery_id", "ids")
+    session.execute(
+        sa.text(
+            f"UPDATE people_to_inform SET standing = :standing, standing_since = :at, how = 'mail'{_TOLD if told else ''} "  # noqa: S608, E501
+            "FROM delivery_people inside "
+            f"WHERE people_to_inform.id = inside.person_id AND inside.{condition}{'' if told else _NOT_OTHERWISE_TOLD}"
+        ),
+        values,
+    )
+    session.execute(
+        sa.text(f"UPDATE delivery_people SET open = FALSE WHERE {condition}"),  # noqa: S608 - names of ours
+        {"ids": values["ids"]},
+    )
