@@ -14,12 +14,36 @@ from notifications.outcome import Outcome
 from notifications.retry import Backoff, reconnect_delay
 from notifications.throttle import RateLimit, full_bucket, take
 
+QUICK_SECONDS, SLOW_SECONDS = 0.5, 2.0
+
+
+class Slice:
+    """How much is claimed at once: as much as leaves in about a second, so that a claim is never far ahead."""
+
+    def __init__(self, smallest: int, largest: int) -> None:
+        self._smallest = min(smallest, largest)
+        self._largest = largest
+        self.size = self._smallest
+        self._claimed_at: float | None = None
+
+    def next_size(self, now: float) -> int:
+        """Return how much to claim now: more when the last slice left quickly, less when it lingered."""
+        if self._claimed_at is not None:
+            took = now - self._claimed_at
+            if took < QUICK_SECONDS:
+                self.size = min(self._largest, 2 * self.size)
+            elif took > SLOW_SECONDS:
+                self.size = max(self._smallest, self.size // 2)
+        self._claimed_at = now
+        return self.size
+
 
 class Board:
     """Deliveries waiting for a lane, deliveries to be given back, and the state of the server."""
 
-    def __init__(self, *, lanes: int, rate: RateLimit | None, backoff: Backoff) -> None:
+    def __init__(self, *, lanes: int, rate: RateLimit | None, backoff: Backoff, claim_limit: int = 500) -> None:
         self._lanes = lanes
+        self.slice = Slice(2 * lanes, claim_limit)
         self.waiting: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self.unsent: list[Delivery] = []
         self.held: list[tuple[Delivery, str]] = []
@@ -45,8 +69,8 @@ class Board:
 
     @property
     def runs_dry(self) -> bool:
-        """Tell whether fewer deliveries wait than there are lanes."""
-        return self.waiting.qsize() < self._lanes
+        """Tell whether so few deliveries wait that the lanes would be idle before the next have come."""
+        return self.waiting.qsize() < max(self._lanes, self.slice.size // 2)
 
     @property
     def server_rests_for(self) -> float:

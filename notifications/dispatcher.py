@@ -36,9 +36,10 @@ class DispatcherOptions:
     """How a dispatcher works."""
 
     connections: int = 5
-    claim_limit: int = 50
+    claim_limit: int = 500
+    """The most that is claimed at once; less where the sending is slow, so that no more waits here than soon leaves."""
     lease: timedelta = timedelta(minutes=5)
-    record_batch: int = 100
+    record_batch: int = 250
     record_within: timedelta = timedelta(milliseconds=250)
     idle_poll: timedelta = timedelta(seconds=1)
     rate: RateLimit | None = None
@@ -95,7 +96,12 @@ class Dispatcher:
     async def run(self, stop: asyncio.Event, *, until_empty: bool) -> Summary:
         """Send until `stop` is set or, if so wished, nothing is left; messages under way are finished."""
         self._one_call_at_a_time = asyncio.Lock()
-        board = Board(lanes=self._options.connections, rate=self._options.rate, backoff=self._options.backoff)
+        board = Board(
+            lanes=self._options.connections,
+            rate=self._options.rate,
+            backoff=self._options.backoff,
+            claim_limit=self._options.claim_limit,
+        )
         recorder = Recorder(
             partial(self._store, board),
             batch=self._options.record_batch,
@@ -142,7 +148,8 @@ class Dispatcher:
             return False
         was_idle, all_recorded = board.is_idle, recorder.is_empty
         leased_until = self._clock() + self._options.lease
-        claimed = await self._call(self._outbox.claim, limit=self._options.claim_limit, lease=self._options.lease)
+        size = board.slice.next_size(asyncio.get_running_loop().time())
+        claimed = await self._call(self._outbox.claim, limit=size, lease=self._options.lease)
         if was_idle or board.leased_until is None:
             board.leased_until = leased_until
         if claimed:

@@ -23,6 +23,7 @@ from incident_app.keys import own_key
 from incident_app.services.jobs import JobTools
 from incident_app.services.worker import Worker, WorkerSettings
 from incident_app.settings import Settings
+from notifications import loop
 from notifications.dispatcher import DispatcherOptions
 from notifications.retry import RetryPolicy
 from notifications.smtp import Security, SmtpSettings, SmtpTransport
@@ -74,7 +75,7 @@ class WorkerBeside:
         self._worker = worker
         self._rest_seconds = rest_seconds
         self._stop = asyncio.Event()
-        self._loop = asyncio.new_event_loop()
+        self._loop = loop.new_event_loop()
         self._broke_at: float | None = None
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), name="worker")
 
@@ -169,13 +170,13 @@ def _interrupt(_signal: int, _frame: object) -> None:
 @command
 def worker(world: World, until_idle: bool) -> None:
     """Take jobs and send waves, without pages. Several may run at once."""
-    asyncio.run(_run(make_worker(world.engine, world.settings), until_idle=until_idle))
+    loop.run(_run(make_worker(world.engine, world.settings), until_idle=until_idle))
     world.show({"worker": "ended"}, "The worker ended; nothing is under way.")
 
 
 async def _run(made: Worker, *, until_idle: bool) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    running = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
+        running.add_signal_handler(name, stop.set)
     await made.run(stop, until_idle=until_idle)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from notifications.board import Board
+from notifications.board import Board, Slice
 from notifications.dispatcher import Ended
 from notifications.errors import CannotCompose, ContentRefused, SharedFault
 from notifications.journal import Fate, replay
@@ -253,3 +253,13 @@ def test_what_was_held_leaves_no_mark_of_an_end_in_the_journal(journal):
     dispatch(an_outbox(1), MemoryTransport(lambda _: refusal), journal)
     journal.close()
     assert replay(journal._path).fate_of(1, 1) is Fate.NEVER_BEGUN
+
+
+def test_a_slice_grows_while_it_leaves_quickly_and_shrinks_while_it_lingers():
+    slice_ = Slice(10, 45)
+    assert [slice_.next_size(now) for now in (0.0, 0.4, 0.8, 1.2, 2.0, 4.5, 5.9)] == [10, 20, 40, 45, 45, 22, 22]
+    assert [slice_.next_size(now) for now in (9.0, 12.0, 15.0)] == [11, 10, 10]
+
+
+def test_no_more_is_claimed_at_once_than_the_limit_allows():
+    assert Slice(10, 4).next_size(0.0) == 4
