@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import cast
 
 import aiosmtplib
 
@@ -61,18 +62,23 @@ class SmtpConnection:
 
     def __init__(self, client: aiosmtplib.SMTP, *, messages: int, timeout: float) -> None:
         self._client = client
-        self._transport = client.transport
+        self._transport = _transport_of(client)
         self._messages_left = messages
         self._unbroken = True
         self._eight_bit = client.supports_extension("8bitmime")
         self._line: ReplyLine | None = None
-        if client.supports_extension("pipelining") and isinstance(self._transport, asyncio.Transport):
+        if client.supports_extension("pipelining") and self._transport is not None:
             self._line = ReplyLine(self._transport, timeout=timeout)
 
     @property
     def eight_bit(self) -> bool:
         """Tell whether the server takes 8-bit content."""
         return self._eight_bit
+
+    @property
+    def is_pipelined(self) -> bool:
+        """Tell whether commands go out in groups on this line."""
+        return self._line is not None
 
     @property
     def is_usable(self) -> bool:
@@ -133,10 +139,10 @@ class SmtpTransport:
         line = None
         try:
             await client.connect()
-            line = client.transport
+            line = _transport_of(client)
             if settings.security is Security.STARTTLS:
                 await client.starttls()
-                line = client.transport
+                line = _transport_of(client)
             await _greet(client)
             if settings.username is not None and settings.password is not None:
                 await client.login(settings.username, settings.password)
@@ -144,6 +150,11 @@ class SmtpTransport:
             await _hang_up(client, line)
             raise _cannot_connect(failure) from failure
         return SmtpConnection(client, messages=settings.messages_per_connection, timeout=settings.timeout)
+
+
+def _transport_of(client: aiosmtplib.SMTP) -> asyncio.Transport | None:
+    """Return what carries the line; uvloop's is of no class of the standard library's."""
+    return cast("asyncio.Transport | None", client.transport)
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:
@@ -155,9 +166,9 @@ async def _greet(client: aiosmtplib.SMTP) -> None:
         await client.helo()
 
 
-async def _hang_up(client: aiosmtplib.SMTP, line: asyncio.BaseTransport | None) -> None:
+async def _hang_up(client: aiosmtplib.SMTP, line: asyncio.Transport | None) -> None:
     """Close at once: a TLS line that says farewell would outlive the loop that is about to end."""
-    if isinstance(line, asyncio.WriteTransport):
+    if line is not None:
         line.abort()
     client.close()
     await asyncio.sleep(0)

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from notifications import loop
 from notifications.addresses import parse_address
 from notifications.errors import CannotConnect, ConnectFault, SettingsRefused
 from notifications.message import to_bytes
@@ -288,3 +289,19 @@ def test_who_has_not_signed_in_is_told_so_and_no_recipient_is_blamed(step):
         outcomes, _, _ = run(sink, an_envelope(1))
     assert isinstance(outcomes[0], RefusedForGood)
     assert outcomes[0].about_us
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, loop.new_event_loop], ids=["asyncio", "quickest"])
+def test_groups_are_used_on_every_loop_exactly_where_the_server_offers_them(make_loop, tls):
+    async def scenario(port, **changes):
+        connection = await SmtpTransport(loopback(port, **changes)).connect()
+        pipelined = connection.is_pipelined
+        outcome = await connection.send(an_envelope(), before_data=lambda: None)
+        await connection.close()
+        return pipelined, outcome.code
+
+    with asyncio.Runner(loop_factory=make_loop) as runner, MailSink() as sink, MailSink(tls=tls.server) as secured:
+        assert runner.run(scenario(sink.port)) == (sink.pipelining, 250)
+        safe = {"security": Security.STARTTLS, "ca_file": tls.authority}
+        assert runner.run(scenario(secured.port, **safe)) == (secured.pipelining, 250)
+        assert secured.received[0].over_tls
