@@ -21,7 +21,6 @@ from incident_app.domain.delivery import (
     next_campaign_status,
     next_state,
 )
-from incident_app.domain.digests import ContentDigest
 from incident_app.domain.errors import BadInput, IllegalMove, IncidentAppError, NotFound
 from incident_app.domain.events import (
     DeliveryResolved,
@@ -35,14 +34,16 @@ from incident_app.domain.events import (
 from incident_app.domain.ids import Actor, CampaignId, IncidentId
 from incident_app.domain.vocabulary import Subject
 from incident_app.persistence.attempts import UNKNOWN, move_people
+from incident_app.persistence.bulk import CHUNK
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow
 from incident_app.persistence.sql_outbox import CRASHED, microseconds, withhold
 from incident_app.persistence.timeline import EventRow
 from incident_app.services.approvals import ApprovalOutdated, NotApproved, is_approved
 from incident_app.services.approved_content import check_audience, current_campaign_digest
+from incident_app.services.attempts_digest import AttemptsDigest, report_attempts
 from incident_app.services.transaction import Transaction, reading, recording, transaction
-from incident_app.services.waves import attempts_digest, get_campaign_row, totals_in
+from incident_app.services.waves import get_campaign_row, totals_in
 from notifications.retry import RetryPolicy
 
 
@@ -98,8 +99,11 @@ def pause_campaign(
     engine: Engine, campaign_id: CampaignId, *, reason: str | None = None, actor: Actor, now: datetime
 ) -> None:
     """Stop a wave: no further message is begun."""
+    with reading(engine) as session:
+        get_campaign_row(session, campaign_id)
+    ahead = AttemptsDigest.ahead(engine, campaign_id)
     with transaction(engine, actor=actor, now=now) as act:
-        _pause(act, get_campaign_row(act.session, campaign_id), reason)
+        _pause(act, get_campaign_row(act.session, campaign_id, lock=True), reason, ahead)
 
 
 def check_before_sending(engine: Engine, campaign_id: CampaignId) -> None:
@@ -121,12 +125,12 @@ def pause_for_fault(engine: Engine, campaign_id: CampaignId, *, reason: str, act
     return True
 
 
-def _pause(act: Transaction, campaign: Campaign, reason: str | None) -> None:
+def _pause(act: Transaction, campaign: Campaign, reason: str | None, ahead: AttemptsDigest) -> None:
     campaign.status = next_campaign_status(campaign.status, CampaignEvent.PAUSED)
     text = act.keep_text(reason) if reason else None
     campaign.pause_reason_text_id = text.id if text else None
     totals = totals_in(act.session, campaign)
-    through, digest = _report_attempts(act.session, campaign)
+    through, digest = report_attempts(act.session, campaign, ahead)
     act.record(
         DispatchPaused(
             campaign_id=campaign.id,
@@ -158,18 +162,15 @@ def cancel_campaign(engine: Engine, campaign_id: CampaignId, *, reason: str, act
     """End a wave before all of it is sent; return how many messages stay unsent. Their people stay to be informed."""
     if not reason.strip():
         raise BadInput(field="reason", problem="say why the wave is cancelled")
+    with reading(engine) as session:
+        get_campaign_row(session, campaign_id)
+    ahead = AttemptsDigest.ahead(engine, campaign_id)
     with transaction(engine, actor=actor, now=now) as act:
-        campaign = get_campaign_row(act.session, campaign_id)
+        campaign = get_campaign_row(act.session, campaign_id, lock=True)
         campaign.status = next_campaign_status(campaign.status, CampaignEvent.CANCELLED)
-        waiting = act.session.scalars(
-            sa.select(DeliveryRow.id).where(
-                DeliveryRow.campaign_id == campaign_id, DeliveryRow.state == DeliveryState.QUEUED
-            ),
-        ).all()
-        withhold(act.session, waiting, WithheldBecause.CANCELLED)
-        unsent = len(waiting)
+        unsent = totals_in(act.session, campaign).by_state.get(DeliveryState.QUEUED, 0)
         text = act.keep_text(reason)
-        through, digest = _report_attempts(act.session, campaign)
+        through, digest = report_attempts(act.session, campaign, ahead)
         act.record(
             DispatchCancelled(
                 campaign_id=campaign_id,
@@ -181,19 +182,22 @@ def cancel_campaign(engine: Engine, campaign_id: CampaignId, *, reason: str, act
             ),
             incident=IncidentId(campaign.incident_id),
         )
-        return unsent
+    withhold_cancelled(engine)
+    return unsent
 
 
 def withhold_cancelled(engine: Engine) -> None:
-    """Withhold what came back to the queue of a cancelled wave, so that its people are free for another one."""
+    """Withhold what waits in the queue of cancelled waves, in short turns, so that its people are free for another."""
     cancelled = sa.select(Campaign.id).where(Campaign.status == CampaignStatus.CANCELLED)
-    with recording(engine) as session:
-        ids = session.scalars(
-            sa.select(DeliveryRow.id).where(
-                DeliveryRow.campaign_id.in_(cancelled), DeliveryRow.state == DeliveryState.QUEUED
-            ),
-        ).all()
-        withhold(session, ids, WithheldBecause.CANCELLED)
+    waiting = sa.select(DeliveryRow.id).where(
+        DeliveryRow.campaign_id.in_(cancelled), DeliveryRow.state == DeliveryState.QUEUED
+    )
+    while True:
+        with recording(engine) as session:
+            ids = session.scalars(waiting.limit(CHUNK)).all()
+            withhold(session, ids, WithheldBecause.CANCELLED)
+        if len(ids) < CHUNK:
+            return
 
 
 def resolve(
@@ -282,27 +286,34 @@ def finish_settled(engine: Engine, *, actor: Actor, now: datetime) -> list[Campa
             if totals_in(session, get_campaign_row(session, CampaignId(campaign_id))).is_settled
         ]
     for campaign_id in settled:
-        with transaction(engine, actor=actor, now=now) as act:
-            campaign = get_campaign_row(act.session, CampaignId(campaign_id))
-            campaign.status = next_campaign_status(campaign.status, CampaignEvent.FINISHED)
-            campaign.finished_at = now
-            totals = totals_in(act.session, campaign)
-            through, digest = _report_attempts(act.session, campaign)
-            act.record(
-                DispatchFinished(
-                    campaign_id=campaign_id,
-                    wave=campaign.wave_number,
-                    planned=totals.planned,
-                    accepted=totals.sent,
-                    failed=totals.failed,
-                    skipped=totals.skipped,
-                    attempts_through=through,
-                    attempts_digest=digest,
-                ),
-                incident=IncidentId(campaign.incident_id),
-            )
+        ahead = AttemptsDigest.ahead(engine, CampaignId(campaign_id))
+        try:
+            with transaction(engine, actor=actor, now=now) as act:
+                _finish(act, get_campaign_row(act.session, CampaignId(campaign_id), lock=True), ahead)
+        except IllegalMove:  # another worker was faster
+            continue
         finished.append(CampaignId(campaign_id))
     return finished
+
+
+def _finish(act: Transaction, campaign: Campaign, ahead: AttemptsDigest) -> None:
+    campaign.status = next_campaign_status(campaign.status, CampaignEvent.FINISHED)
+    campaign.finished_at = act.now
+    totals = totals_in(act.session, campaign)
+    through, digest = report_attempts(act.session, campaign, ahead)
+    act.record(
+        DispatchFinished(
+            campaign_id=campaign.id,
+            wave=campaign.wave_number,
+            planned=totals.planned,
+            accepted=totals.sent,
+            failed=totals.failed,
+            skipped=totals.skipped,
+            attempts_through=through,
+            attempts_digest=digest,
+        ),
+        incident=IncidentId(campaign.incident_id),
+    )
 
 
 def verify_attempts(engine: Engine, campaign_id: CampaignId) -> bool:
@@ -316,7 +327,9 @@ def verify_attempts(engine: Engine, campaign_id: CampaignId) -> bool:
         since = 0
         for fact in reported:
             through = int(fact["attempts_through"])
-            if attempts_digest(session, campaign_id, since, through) != fact["attempts_digest"]:
+            found = AttemptsDigest(campaign_id, since)
+            found.read_on(session, through)
+            if found.value != fact["attempts_digest"]:
                 return False
             since = through
         return True
@@ -333,14 +346,3 @@ def _check_may_send(session: Session, campaign: Campaign) -> None:
         raise ApprovalOutdated
     if not is_approved(session, Subject.CAMPAIGN, campaign.id, current):
         raise NotApproved
-
-
-def _report_attempts(session: Session, campaign: Campaign) -> tuple[int, ContentDigest]:
-    """Digest the attempts since the last report of this wave, and move the mark."""
-    newest = session.scalar(
-        sa.select(sa.func.max(DeliveryAttempt.id))
-        .join(DeliveryRow, DeliveryRow.id == DeliveryAttempt.delivery_id)
-        .where(DeliveryRow.campaign_id == campaign.id),
-    )
-    since, campaign.reported_through = campaign.reported_through, newest or campaign.reported_through
-    return campaign.reported_through, attempts_digest(session, campaign.id, since, campaign.reported_through)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,11 +10,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import CampaignStatus, DeliveryState, DeliveryTotals
-from incident_app.domain.digests import ContentDigest, utc_text
 from incident_app.domain.errors import NotFound
 from incident_app.domain.ids import CampaignId, IncidentId
 from incident_app.persistence.customers import CustomerContact
-from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow, MailDomain
+from incident_app.persistence.outbox import Campaign, DeliveryRow, MailDomain
 from incident_app.services.approved_content import current_campaign_digest
 from incident_app.services.impact_views import mask
 from incident_app.services.transaction import reading
@@ -116,9 +114,9 @@ def first_recipients(engine: Engine, campaign_id: CampaignId) -> list[tuple[str,
         ]
 
 
-def get_campaign_row(session: Session, campaign_id: CampaignId) -> Campaign:
-    """Return the row of a wave; NotFound otherwise."""
-    campaign = session.get(Campaign, campaign_id)
+def get_campaign_row(session: Session, campaign_id: CampaignId, *, lock: bool = False) -> Campaign:
+    """Return the row of a wave; NotFound otherwise. Locked, nobody else moves it until this transaction has ended."""
+    campaign = session.get(Campaign, campaign_id, with_for_update=lock, populate_existing=lock)
     if campaign is None:
         raise NotFound(what="wave", name=campaign_id)
     return campaign
@@ -132,28 +130,6 @@ def totals_in(session: Session, campaign: Campaign) -> DeliveryTotals:
         .group_by(DeliveryRow.state),
     )
     return DeliveryTotals(planned=campaign.planned, by_state=dict(rows.all()))
-
-
-def attempts_digest(session: Session, campaign_id: int, since: int, through: int) -> ContentDigest:
-    """Return the digest over the attempts of a wave after `since` up to `through`: what the timeline vouches for."""
-    rows = session.execute(
-        sa.select(DeliveryAttempt)
-        .join(DeliveryRow, DeliveryRow.id == DeliveryAttempt.delivery_id)
-        .where(DeliveryRow.campaign_id == campaign_id, DeliveryAttempt.id > since, DeliveryAttempt.id <= through)
-        .order_by(DeliveryAttempt.id),
-    )
-    digest = hashlib.sha256()
-    for (row,) in rows:
-        values = (
-            row.delivery_id,
-            row.number,
-            utc_text(row.finished_at),
-            row.outcome,
-            row.reply_code,
-            row.content_digest,
-        )
-        digest.update(("|".join(str(value) for value in values) + "\n").encode())
-    return ContentDigest(digest.hexdigest())
 
 
 def _view(session: Session, row: Campaign) -> CampaignView:

@@ -1,0 +1,99 @@
+"""What the timeline vouches for of a wave: one digest over its attempts since the last report, however many they are.
+
+Nearly all attempts are digested before the transaction that reports them, which then holds its lock for the few that
+came meanwhile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Self
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from incident_app.domain.digests import ContentDigest, utc_text
+from incident_app.domain.ids import CampaignId
+from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow
+from incident_app.services.transaction import reading, recording
+
+AT_ONCE = 5_000
+
+
+class AttemptsDigest:
+    """A digest over the attempts of one wave in their order, read piece by piece."""
+
+    def __init__(self, campaign_id: int, since: int) -> None:
+        self._campaign_id = campaign_id
+        self.since = since
+        self.through = since
+        self._digest = hashlib.sha256()
+
+    @classmethod
+    def ahead(cls, engine: Engine, campaign_id: CampaignId) -> Self:
+        """Read what there is now, before a report is written."""
+        with recording(engine) as session:
+            since = session.get_one(Campaign, campaign_id).reported_through
+            newest = _newest(session, campaign_id)
+        made = cls(campaign_id, since)
+        with reading(engine) as session:
+            made.read_on(session, newest)
+        return made
+
+    def read_on(self, session: Session, through: int | None) -> None:
+        """Take in the attempts behind those already read, up to one with this id."""
+        attempt = DeliveryAttempt
+        rows = session.execute(
+            sa.select(
+                attempt.id,
+                attempt.delivery_id,
+                attempt.number,
+                attempt.finished_at,
+                attempt.outcome,
+                attempt.reply_code,
+                attempt.content_digest,
+            )
+            .join(DeliveryRow, DeliveryRow.id == attempt.delivery_id)
+            .where(
+                DeliveryRow.campaign_id == self._campaign_id,
+                attempt.id > self.through,
+                attempt.id <= (through or self.through),
+            )
+            .order_by(attempt.id)
+            .execution_options(yield_per=AT_ONCE),
+        )
+        for key, delivery_id, number, finished_at, outcome, code, content in rows:
+            line = f"{delivery_id}|{number}|{utc_text(finished_at)}|{outcome}|{code}|{content}\n"
+            self._digest.update(line.encode())
+            self.through = key
+
+    @property
+    def value(self) -> ContentDigest:
+        """Return the digest over what was read."""
+        return ContentDigest(self._digest.hexdigest())
+
+
+def report_attempts(session: Session, campaign: Campaign, ahead: AttemptsDigest) -> tuple[int, ContentDigest]:
+    """Digest the attempts of a wave since its last report, and move the mark; return where it stands now."""
+    if ahead.since != campaign.reported_through:  # somebody else reported meanwhile
+        ahead = AttemptsDigest(campaign.id, campaign.reported_through)
+    ahead.read_on(session, _newest(session, campaign.id))
+    campaign.reported_through = ahead.through
+    return ahead.through, ahead.value
+
+
+def _newest(session: Session, campaign_id: int) -> int | None:
+    """Return the newest attempt of a wave, below which none can appear any more.
+
+    PostgreSQL gives ids before they are saved: only while nobody writes is the newest one truly the last.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(sa.text("LOCK TABLE delivery_attempts IN SHARE MODE"))
+    return session.scalar(
+        sa.select(DeliveryAttempt.id)
+        .join(DeliveryRow, DeliveryRow.id == DeliveryAttempt.delivery_id)
+        .where(DeliveryRow.campaign_id == campaign_id)
+        .order_by(DeliveryAttempt.id.desc())
+        .limit(1)
+    )
