@@ -143,7 +143,8 @@ def one_mail(url: str) -> Mail:
     engine.dispose()
     parsed = message_from_bytes(octets, policy=policy.default)
     text, html = (parsed.get_body((kind,)) for kind in ("plain", "html"))
-    assert text is not None and html is not None
+    assert text is not None
+    assert html is not None
     return Mail(
         subject=parsed["Subject"],
         sender="notice@sender.example",

@@ -156,7 +156,8 @@ settings.configure(
     INSTALLED_APPS=["django.contrib.contenttypes", "post_office"], SECRET_KEY="bench", USE_TZ=True,
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "post.db", "OPTIONS": {
-        "timeout": 60, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;"}}},
+        "timeout": 60, "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;"}}},
     EMAIL_BACKEND="post_office.EmailBackend",
     POST_OFFICE={"BACKENDS": {"default": "django.core.mail.backends.smtp.EmailBackend"}, "LOG_LEVEL": 0,
                  "BATCH_SIZE": 2000, "THREADS_PER_PROCESS": 5, "BATCH_DELIVERY_TIMEOUT": 600},

@@ -12,12 +12,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from notifications.dkim import read_key
+from notifications.errors import SettingsRefused
+
 PREFIX = "INCIDENT_APP_"
 SECURITY_WORDS = ("tls", "starttls", "plaintext_loopback_only")
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,200}}\Z)(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}")
 """Short enough for a return address with its token in front: an address holds 254 characters."""
 _ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+LAST_PORT = 65_535
 _LOCAL_PART = re.compile(rf"(?=.{{1,64}}\Z){_ATOM}(?:\.{_ATOM})*")
 
 
@@ -40,12 +45,15 @@ class Settings:
     proxy_hops: int
     smtp_host: str
     smtp_port: int
+    smtp_fallback: tuple[tuple[str, int], ...]
     smtp_security: str
     smtp_username: str | None
     smtp_password: str | None
     smtp_ca_file: Path | None
     smtp_connections: int
     smtp_per_second: int
+    dkim_key_file: Path | None
+    dkim_selector: str
     sender_address: str
     bounce_domain: str
     policy: str
@@ -80,16 +88,19 @@ class Settings:
             home=home,
             database_url=reader.database_url(home),
             listen_host=reader.text("LISTEN_HOST", "127.0.0.1"),
-            listen_port=reader.number("LISTEN_PORT", 8000, low=0, high=65535),
+            listen_port=reader.number("LISTEN_PORT", 8000, low=0, high=LAST_PORT),
             proxy_hops=reader.number("PROXY_HOPS", 0, low=0, high=5),
             smtp_host=reader.text("SMTP_HOST", "localhost"),
-            smtp_port=reader.number("SMTP_PORT", 587, low=1, high=65535),
+            smtp_port=reader.number("SMTP_PORT", 587, low=1, high=LAST_PORT),
+            smtp_fallback=reader.servers("SMTP_FALLBACK"),
             smtp_security=reader.word("SMTP_SECURITY", "starttls", SECURITY_WORDS),
             smtp_username=reader.optional("SMTP_USERNAME"),
             smtp_password=reader.secret("SMTP_PASSWORD"),
             smtp_ca_file=reader.certificates("SMTP_CA_FILE"),
             smtp_connections=reader.number("SMTP_CONNECTIONS", 5, low=1, high=100),
             smtp_per_second=reader.number("SMTP_PER_SECOND", 100, low=1, high=100_000),
+            dkim_key_file=reader.signing_key("DKIM_KEY_FILE"),
+            dkim_selector=reader.text("DKIM_SELECTOR", "incident"),
             sender_address=reader.address("SENDER_ADDRESS", "notice@incident-app.example"),
             bounce_domain=reader.domain("BOUNCE_DOMAIN", "incident-app.example"),
             policy=reader.text("POLICY", "gpu-cloud-bygmo"),
@@ -129,10 +140,18 @@ def _unsafe(settings: Settings) -> list[str]:
             f"{PREFIX}LISTEN_HOST: {settings.listen_host} is reached from outside, but no TLS proxy is declared. "
             f"Put a proxy that speaks HTTPS in front and set {PREFIX}PROXY_HOPS=1, or listen on 127.0.0.1.",
         )
-    if settings.smtp_security == "plaintext_loopback_only" and not is_loopback(settings.smtp_host):
-        problems.append(
+    servers = [("SMTP_HOST", settings.smtp_host), *(("SMTP_FALLBACK", host) for host, _ in settings.smtp_fallback)]
+    if settings.smtp_security == "plaintext_loopback_only":
+        problems += [
             f"{PREFIX}SMTP_SECURITY: plaintext_loopback_only is for a mail server on this machine, "
-            f"but {PREFIX}SMTP_HOST is {settings.smtp_host}. Use starttls or tls.",
+            f"but {PREFIX}{name} is {host}. Use starttls or tls."
+            for name, host in servers
+            if not is_loopback(host)
+        ]
+    if not _SELECTOR.fullmatch(settings.dkim_selector):
+        problems.append(
+            f"{PREFIX}DKIM_SELECTOR: {settings.dkim_selector!r} is not a selector. Write it in small letters, digits, "
+            "hyphens and dots.",
         )
     if (settings.smtp_username is None) != (settings.smtp_password is None):
         problems.append(f"{PREFIX}SMTP_USERNAME and {PREFIX}SMTP_PASSWORD: set both or neither.")
@@ -200,6 +219,32 @@ class _Reader:
         if found is not None and not Path(found).is_file():
             self.problems.append(f"{PREFIX}{name}: there is no file {found}.")
         return Path(found) if found else None
+
+    def servers(self, name: str) -> tuple[tuple[str, int], ...]:
+        """Read mail servers written host:port, host:port in the order of their preference."""
+        found = []
+        for entry in (self.optional(name) or "").split(","):
+            host, colon, port = entry.strip().rpartition(":")
+            if not entry.strip():
+                continue
+            if not colon or not host or not (port.isascii() and port.isdigit() and 0 < int(port) <= LAST_PORT):
+                self.problems.append(
+                    f"{PREFIX}{name}: {entry.strip()!r} is not a server. Write host:port, several with commas between."
+                )
+                continue
+            found.append((host.strip("[]"), int(port)))
+        return tuple(found)
+
+    def signing_key(self, name: str) -> Path | None:
+        """Read the name of a key file, and whether mail can be signed with what it holds."""
+        file = self.existing_file(name)
+        if file is not None and file.is_file():
+            try:
+                read_key(file.read_bytes())
+            except (OSError, SettingsRefused) as fault:
+                problem = fault if isinstance(fault, SettingsRefused) else "it cannot be read"
+                self.problems.append(f"{PREFIX}{name}: {file}: {problem}.")
+        return file
 
     def certificates(self, name: str) -> Path | None:
         """Read the name of a file of certificates, and whether it holds any: sending would fail on it much later."""

@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from hypothesis import given
 from hypothesis import strategies as st
 
+from incident_app.cli.serve import mail_signer
 from incident_app.settings import PREFIX, Settings, SettingsError, default_home, is_loopback
 from notifications.addresses import parse_address
 
@@ -175,3 +178,30 @@ def test_whatever_sender_the_settings_take_the_mailer_takes_too(sender: str) -> 
         return
     parse_address(settings.sender_address)
     parse_address(f"bounce+{'0' * 24}@{settings.bounce_domain}")
+
+
+def test_servers_to_fall_back_on_are_read_in_their_order_and_faults_named() -> None:
+    settings = read(SMTP_FALLBACK="mx2.example:587, [::1]:2525,", SMTP_HOST="mx1.example")
+    assert settings.smtp_fallback == (("mx2.example", 587), ("::1", 2525))
+    for wrong in ("mx2.example", "mx2.example:", ":25", "mx2.example:0", "mx2.example:70000", "mx2:２５"):
+        (problem,) = problems(SMTP_FALLBACK=f"ok.example:25,{wrong}")
+        assert wrong in problem
+    (problem,) = problems(SMTP_SECURITY="plaintext_loopback_only", SMTP_FALLBACK="localhost:25,mail.example:25")
+    assert "SMTP_FALLBACK is mail.example" in problem
+
+
+def test_a_key_that_cannot_sign_is_found_before_anything_is_sent(tmp_path: Path) -> None:
+    key = tmp_path / "dkim.pem"
+    pem = ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    key.write_bytes(pem)
+    signer = mail_signer(read(DKIM_KEY_FILE=str(key), SENDER_ADDRESS="notice@Mail.Example.jp", DKIM_SELECTOR="k1"))
+    assert signer is not None
+    assert (signer.domain, signer.selector, signer.algorithm) == ("mail.example.jp", "k1", "ed25519-sha256")
+    assert mail_signer(read()) is None
+    key.write_bytes(b"nonsense")
+    (problem,) = problems(DKIM_KEY_FILE=str(key))
+    assert "DKIM_KEY_FILE" in problem
+    assert "nonsense" not in problem
+    assert "DKIM_SELECTOR" in problems(DKIM_SELECTOR="a b")[0]

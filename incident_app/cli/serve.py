@@ -25,6 +25,8 @@ from incident_app.services.worker import Worker, WorkerSettings
 from incident_app.settings import Settings
 from notifications import loop
 from notifications.dispatcher import DispatcherOptions
+from notifications.dkim import Signer, read_key
+from notifications.relays import Relays
 from notifications.retry import RetryPolicy
 from notifications.smtp import Security, SmtpSettings, SmtpTransport
 from notifications.throttle import RateLimit
@@ -41,30 +43,51 @@ def utc_now() -> datetime:
 
 def make_worker(engine: Engine, settings: Settings, *, retry: RetryPolicy | None = None) -> Worker:
     """Return a worker that sends through the configured mail server."""
-    transport = SmtpTransport(
-        SmtpSettings(
-            host=settings.smtp_host,
-            port=settings.smtp_port,
-            security=Security(settings.smtp_security),
-            username=settings.smtp_username,
-            password=settings.smtp_password,
-            ca_file=settings.smtp_ca_file,
-        ),
-    )
     return Worker(
         engine,
-        transport,
+        mail_servers(settings),
         WorkerSettings(
             journals=settings.home / "journals",
             tools=JobTools(address_key=own_key(settings.home, "address"), uploads=settings.home / "uploads"),
             bounce_domain=settings.bounce_domain,
             message_domain=settings.bounce_domain,
+            signer=mail_signer(settings),
             options=DispatcherOptions(
                 connections=settings.smtp_connections, rate=RateLimit(per_second=settings.smtp_per_second)
             ),
             retry=retry or RetryPolicy(),
         ),
         clock=utc_now,
+    )
+
+
+def mail_servers(settings: Settings) -> Relays:
+    """Return the configured mail servers; those to fall back on are secured and signed in to like the first."""
+    return Relays(
+        [
+            SmtpTransport(
+                SmtpSettings(
+                    host=host,
+                    port=port,
+                    security=Security(settings.smtp_security),
+                    username=settings.smtp_username,
+                    password=settings.smtp_password,
+                    ca_file=settings.smtp_ca_file,
+                )
+            )
+            for host, port in ((settings.smtp_host, settings.smtp_port), *settings.smtp_fallback)
+        ]
+    )
+
+
+def mail_signer(settings: Settings) -> Signer | None:
+    """Return what signs the mails in the name of the sender's domain, if a key is named."""
+    if settings.dkim_key_file is None:
+        return None
+    return Signer(
+        domain=settings.sender_address.rpartition("@")[2].lower(),
+        selector=settings.dkim_selector,
+        key=read_key(settings.dkim_key_file.read_bytes()),
     )
 
 

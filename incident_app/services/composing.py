@@ -31,6 +31,7 @@ from incident_app.services.approved_content import items_in_mails
 from incident_app.services.notices import SharedFacts, shared_facts
 from incident_app.services.transaction import reading
 from notifications.addresses import Address, parse_address
+from notifications.dkim import Signer
 from notifications.errors import CannotCompose, MailerError, SharedFault
 from notifications.message import Message, message_id
 from notifications.outbox import Delivery
@@ -75,11 +76,18 @@ class NoticeComposer:
     """Fulfils notifications.outbox.Composer. What messages share is read when the first of them is claimed."""
 
     def __init__(
-        self, engine: Engine, *, clock: Callable[[], datetime], bounce_domain: str, message_domain: str
+        self,
+        engine: Engine,
+        *,
+        clock: Callable[[], datetime],
+        bounce_domain: str,
+        message_domain: str,
+        signer: Signer | None = None,
     ) -> None:
         self._clock = clock
         self._bounce_domain = bounce_domain
         self._message_domain = message_domain
+        self._signer = signer
         self._engine = engine
         self._versions: dict[int, _Compiled] = {}
         self._waves: dict[int, _Wave] = {}
@@ -173,18 +181,18 @@ class NoticeComposer:
     def _envelope(
         self, facts: ClaimedFacts, recipient: Address, text: Values, html: Values, *, eight_bit: bool
     ) -> Envelope:
-        return Envelope(
-            sender=Address(self._return_address(facts.token)),
+        now = self._clock()
+        content = self._skeleton(facts).fill(
             recipient=recipient,
-            content=self._skeleton(facts).fill(
-                recipient=recipient,
-                message_id=message_id(facts.token, self._message_domain),
-                date=self._clock(),
-                text=text,
-                html=html,
-                eight_bit=eight_bit,
-            ),
+            message_id=message_id(facts.token, self._message_domain),
+            date=now,
+            text=text,
+            html=html,
+            eight_bit=eight_bit and self._signer is None,  # re-encoded on the way, its signature would be void
         )
+        if self._signer is not None:
+            content = self._signer.signed(content, now)
+        return Envelope(sender=Address(self._return_address(facts.token)), recipient=recipient, content=content)
 
     def _skeleton(self, facts: ClaimedFacts) -> Skeleton:
         key = (facts.campaign_id, facts.notice_version_id)

@@ -27,6 +27,7 @@ from incident_app.services.campaigns import drop_stale_fills
 from incident_app.services.composing import NoticeComposer
 from incident_app.services.transaction import reading, recording
 from notifications.dispatcher import Dispatcher, DispatcherOptions, Ended, Summary
+from notifications.dkim import Signer
 from notifications.errors import JournalInUse
 from notifications.journal import Journal, Replay, replay
 from notifications.retry import RetryPolicy
@@ -46,6 +47,7 @@ class WorkerSettings:
     tools: jobs.JobTools
     bounce_domain: str
     message_domain: str
+    signer: Signer | None = None
     options: DispatcherOptions = field(default_factory=DispatcherOptions)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
@@ -109,6 +111,7 @@ class Worker:
                     clock=self.clock,
                     bounce_domain=self.settings.bounce_domain,
                     message_domain=self.settings.message_domain,
+                    signer=self.settings.signer,
                 ),
                 transport=self._transport,
                 journal=journal,

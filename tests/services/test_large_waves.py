@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import dkim
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from sqlalchemy.engine import Engine
 
 from incident_app.domain.delivery import CampaignStatus, DeliveryState
@@ -21,6 +24,7 @@ from incident_app.persistence.sql_outbox import microseconds
 from incident_app.services import dispatch, timeline, waves
 from incident_app.services.attempts_digest import AttemptsDigest
 from incident_app.services.transaction import reading
+from notifications.dkim import Signer
 from notifications.sink import MailSink
 from tests.builders import NOW, a_worker, author, run_until_idle
 from tests.conftest import Clock
@@ -139,3 +143,19 @@ def _plan(session: object, statement: str, campaign: int, now: int) -> str:
 def test_an_empty_list_of_keys_finds_nothing(instance: Engine) -> None:
     with reading(instance) as session:
         assert bulk.rows_with(session, "SELECT id FROM deliveries", "id", []) == []
+
+
+def test_mails_are_signed_where_a_key_is_given_and_go_out_in_seven_bits(
+    instance: Engine, clock: Clock, tmp_path: Path
+) -> None:
+    signer = Signer(domain="example.jp", selector="k1", key=ed25519.Ed25519PrivateKey.generate())
+    a_running_wave(instance)
+    with MailSink() as sink:
+        worker = a_worker(instance, sink.port, tmp_path / "j", clock)
+        worker.settings = replace(worker.settings, signer=signer)
+        run_until_idle(worker)
+        mails = [message.content for message in sink.received]
+    assert len(mails) == 4
+    for mail in mails:
+        assert mail.isascii()
+        assert dkim.verify(mail, dnsfunc=lambda *_, **__: signer.dns_record().encode())
