@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from incident_app.domain.digests import ContentDigest, digest_of
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
     """One person who may be written to, with the contact valid for this wave."""
 
@@ -28,7 +28,7 @@ class Candidate:
         return f"Candidate(person_id={self.person_id})"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedMessage:
     """One message: whom it is for. Several people only if they share address, name and language."""
 
@@ -57,6 +57,26 @@ def plan_messages(candidates: Iterable[Candidate]) -> tuple[PlannedMessage, ...]
         for groups in by_address.values()
         for group in groups.values()
     )
+
+
+class SharedAddresses:
+    """Which addresses come more than once in a crowd that is too large to be held: eight octets for each."""
+
+    def __init__(self) -> None:
+        self._once: set[int] = set()
+        self._again: set[int] = set()
+
+    def add(self, address_digest: str) -> None:
+        """Take in the address of one person."""
+        key = int(address_digest[:16], 16)
+        if key in self._once:
+            self._again.add(key)
+        else:
+            self._once.add(key)
+
+    def may_be_shared(self, address_digest: str) -> bool:
+        """Tell whether others may have the same address; `plan_messages` tells apart those that only begin alike."""
+        return int(address_digest[:16], 16) in self._again
 
 
 class AudienceDigest:

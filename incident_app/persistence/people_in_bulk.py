@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from incident_app.domain.holding_changes import Held
 from incident_app.domain.import_rows import microseconds
 from incident_app.domain.vocabulary import Channel
 from incident_app.persistence.bulk import key_list, one_of, rows_with
-from incident_app.persistence.customers import Customer, CustomerContact, Holding
+from incident_app.persistence.customers import CustomerContact, Holding
 
 
 class Known(NamedTuple):
@@ -44,16 +44,6 @@ def known_customers(session: Session, numbers: Collection[str]) -> dict[str, Kno
     query = "SELECT customer_number, id, kind, relation, language, jurisdiction FROM customers"
     rows = rows_with(session, query, "customer_number", numbers)
     return {number: Known(key, tuple(attributes)) for number, key, *attributes in rows}
-
-
-def reserve_customer_ids(session: Session, count: int) -> Sequence[int]:
-    """Return ids for new customers. SQLite writes alone; PostgreSQL gives them out by its sequence."""
-    if session.get_bind().dialect.name == "postgresql":
-        number = "nextval(pg_get_serial_sequence('customers', 'id'))"
-        query = sa.text(f"SELECT string_agg(CAST({number} AS text), ',') FROM generate_series(1, :wanted)")  # noqa: S608
-        return sorted(map(int, session.scalars(query, {"wanted": count}).one().split(",")))
-    first = (session.scalar(sa.select(sa.func.max(Customer.id))) or 0) + 1
-    return range(first, first + count)
 
 
 def live_contacts(session: Session, customer_ids: Collection[int]) -> list[LiveContact]:

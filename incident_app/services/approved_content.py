@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.audience import AudienceDigest, Candidate, campaign_digest
+from incident_app.domain.audience import AudienceDigest, campaign_digest
 from incident_app.domain.digests import ContentDigest
 from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.notices import PersonalItem
@@ -72,16 +72,6 @@ def items_in_mails(session: Session, campaign: Campaign) -> dict[str, PersonalIt
 def _names_now(session: Session) -> list[NamedItem]:
     rows = session.scalars(sa.select(DataItem).order_by(DataItem.position))
     return [NamedItem(code=row.code, ja=row.name_ja, en=row.name_en, flags=sorted(row.flags)) for row in rows]
-
-
-def digest_of_candidates(candidates: Iterable[Candidate]) -> ContentDigest:
-    """Return the digest of everybody who is about to be put into a wave."""
-    digest = AudienceDigest()
-    for candidate in sorted(candidates, key=lambda candidate: candidate.person_id):
-        digest.add(
-            candidate.person_id, candidate.item_set_id, candidate.confirmed_item_set_id, candidate.address_digest
-        )
-    return digest.finish()
 
 
 def digest_of_rows(session: Session, campaign_id: int) -> ContentDigest:

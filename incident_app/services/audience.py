@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from incident_app.domain.audience import Candidate
+from incident_app.domain.audience import (
+    AudienceDigest,
+    Candidate,
+    PlannedMessage,
+    SharedAddresses,
+    plan_messages,
+)
 from incident_app.domain.delivery import AudienceRule, Standing
 from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import IncidentAppError
-from incident_app.domain.vocabulary import Channel
-from incident_app.persistence.bulk import chunks
-from incident_app.persistence.customers import CustomerContact, ItemSet
+from incident_app.persistence.bulk import CHUNK
+from incident_app.persistence.customers import ItemSet
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, PersonToInform
+from incident_app.persistence.waves_in_bulk import mail_contacts
 
 
 class ItemsNotKnown(IncidentAppError):
@@ -31,13 +40,32 @@ class ItemsNotKnown(IncidentAppError):
     )
 
 
-def chosen_people(
-    session: Session, campaign: Campaign, rule: AudienceRule, items: frozenset[str]
-) -> Iterator[PersonToInform]:
-    """Yield the people whom the rule chooses: none with an open delivery, none outside the inventory (told by hand)."""
+class Chosen(NamedTuple):
+    """One person whom a rule chooses."""
+
+    id: int
+    customer_id: int
+    language: str
+    item_set_id: int
+    confirmed_item_set_id: int
+    certainty: str
+
+
+def chosen_people(session: Session, campaign: Campaign, rule: AudienceRule, items: frozenset[str]) -> Iterator[Chosen]:
+    """Yield the people whom the rule chooses, in the order of their keys, as they are when the first is asked for.
+
+    None with an open delivery is among them, and none outside the inventory: they are told by hand.
+    """
     busy = sa.select(DeliveryPerson.person_id).where(DeliveryPerson.open)
     query = (
-        sa.select(PersonToInform)
+        sa.select(
+            PersonToInform.id,
+            PersonToInform.customer_id,
+            PersonToInform.language,
+            PersonToInform.item_set_id,
+            PersonToInform.confirmed_item_set_id,
+            PersonToInform.certainty,
+        )
         .where(
             PersonToInform.incident_id == campaign.incident_id,
             PersonToInform.purpose == campaign.purpose,
@@ -47,11 +75,12 @@ def chosen_people(
             _RULES[rule],
         )
         .order_by(PersonToInform.id)
+        .execution_options(yield_per=CHUNK)
     )
     wanted = _sets_with(session, items) if items else None
-    for person in session.scalars(query):
-        if wanted is None or person.item_set_id in wanted:
-            yield person
+    for row in session.execute(query):
+        if wanted is None or row.item_set_id in wanted:
+            yield Chosen._make(row)
 
 
 _RULES: Mapping[AudienceRule, sa.ColumnElement[bool]] = {
@@ -74,31 +103,19 @@ def _sets_with(session: Session, items: frozenset[str]) -> set[int]:
     }
 
 
-def with_contacts(session: Session, chosen: Sequence[PersonToInform]) -> Iterator[Candidate]:
+def with_contacts(session: Session, chosen: Iterable[Chosen]) -> Iterator[Candidate]:
     """Yield those of the chosen people who have a valid e-mail address."""
-    for chunk in chunks(chosen, 2_000):
-        contacts = {
-            contact.customer_id: contact
-            for contact in session.scalars(
-                sa.select(CustomerContact)
-                .where(
-                    CustomerContact.customer_id.in_([person.customer_id for person in chunk]),
-                    CustomerContact.channel == Channel.EMAIL,
-                    CustomerContact.valid_until.is_(None),
-                    CustomerContact.address.is_not(None),
-                )
-                .order_by(CustomerContact.id),
-            )
-        }
+    people = iter(chosen)
+    while chunk := list(islice(people, CHUNK)):
+        contacts = mail_contacts(session, [person.customer_id for person in chunk])
         for person in chunk:
-            contact = contacts.get(person.customer_id or 0)
-            if contact is not None and person.customer_id is not None:
+            if (contact := contacts.get(person.customer_id)) is not None:
                 yield Candidate(
                     person_id=person.id,
                     customer_id=person.customer_id,
-                    contact_id=contact.id,
-                    address_digest=contact.address_digest,
-                    name=contact.name or "",
+                    contact_id=contact[0],
+                    address_digest=contact[1],
+                    name=contact[2],
                     language=person.language,
                     item_set_id=person.item_set_id,
                     confirmed_item_set_id=person.confirmed_item_set_id,
@@ -106,8 +123,52 @@ def with_contacts(session: Session, chosen: Sequence[PersonToInform]) -> Iterato
                 )
 
 
-def check_items_known(session: Session, people: Sequence[PersonToInform]) -> None:
-    """Refuse people of whom no item is known: leaving them out would be silent, writing to them would say nothing."""
+@dataclass(kw_only=True)
+class Census:
+    """What is known of an audience before its first message is stored."""
+
+    people: int = 0
+    """Those who can be written to."""
+    chosen: int = 0
+    item_sets: set[int] = field(default_factory=set)
+    shared: SharedAddresses = field(default_factory=SharedAddresses)
+    digest: AudienceDigest = field(default_factory=AudienceDigest)
+
+
+def census(session: Session, chosen: Iterable[Chosen]) -> Census:
+    """Count an audience, and refuse it when there are people of whom no item is known.
+
+    Leaving them out would be silent, writing to them would say nothing.
+    """
+    found = Census()
     empty = set(session.scalars(sa.select(ItemSet.id).where(ItemSet.digest == digest_of([]))))
-    if unknown := sum(person.item_set_id in empty for person in people):
+    unknown = 0
+
+    def counted() -> Iterator[Chosen]:
+        nonlocal unknown
+        for person in chosen:
+            found.chosen += 1
+            unknown += person.item_set_id in empty
+            yield person
+
+    for candidate in with_contacts(session, counted()):
+        found.people += 1
+        found.item_sets.add(candidate.item_set_id)
+        found.shared.add(candidate.address_digest)
+        found.digest.add(
+            candidate.person_id, candidate.item_set_id, candidate.confirmed_item_set_id, candidate.address_digest
+        )
+    if unknown:
         raise ItemsNotKnown(people=unknown)
+    return found
+
+
+def messages_of(candidates: Iterable[Candidate], shared: SharedAddresses) -> Iterator[PlannedMessage]:
+    """Yield the messages of an audience: first of those whose address is theirs alone, then of those who share one."""
+    kept = []
+    for candidate in candidates:
+        if shared.may_be_shared(candidate.address_digest):
+            kept.append(candidate)
+        else:
+            yield PlannedMessage(people=(candidate,), told_apart_by="")
+    yield from plan_messages(kept)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.audience import PlannedMessage, plan_messages
 from incident_app.domain.delivery import (
     AudienceRule,
     CampaignEvent,
     CampaignStatus,
-    DeliveryState,
     WhenUncertain,
     next_campaign_status,
 )
@@ -26,19 +24,19 @@ from incident_app.domain.digests import ContentDigest
 from incident_app.domain.errors import BadInput, IncidentAppError, NotFound
 from incident_app.domain.events import DispatchFilled
 from incident_app.domain.ids import Actor, CampaignId, IncidentId, NoticeId
-from incident_app.domain.vocabulary import Channel, Language, Purpose
-from incident_app.persistence.bulk import chunks, insert_new
-from incident_app.persistence.customers import CustomerContact
+from incident_app.domain.vocabulary import Channel, Purpose
+from incident_app.persistence.bulk import CHUNK
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.notices import Notice
-from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow, MailDomain
+from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow
 from incident_app.persistence.sql_outbox import microseconds
+from incident_app.persistence.waves_in_bulk import store_messages as _store
 from incident_app.services.accounts import user_of
-from incident_app.services.approved_content import NamedItem, digest_of_candidates, names_of_items
-from incident_app.services.audience import check_items_known, chosen_people, with_contacts
+from incident_app.services.approved_content import NamedItem, names_of_items
+from incident_app.services.audience import census, chosen_people, messages_of, with_contacts
 from incident_app.services.people import newest_determination
-from incident_app.services.transaction import building, reading, transaction
-from notifications.addresses import Address, domain_of, parse_address
+from incident_app.services.transaction import Turns, building, reading, transaction
+from notifications.addresses import parse_address
 from notifications.errors import AddressRefused
 
 LONGEST_FILL = timedelta(minutes=30)
@@ -115,26 +113,32 @@ def fill_campaign(
 def _build(
     engine: Engine, begun: _Begun, rule: AudienceRule, items: frozenset[str], now: datetime
 ) -> tuple[Filled, _Content]:
+    """Look at everybody twice, so that nobody need be held: once to count and digest, once to store."""
     with reading(engine) as session:
-        chosen = list(chosen_people(session, _still_ours(session, begun, locked=False), rule, items))
-        check_items_known(session, chosen)
-        candidates = list(with_contacts(session, chosen))
-        names = names_of_items(session, {candidate.item_set_id for candidate in candidates})
-    if not (messages := plan_messages(candidates)):
+        found = census(session, chosen_people(session, _still_ours(session, begun, locked=False), rule, items))
+        names = names_of_items(session, found.item_sets)
+    if not found.people:
         raise NobodyToInform
-    for chunk in chunks(messages):
-        with building(engine) as session:
-            _still_ours(session, begun)
-            _store(session, begun.id, chunk, now)
+    planned = told_apart = 0
+    with reading(engine) as session:
+        chosen = chosen_people(session, _still_ours(session, begun, locked=False), rule, items)
+        messages = messages_of(with_contacts(session, chosen), found.shared)
+        turns = Turns()
+        while chunk := list(islice(messages, CHUNK)):
+            with turns.building(engine) as turn:
+                _still_ours(turn, begun)
+                _store(turn, begun.id, chunk, microseconds(now))
+            planned += len(chunk)
+            told_apart += sum(bool(message.told_apart_by) for message in chunk)
     filled = Filled(
         campaign_id=begun.id,
         wave=begun.wave,
-        people=len(candidates),
-        planned=len(messages),
-        unreachable=len(chosen) - len(candidates),
-        told_apart=sum(bool(message.told_apart_by) for message in messages),
+        people=found.people,
+        planned=planned,
+        unreachable=found.chosen - found.people,
+        told_apart=told_apart,
     )
-    return filled, _Content(audience=digest_of_candidates(candidates), item_names=names)
+    return filled, _Content(audience=found.digest.finish(), item_names=names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,69 +267,6 @@ def _next_wave(session: Session, notice: Notice) -> int:
         Campaign.incident_id == notice.incident_id, Campaign.purpose == notice.purpose
     )
     return 1 + (session.scalar(newest) or 0)
-
-
-def _store(session: Session, campaign_id: CampaignId, messages: Sequence[PlannedMessage], now: datetime) -> None:
-    addresses = _addresses(session, [message.first.contact_id for message in messages])
-    domains = _domains(session, {domain_of(address) for address in addresses.values()})
-    insert_new(
-        session,
-        DeliveryRow,
-        [
-            {
-                "campaign_id": campaign_id,
-                "contact_id": message.first.contact_id,
-                "address_digest": message.first.address_digest,
-                "told_apart_by": message.told_apart_by,
-                "domain_id": domains[domain_of(addresses[message.first.contact_id])],
-                "language": Language(message.first.language),
-                "token": secrets.token_hex(12),
-                "state": DeliveryState.QUEUED,
-                "attempt_count": 0,
-                "next_attempt_at": microseconds(now),
-            }
-            for message in messages
-        ],
-    )
-    ids = _delivery_ids(session, campaign_id, messages)
-    people = [
-        {
-            "delivery_id": ids[message.first.address_digest, message.told_apart_by],
-            "person_id": person.person_id,
-            "item_set_id": person.item_set_id,
-            "confirmed_item_set_id": person.confirmed_item_set_id,
-            "certainty": person.certainty,
-            "open": True,
-        }
-        for message in messages
-        for person in message.people
-    ]
-    session.execute(sa.insert(DeliveryPerson), people)
-
-
-def _addresses(session: Session, contact_ids: Sequence[int]) -> dict[int, Address]:
-    rows = session.execute(
-        sa.select(CustomerContact.id, CustomerContact.address).where(CustomerContact.id.in_(contact_ids)),
-    )
-    return {contact_id: Address(address or "") for contact_id, address in rows}
-
-
-def _domains(session: Session, names: AbstractSet[str]) -> dict[str, int]:
-    insert_new(session, MailDomain, [{"name": name} for name in sorted(names)])
-    rows = session.execute(sa.select(MailDomain.name, MailDomain.id).where(MailDomain.name.in_(sorted(names))))
-    return dict(rows.all())
-
-
-def _delivery_ids(
-    session: Session, campaign_id: CampaignId, messages: Sequence[PlannedMessage]
-) -> dict[tuple[str, str], int]:
-    digests = [message.first.address_digest for message in messages]
-    rows = session.execute(
-        sa.select(DeliveryRow.address_digest, DeliveryRow.told_apart_by, DeliveryRow.id).where(
-            DeliveryRow.campaign_id == campaign_id, DeliveryRow.address_digest.in_(digests)
-        ),
-    )
-    return {(digest, apart): delivery_id for digest, apart, delivery_id in rows}
 
 
 def _drop(session: Session, campaign: Campaign) -> None:

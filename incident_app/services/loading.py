@@ -27,6 +27,7 @@ from incident_app.persistence.bulk import insert_many, stored_moment
 from incident_app.persistence.customers import Customer, CustomerChange, CustomerContact, Holding, ImportRefusal
 from incident_app.persistence.inventory import DataStore
 from incident_app.persistence.item_sets import item_set_id
+from incident_app.persistence.reserving import reserve_ids
 from notifications.addresses import is_irregular, normalised, parse_address
 from notifications.errors import AddressRefused
 
@@ -181,7 +182,7 @@ class Loader:
 
     def _add_customers(self, session: Session, new: Sequence[CustomerTuple]) -> dict[str, int]:
         at = stored_moment(session, self.at)
-        reserved = people.reserve_customer_ids(session, len(new))
+        reserved = reserve_ids(session, Customer, len(new))
         chance = os.urandom(8 * len(new)).hex()
         base = microseconds(self.at)
         # In ascending order, so that the index grows at its end; the other half cannot be guessed.

@@ -43,7 +43,7 @@ def rows(engine: Engine, table: type) -> int:
 
 
 def die_after_the_first_chunk(monkeypatch: pytest.MonkeyPatch, *, cleaning_up: bool) -> None:
-    real_store, real_chunks, stored = campaigns._store, campaigns.chunks, []
+    real_store, stored = campaigns._store, []
 
     def store(*arguments: object) -> None:
         if stored:
@@ -51,7 +51,7 @@ def die_after_the_first_chunk(monkeypatch: pytest.MonkeyPatch, *, cleaning_up: b
         stored.append(True)
         real_store(*arguments)
 
-    monkeypatch.setattr(campaigns, "chunks", lambda entries: real_chunks(entries, 2))
+    monkeypatch.setattr(campaigns, "CHUNK", 2)
     monkeypatch.setattr(campaigns, "_store", store)
     if not cleaning_up:
         monkeypatch.setattr(campaigns, "_give_up", lambda *_: None)
