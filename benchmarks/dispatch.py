@@ -1,8 +1,8 @@
-"""Sending waves, every recipient recorded durably, against mailers of the world.
+"""Filling waves and sending them, every recipient recorded durably, against mailers of the world.
 
-`python -m benchmarks.dispatch [--json] [--messages N] [--rounds N]`. Two worker processes of five connections each send
-to Postfix's smtp-sink; a round runs every contestant once. Rates count from the moment all processes are ready to the
-end of the last. A peer that cannot be had is named under `skipped`.
+`python -m benchmarks.dispatch [--json] [--messages N] [--rounds N] [--customers N]`. Two worker processes of five
+connections each send to Postfix's smtp-sink; a round runs every contestant once. Rates count from the moment all
+processes are ready to the end of the last. A peer that cannot be had is named under `skipped`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from benchmarks import fill as fill_bench
 from benchmarks.mail_peers import Mail, Nodemailer, PostOffice, Skipped, postfix
 from benchmarks.measure import machine, ratio, show
 from incident_app.demo.people import customers_csv, make_people
@@ -205,7 +206,14 @@ def postgresql_waves(messages: int) -> Iterator[Callable[[], str]]:
         administrator.dispose()
 
 
-def run(*, messages: int = MESSAGES, rounds: int = ROUNDS) -> dict[str, Any]:
+def run(*, messages: int = MESSAGES, rounds: int = ROUNDS, customers: int = fill_bench.CUSTOMERS) -> dict[str, Any]:
+    """Measure filling and sending."""
+    sent = _sending(messages, rounds)
+    filled = fill_bench.run(customers=customers)
+    return sent | {"figures": sent["figures"] | filled["figures"], "ratios": sent["ratios"] | filled["ratios"]}
+
+
+def _sending(messages: int, rounds: int) -> dict[str, Any]:
     skipped: dict[str, str] = {}
     seconds: Seconds = {}
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
@@ -273,5 +281,6 @@ if __name__ == "__main__":
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--messages", type=int, default=MESSAGES)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--customers", type=int, default=fill_bench.CUSTOMERS, help="for the filling of waves")
     told = parser.parse_args()
-    show(run(messages=told.messages, rounds=told.rounds))
+    show(run(messages=told.messages, rounds=told.rounds, customers=told.customers))

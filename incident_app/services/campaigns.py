@@ -25,7 +25,6 @@ from incident_app.domain.errors import BadInput, IncidentAppError, NotFound
 from incident_app.domain.events import DispatchFilled
 from incident_app.domain.ids import Actor, CampaignId, IncidentId, NoticeId
 from incident_app.domain.vocabulary import Channel, Purpose
-from incident_app.persistence.bulk import CHUNK
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.notices import Notice
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow
@@ -39,6 +38,8 @@ from incident_app.services.transaction import Turns, building, reading, transact
 from notifications.addresses import parse_address
 from notifications.errors import AddressRefused
 
+CHUNK = 1_000
+"""Messages stored in one turn: who writes elsewhere waits for no more than that."""
 LONGEST_FILL = timedelta(minutes=30)
 """A fill that began longer ago has died; a million people take a few minutes."""
 
