@@ -134,7 +134,13 @@ def import_file(
             raise RowsRefused(refused=checked.refused.count, read=checked.read, line=first[0], reason=first[1])
         batch = _open_import(engine, plan, actor, now)
         with_contacts = bool(CONTACT_COLUMNS & (set(layout.places) | set(layout.constants)))
-        loader = Loader(address_key=address_key, import_id=batch.id, at=batch.at, with_contacts=with_contacts)
+        loader = Loader(
+            address_key=address_key,
+            import_id=batch.id,
+            at=batch.at,
+            with_contacts=with_contacts,
+            fresh=batch.fresh,
+        )
         _Loading(engine, loader, batch, checked, progress).run()
         _seal(engine, batch.id, checked, actor=actor, now=now)
     with reading(engine) as session:
@@ -223,7 +229,7 @@ class _Loading:
                 resolved = self._loader.resolve(session, held)
             with self._turns.building(self._engine) as session:
                 self._move(session, held[-1][0])
-                self._loader.load_holdings(session, resolved, fresh=self._batch.fresh)
+                self._loader.load_holdings(session, resolved)
             self._advance(len(held), held[-1][0])
 
     def _move(self, session: Session, reached: str) -> None:
