@@ -24,6 +24,7 @@ from incident_app.persistence.bulk import CHUNK, insert_new, make_room
 from incident_app.persistence.customers import Holding, Import, ImportRefusal
 from incident_app.rendering.tabular import csv_text
 from incident_app.services.checking import Checked, Progress, check_file
+from incident_app.services.collector import seldom_collected
 from incident_app.services.loading import (
     HOLDINGS_AT_ONCE,
     HOLDINGS_ON_SQLITE,
@@ -121,7 +122,7 @@ def import_file(
     file = open_file(FileSource(content), profile)
     layout = layout_of(file.header, profile)
     plan = _Plan(file=file, kind=layout.kind, digest=file.source.digest(), profile=profile)
-    with ExitStack() as stack:
+    with seldom_collected(), ExitStack() as stack:
         checked = Checked(stack, layout, folder)
         with reading(engine) as session:
             earlier = _earlier(session, plan)
