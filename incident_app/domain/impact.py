@@ -14,7 +14,7 @@ from incident_app.domain.scopes import Scope, TouchedStore
 from incident_app.domain.vocabulary import Certainty, ListRelation, Protection
 from incident_app.domain.zones import JST
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raised whenever an old question would be answered, or its answer digested, differently."""
 
 
@@ -77,7 +77,8 @@ def judge(pattern: Pattern, scope: Scope, inventory: Inventory) -> Judgement | N
     """Say which items of these people are affected, how sure that is, and why; None when nothing of theirs is.
 
     A person on a list that rules out is ruled out unless something confirms them: contradictory evidence is shown,
-    never resolved in silence. Where the scope has lists with relation `only`, others are not affected by stores.
+    never resolved in silence. Where the scope has lists with relation `only`, others are not affected by stores, and of
+    those on them only the items that the lists name; a list that names none leaves the items as they are.
 
     Certainty belongs to each item: a confirmed list that names items confirms those; one that names none confirms
     what the touched stores hold of the person, but never what a third party may hold (upper bound). A person whom
@@ -93,11 +94,20 @@ def judge(pattern: Pattern, scope: Scope, inventory: Inventory) -> Judgement | N
     for listing in sorted(pattern.listings, key=lambda listing: listing.entry):
         findings.take_input_pages(scope, listing)
     if not confined or ListRelation.ONLY in listed:
+        within = _only_these(scope, pattern.listings)
         for pair in sorted(pattern.pairs):
-            findings.take_pair(scope.stores[pair.entry], pair)
+            findings.take_pair(scope.stores[pair.entry], pair, within)
     for listing in sorted(pattern.listings, key=lambda listing: listing.entry):
         findings.take_listing(scope, listing)
     return findings.judgement(ruled_out=ListRelation.RULES_OUT in listed, added=ListRelation.ADDS in listed)
+
+
+def _only_these(scope: Scope, listings: Iterable[Listing]) -> frozenset[str] | None:
+    """Return the items to which lists with relation `only` confine a person; None when one of them names none."""
+    confining = [place.items for place in listings if _relation(scope, place) is ListRelation.ONLY]
+    if not confining or None in confining:
+        return None
+    return frozenset(code for items in confining for code in items or ())
 
 
 def _confirms_stores(scope: Scope, listing: Listing) -> bool:
@@ -148,9 +158,11 @@ class _Findings:
         self.because_ja: list[str] = []
         self.because_en: list[str] = []
 
-    def take_pair(self, entry: TouchedStore, pair: TouchedPair) -> None:
-        """Take one touched store: the items held there that the scope entry names."""
-        touched = set(pair.items) if entry.items is None else set(pair.items) & entry.items
+    def take_pair(self, entry: TouchedStore, pair: TouchedPair, within: frozenset[str] | None) -> None:
+        """Take one touched store: the items held there that the scope entry and the lists of `only` name."""
+        touched = set(pair.items)
+        for named in (entry.items, within):
+            touched &= touched if named is None else named
         if entry.certainty is Certainty.RULED_OUT or not touched:
             return
         store = self.inventory.store(entry.store)

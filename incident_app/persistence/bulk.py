@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -45,26 +45,45 @@ def make_room(session: Session) -> None:
             session.connection().exec_driver_sql(f"PRAGMA {name}={value}")
 
 
+class Packed(NamedTuple):
+    """Rows as the driver takes them fastest; they are packed before a transaction is begun."""
+
+    table: str
+    columns: Sequence[str]
+    rows: Collection[Sequence[Any]]
+    text: bytes | None
+    """The rows as COPY reads them, on PostgreSQL."""
+
+
+def pack(dialect: str, table: type[Base], columns: Sequence[str], rows: Collection[Sequence[Any]]) -> Packed:
+    """Bring rows into the form for `insert_packed`."""
+    text = _copy_text(rows) if dialect == "postgresql" and rows else None
+    return Packed(table.__tablename__, columns, rows if text is None else (), text)
+
+
 def insert_many(session: Session, table: type[Base], columns: Sequence[str], rows: Collection[Sequence[Any]]) -> None:
     """Insert rows by the driver's fastest way: COPY on PostgreSQL, `executemany` on SQLite.
 
     Values are those of the driver: times as `stored_moment` gives them, words as text. Keys, checks, foreign keys and
     guards apply as ever.
     """
-    if not rows:
-        return
+    insert_packed(session, pack(session.get_bind().dialect.name, table, columns, rows))
+
+
+def insert_packed(session: Session, packed: Packed) -> None:
+    """Insert rows that were packed before, as `insert_many` does."""
     connection = session.connection()
     driver: Any = connection.connection.driver_connection
-    names = ", ".join(columns)
+    names = ", ".join(packed.columns)
     try:
-        if connection.dialect.name == "postgresql":
-            with driver.cursor() as cursor, cursor.copy(f"COPY {table.__tablename__} ({names}) FROM STDIN") as copy:
-                copy.write(_copy_text(rows))
-        else:
-            marks = ", ".join("?" * len(columns))
-            driver.executemany(f"INSERT INTO {table.__tablename__} ({names}) VALUES ({marks})", rows)  # noqa: S608
+        if packed.text is not None:
+            with driver.cursor() as cursor, cursor.copy(f"COPY {packed.table} ({names}) FROM STDIN") as copy:
+                copy.write(packed.text)
+        elif packed.rows:
+            marks = ", ".join("?" * len(packed.columns))
+            driver.executemany(f"INSERT INTO {packed.table} ({names}) VALUES ({marks})", packed.rows)  # noqa: S608
     except connection.dialect.loaded_dbapi.Error as fault:
-        raise sa.exc.DBAPIError(f"bulk insert into {table.__tablename__}", None, fault) from None
+        raise sa.exc.DBAPIError(f"bulk insert into {packed.table}", None, fault) from None
 
 
 _BETWEEN = "\x1f"

@@ -24,6 +24,7 @@ from incident_app.persistence.bulk import CHUNK, insert_new, make_room
 from incident_app.persistence.customers import Holding, Import, ImportRefusal
 from incident_app.rendering.tabular import csv_text
 from incident_app.services.checking import Checked, Progress, check_file
+from incident_app.services.collector import seldom_collected
 from incident_app.services.loading import (
     HOLDINGS_AT_ONCE,
     HOLDINGS_ON_SQLITE,
@@ -121,7 +122,7 @@ def import_file(
     file = open_file(FileSource(content), profile)
     layout = layout_of(file.header, profile)
     plan = _Plan(file=file, kind=layout.kind, digest=file.source.digest(), profile=profile)
-    with ExitStack() as stack:
+    with seldom_collected(), ExitStack() as stack:
         checked = Checked(stack, layout, folder)
         with reading(engine) as session:
             earlier = _earlier(session, plan)
@@ -134,7 +135,13 @@ def import_file(
             raise RowsRefused(refused=checked.refused.count, read=checked.read, line=first[0], reason=first[1])
         batch = _open_import(engine, plan, actor, now)
         with_contacts = bool(CONTACT_COLUMNS & (set(layout.places) | set(layout.constants)))
-        loader = Loader(address_key=address_key, import_id=batch.id, at=batch.at, with_contacts=with_contacts)
+        loader = Loader(
+            address_key=address_key,
+            import_id=batch.id,
+            at=batch.at,
+            with_contacts=with_contacts,
+            fresh=batch.fresh,
+        )
         _Loading(engine, loader, batch, checked, progress).run()
         _seal(engine, batch.id, checked, actor=actor, now=now)
     with reading(engine) as session:
@@ -223,7 +230,7 @@ class _Loading:
                 resolved = self._loader.resolve(session, held)
             with self._turns.building(self._engine) as session:
                 self._move(session, held[-1][0])
-                self._loader.load_holdings(session, resolved, fresh=self._batch.fresh)
+                self._loader.load_holdings(session, resolved)
             self._advance(len(held), held[-1][0])
 
     def _move(self, session: Session, reached: str) -> None:

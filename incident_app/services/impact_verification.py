@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.affected_parties import affected_parties
-from incident_app.domain.digests import digest_of
+from incident_app.domain.digests import digest_of, utc_text
 from incident_app.domain.events import ImpactDetermined, PeopleCounted
 from incident_app.domain.ids import IncidentId, ScopeId
 from incident_app.domain.impact import RULES_VERSION, Answer, result_digest
@@ -31,6 +32,8 @@ from incident_app.services.scopes import read_scope
 from incident_app.services.transaction import reading
 
 Facts = Mapping[str, object]
+Event = Mapping[str, Any]
+"""An event as its body tells it: who, when, and the facts."""
 
 
 class Repetition(StrEnum):
@@ -54,7 +57,7 @@ def verify_impact(engine: Engine, incident_id: IncidentId) -> dict[int, Repetiti
 
     What is stored is read again as well, to the last word, and compared with what the timeline says was determined and
     counted: altered people, patterns, counts and reasons are found like altered inputs, and so is a version that is
-    gone.
+    gone, or that bears another moment or another name.
     """
     with reading(engine) as session:
         stored = session.scalars(
@@ -62,22 +65,24 @@ def verify_impact(engine: Engine, incident_id: IncidentId) -> dict[int, Repetiti
             .where(ImpactDetermination.incident_id == incident_id, ImpactDetermination.status == BuildStatus.SEALED)
             .order_by(ImpactDetermination.version),
         ).all()
-        told = {facts["version"]: facts for facts in _told(session, incident_id, ImpactDetermined.kind)}
-        counted = {facts["count_id"]: facts for facts in _told(session, incident_id, PeopleCounted.kind)}
+        told = {event["facts"]["version"]: event for event in _told(session, incident_id, ImpactDetermined.kind)}
+        counted = {
+            event["facts"]["count_id"]: event["facts"] for event in _told(session, incident_id, PeopleCounted.kind)
+        }
         found = {row.version: _repeats(session, row, told.get(row.version), counted) for row in stored}
         gone = {version: Repetition.MISSING for version in told if isinstance(version, int) and version not in found}
         return dict(sorted({**found, **gone}.items()))
 
 
-def _told(session: Session, incident_id: IncidentId, kind: str) -> list[Facts]:
+def _told(session: Session, incident_id: IncidentId, kind: str) -> list[Event]:
     bodies = sa.select(EventRow.body).where(EventRow.incident_id == incident_id, EventRow.kind == kind)
-    return [json.loads(body)["facts"] for body in session.scalars(bodies)]
+    return [json.loads(body) for body in session.scalars(bodies)]
 
 
 def _repeats(
-    session: Session, row: ImpactDetermination, told: Facts | None, counted: Mapping[object, Facts]
+    session: Session, row: ImpactDetermination, told: Event | None, counted: Mapping[object, Facts]
 ) -> Repetition:
-    if told is None or (told["inputs_digest"], told["result_digest"]) != (row.inputs_digest, row.result_digest):
+    if told is None or not _is_as_told(row, told):
         return Repetition.DIFFERS
     if row.rules_version != RULES_VERSION:
         return Repetition.OTHER_RULES
@@ -99,6 +104,17 @@ def _repeats(
         and _are_counted(session, row.id, counted)
     )
     return Repetition.REPEATS if same else Repetition.DIFFERS
+
+
+def _is_as_told(row: ImpactDetermination, told: Event) -> bool:
+    """Tell whether a version bears the digests, the moment and the name of whom the timeline tells of."""
+    facts = told["facts"]
+    return (facts["inputs_digest"], facts["result_digest"], told["recorded_at"], told["actor"]) == (
+        row.inputs_digest,
+        row.result_digest,
+        utc_text(row.at),
+        row.by,
+    )
 
 
 def _is_stored(session: Session, determination_id: int, scope: Scope, answers: Sequence[Answer]) -> bool:

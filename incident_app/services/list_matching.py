@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -12,8 +13,8 @@ from sqlalchemy.orm import Session
 from incident_app.domain.contact_keys import number_spellings, phone_key
 from incident_app.domain.digests import keyed_digest
 from incident_app.domain.lists import ListRow, Match, match
-from incident_app.domain.vocabulary import Channel, MatchKey
-from incident_app.persistence.customers import Customer, CustomerContact
+from incident_app.domain.vocabulary import Channel, ImportStatus, MatchKey
+from incident_app.persistence.customers import Customer, CustomerContact, Import
 from notifications.addresses import normalised, parse_address
 from notifications.errors import AddressRefused
 
@@ -31,7 +32,11 @@ class _Known:
 
 
 class Matcher:
-    """Finds the people whom rows name; counts by what they were found. An erased person is named by nothing."""
+    """Finds the people whom rows name; counts by what they were found. An erased person is named by nothing.
+
+    What an import that is under way adds, or an abandoned one added, is not known: it names nobody, and what it ends
+    has not ended.
+    """
 
     def __init__(self, address_key: bytes) -> None:
         self.address_key = address_key
@@ -91,10 +96,11 @@ class Matcher:
         self, session: Session, spellings: Iterable[Sequence[str]], digests: Iterable[Sequence[tuple[Channel, str]]]
     ) -> _Known:
         known = _Known()
+        under_way = session.scalar(sa.select(Import.at).where(Import.status == ImportStatus.BUILDING))
         numbers = sorted({spelling for row in spellings for spelling in row})
         if numbers:
             query = sa.select(Customer.customer_number, Customer.id).where(
-                Customer.customer_number.in_(numbers), Customer.erased_at.is_(None)
+                Customer.customer_number.in_(numbers), *_may_be_named(under_way)
             )
             known.numbers.update(session.execute(query).all())
         wanted = sorted({digest for contacts in digests for _, digest in contacts})
@@ -109,13 +115,24 @@ class Matcher:
             CustomerContact.address_digest.in_(wanted),
             CustomerContact.channel != Channel.POST,
             CustomerContact.customer_id == Customer.id,
-            Customer.erased_at.is_(None),
+            *_may_be_named(under_way),
+            sa.or_(CustomerContact.import_id.is_(None), CustomerContact.import_id.in_(_SEALED)),
         )
         for channel, digest, customer_id, valid_until in session.execute(contacts):
             known.people[channel, digest].add(customer_id)
-            if valid_until is None:
+            if valid_until is None or valid_until == under_way:
                 known.current.add((channel, digest, customer_id))
         return known
+
+
+_SEALED = sa.select(Import.id).where(Import.status == ImportStatus.SEALED)
+
+
+def _may_be_named(under_way: datetime | None) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = [Customer.erased_at.is_(None)]
+    if under_way is not None:
+        conditions.append(Customer.added_at.is_distinct_from(under_way))
+    return conditions
 
 
 def _people(known: _Known, contacts: Sequence[tuple[Channel, str]], channel: Channel) -> frozenset[int]:

@@ -23,7 +23,7 @@ from incident_app.domain.holding_changes import Held, settle
 from incident_app.domain.import_rows import CustomerTuple, HoldingTuple, microseconds, moment_of
 from incident_app.domain.vocabulary import Channel
 from incident_app.persistence import people_in_bulk as people
-from incident_app.persistence.bulk import insert_many, stored_moment
+from incident_app.persistence.bulk import Packed, insert_many, insert_packed, pack, stored_moment
 from incident_app.persistence.customers import Customer, CustomerChange, CustomerContact, Holding, ImportRefusal
 from incident_app.persistence.inventory import DataStore
 from incident_app.persistence.item_sets import item_set_id
@@ -89,11 +89,15 @@ def whole_numbers(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
 class Loader:
     """Puts checked rows into the tables of one import."""
 
-    def __init__(self, *, address_key: bytes, import_id: int, at: datetime, with_contacts: bool = True) -> None:
+    def __init__(
+        self, *, address_key: bytes, import_id: int, at: datetime, with_contacts: bool = True, fresh: bool = False
+    ) -> None:
+        """`fresh` says that no store was known to hold anything before this import."""
         self.address_key = address_key
         self.import_id = import_id
         self.at = at
         self.with_contacts = with_contacts
+        self.fresh = fresh
         self._sets: dict[str, int] = {}
         self._stores: dict[str, int] = {}
 
@@ -231,33 +235,42 @@ class Loader:
         insert_many(session, ImportRefusal, _NOTE, notes)
         return len(notes)
 
-    def resolve(self, session: Session, rows: Sequence[HoldingTuple]) -> list[ResolvedHolding]:
-        """Find the keys of the customers and stores that rows name; the rows were checked before."""
+    def resolve(self, session: Session, rows: Sequence[HoldingTuple]) -> list[ResolvedHolding] | Packed:
+        """Find the keys of the customers and stores that rows name; the rows were checked before.
+
+        When nothing was known before and the sets of items have their keys, the rows are packed at once.
+        """
         if not self._stores:
             self._stores = {row.code: row.id for row in session.execute(sa.select(DataStore.code, DataStore.id))}
         ids = people.ids_by_number(session, {row[0] for row in rows})
-        stores = self._stores
+        stores, sets = self._stores, self._sets
+        if self.fresh and all(items in sets for items in {row[2] for row in rows}):
+            settled = [
+                (stores[store], ids[number], sets[items], start, end) for number, store, items, start, _, end in rows
+            ]
+            return self._packed(session, settled)
         return [(stores[store], ids[number], items, start, end) for number, store, items, start, _, end in rows]
 
-    def load_holdings(self, session: Session, chunk: Sequence[ResolvedHolding], *, fresh: bool) -> None:
-        """Store what stores hold of people; what was known otherwise before is retracted.
+    def load_holdings(self, session: Session, chunk: Sequence[ResolvedHolding] | Packed) -> None:
+        """Store what stores hold of people; what was known otherwise before is retracted."""
+        if not isinstance(chunk, Packed):
+            sets = self._sets_of(session, {row[2] for row in chunk})
+            if self.fresh:
+                settled = [(store, customer, sets[items], start, end) for store, customer, items, start, end in chunk]
+            else:
+                settled = self._settle(session, chunk, sets, stored_moment(session, self.at))
+            chunk = self._packed(session, settled)
+        insert_packed(session, chunk)
 
-        `fresh` says that nothing was known before this import.
-        """
-        at = stored_moment(session, self.at)
-        sets = self._sets_of(session, {row[2] for row in chunk})
-        recorded: Sequence[tuple[int, int, int, int, int]]
-        if fresh:
-            recorded = [(store, customer, sets[items], start, end) for store, customer, items, start, end in chunk]
-        else:
-            recorded = self._settle(session, chunk, sets, at)
-        counts = {row[3] for row in recorded} | {row[4] for row in recorded}
+    def _packed(self, session: Session, settled: Sequence[tuple[int, int, int, int, int]]) -> Packed:
+        at, source = stored_moment(session, self.at), self.import_id
+        counts = {row[3] for row in settled} | {row[4] for row in settled}
         moments = {count: stored_moment(session, moment_of(count)) for count in counts}
         rows = [
-            (store, customer, held, at, start, moments[start], moments[end], self.import_id)
-            for store, customer, held, start, end in recorded
+            (store, customer, held, at, start, moments[start], moments[end], source)
+            for store, customer, held, start, end in settled
         ]
-        insert_many(session, Holding, _HOLDING, rows)
+        return pack(session.get_bind().dialect.name, Holding, _HOLDING, rows)
 
     def _sets_of(self, session: Session, wanted: set[str]) -> dict[str, int]:
         for items in wanted - self._sets.keys():

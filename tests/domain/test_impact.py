@@ -89,6 +89,31 @@ def test_a_list_of_only_these_people_leaves_the_others_out() -> None:
     assert inside.items == {"email", "name", "password"}
 
 
+def test_a_list_of_only_these_people_with_items_leaves_the_other_items_of_their_stores_out() -> None:
+    scope = a_scope(MEMBER, a_list(ListRelation.ONLY), a_list(ListRelation.ONLY), a_list(ListRelation.ADDS))
+    named, more = Listing(entry=0, items=("email", "phone")), Listing(entry=1, items=("name",))
+    found = judged(scope, HELD, named)
+    assert found is not None
+    assert found.items == {"email", "phone"}
+    held = next(reason for reason in found.because_ja if "保管" in reason)
+    assert "パスワード" not in held
+    both = judged(scope, HELD, named, more)
+    assert both is not None
+    assert both.items == {"email", "phone", "name"}
+    open_list = judged(scope, HELD, named, Listing(entry=1, items=None))
+    assert open_list is not None
+    assert open_list.items == {"email", "name", "password", "phone"}
+    added = judged(scope, HELD, named, Listing(entry=2, items=("password",)))
+    assert added is not None
+    assert added.items == {"email", "phone", "password"}
+
+
+def test_a_store_holding_nothing_that_a_list_of_only_names_is_no_source() -> None:
+    found = judged(a_scope(MEMBER, a_list(ListRelation.ONLY)), HELD, Listing(entry=0, items=("phone",)))
+    assert found is not None
+    assert (found.items, found.stores) == ({"phone"}, frozenset())
+
+
 def test_a_store_that_was_ruled_out_touches_nobody() -> None:
     assert judged(a_scope(TouchedStore(store="member-db", certainty=Certainty.RULED_OUT)), HELD) is None
 

@@ -115,9 +115,10 @@ def everybody(engine: Engine, incident: IncidentId, **narrowed: object) -> Itera
 def scopes_to_try(engine: Engine, incident: IncidentId) -> list[Scope]:
     some = "customer_number,items\n" + "".join(f"P{number:04},name email\n" for number in range(0, 60, 3))
     others = "customer_number\n" + "".join(f"P{number:04}\n" for number in range(40, 300))
-    confirmed, only, out = (
+    confirmed, only, these_items, out = (
         builders.a_list(engine, incident, some),
         builders.a_list(engine, incident, others, relation=ListRelation.ONLY),
+        builders.a_list(engine, incident, some + "P0062,name\n", relation=ListRelation.ONLY),
         builders.a_list(engine, incident, others + "P0399\n", relation=ListRelation.RULES_OUT),
     )
     member = TouchedStore(store="member-db", certainty=Certainty.ASSUMED)
@@ -130,6 +131,7 @@ def scopes_to_try(engine: Engine, incident: IncidentId) -> list[Scope]:
         Scope(**basis, stores=(member, billing)),
         Scope(**basis, stores=(member, billing), lists=(confirmed,)),
         Scope(**basis, stores=(member, billing), lists=(confirmed, only)),
+        Scope(**basis, stores=(member, billing), lists=(these_items,)),
         Scope(**basis, stores=(member, billing), lists=(out,)),
         Scope(**basis, lists=(confirmed,)),
     ]

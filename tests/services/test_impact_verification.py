@@ -48,6 +48,8 @@ ALTERATIONS = {
     "how many are in a shard": sa.update(AffectedShard).values(people=AffectedShard.people + 1),
     "the summary": sa.update(ImpactDetermination).values(summary={"by_certainty": {"assumed": 1}}),
     "the digest of the result": sa.update(ImpactDetermination).values(result_digest="0" * 64),
+    "the moment": sa.update(ImpactDetermination).values(at=NOW - timedelta(days=1)),
+    "the name": sa.update(ImpactDetermination).values(by="user:7"),
     "the number that papers quote": sa.update(PersonCount).values(value=PersonCount.value + 1),
 }
 

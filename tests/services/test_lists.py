@@ -13,12 +13,12 @@ from incident_app.domain.encodings import UnknownEncoding, UnreadableFile
 from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.lists import Reading, by_profile, column_use
-from incident_app.domain.vocabulary import BuildStatus, Channel, RowRemark
-from incident_app.persistence.customers import Customer, CustomerContact
+from incident_app.domain.vocabulary import BuildStatus, Channel, ImportStatus, RowRemark
+from incident_app.persistence.customers import Customer, CustomerContact, Import
 from incident_app.persistence.incidents import CustomerList, CustomerListMember, CustomerListRemark, Evidence
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.timeline import EventRow
-from incident_app.services import evidence, list_views, lists
+from incident_app.services import abandoning, customers, evidence, list_views, lists
 from incident_app.services.lists import ItemsUnknown, ListMatchesNobody, LoadedList
 from incident_app.services.transaction import reading, recording
 from tests import builders
@@ -140,6 +140,54 @@ def test_whom_an_abandoned_import_named_is_matched_by_nothing(instance: Engine, 
     loaded = load(instance, incident, "customer_number,email,phone\nC1,,\n,ichiro@example.jp,\n,,050-0000-0001\nC2,,\n")
     assert set(people(instance, loaded.list_id)) == {"C2"}
     assert set(remarks(instance, loaded.list_id).values()) == {RowRemark.NO_MATCH}
+
+
+class Killed(Exception):
+    pass
+
+
+def test_an_import_that_is_under_way_names_nobody_yet_and_has_ended_nothing(
+    instance: Engine, incident: IncidentId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise Killed
+
+    text = builders.CUSTOMERS.replace("ichiro@example.jp", "moved@example.jp").replace("050-0000-0001", "")
+    text += "C7,person,customer,ja,JP,新 規子,new@example.jp,,050-0000-0007\n"
+    of_the_import = ["C7,,", ",new@example.jp,", ",,050-0000-0007", ",moved@example.jp,"]
+    rows = [*of_the_import, ",ichiro@example.jp,", ",,050-0000-0001"]
+    with monkeypatch.context() as patched:
+        patched.setattr(customers._Loading, "_advance", die)
+        with pytest.raises(Killed):
+            builders.import_text(instance, text, now=LATER)
+    before = load(instance, incident, "\n".join(["customer_number,email,phone", *rows]))
+    assert set(people(instance, before.list_id)) == {"C1"}
+    assert before.unmatched_lines == (2, 3, 4, 5)
+    assert before.matched_by == {"email": 1, "phone": 1}, "an address that the import has closed is still the person's"
+    builders.import_text(instance, text, now=LATER)
+    after = load(instance, incident, "\n".join(["customer_number,email,phone", *reversed(rows)]))
+    assert set(people(instance, after.list_id)) == {"C1", "C7"}
+    assert after.unmatched == 0
+    assert after.matched_by == {"number": 1, "email": 3, "phone": 2, "former_contact": 2}
+
+
+def test_an_address_that_only_an_abandoned_import_named_is_nobodys(
+    instance: Engine, incident: IncidentId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(customers._Loading, "_advance", die)
+        with pytest.raises(Killed):
+            builders.import_text(instance, builders.CUSTOMERS.replace("ichiro@", "wrong@"), now=LATER)
+    with reading(instance) as session:
+        under_way = session.scalars(sa.select(Import.id).where(Import.status == ImportStatus.BUILDING)).one()
+    abandoning.abandon_import(instance, under_way, actor=builders.SYSTEM, now=LATER)
+    loaded = load(instance, incident, "email\nwrong@example.jp\nichiro@example.jp\n")
+    assert set(people(instance, loaded.list_id)) == {"C1"}
+    assert loaded.unmatched_lines == (2,)
+    assert loaded.matched_by == {"email": 1}
 
 
 def test_a_person_is_found_by_the_second_address_of_a_row_too(instance: Engine, incident: IncidentId) -> None:
