@@ -18,7 +18,7 @@ import waitress
 from sqlalchemy.engine import Engine
 
 from incident_app.app import create_app
-from incident_app.cli.context import World, command
+from incident_app.cli.context import World, command, return_path_of
 from incident_app.keys import own_key
 from incident_app.services.jobs import JobTools
 from incident_app.services.worker import Worker, WorkerSettings
@@ -58,6 +58,7 @@ def make_worker(engine: Engine, settings: Settings, *, retry: RetryPolicy | None
             tools=JobTools(address_key=own_key(settings.home, "address"), uploads=settings.home / "uploads"),
             bounce_domain=settings.bounce_domain,
             message_domain=settings.bounce_domain,
+            return_path=return_path_of(settings),
             options=DispatcherOptions(
                 connections=settings.smtp_connections, rate=RateLimit(per_second=settings.smtp_per_second)
             ),

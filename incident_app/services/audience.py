@@ -12,6 +12,7 @@ from incident_app.domain.delivery import AudienceRule, Standing
 from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.vocabulary import Channel
+from incident_app.persistence.bounces import is_suppressed
 from incident_app.persistence.bulk import chunks
 from incident_app.persistence.customers import CustomerContact, ItemSet
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, PersonToInform
@@ -75,7 +76,7 @@ def _sets_with(session: Session, items: frozenset[str]) -> set[int]:
 
 
 def with_contacts(session: Session, chosen: Sequence[PersonToInform]) -> Iterator[Candidate]:
-    """Yield those of the chosen people who have a valid e-mail address."""
+    """Yield those of the chosen people who have a valid e-mail address that is not closed to such messages."""
     for chunk in chunks(chosen, 2_000):
         contacts = {
             contact.customer_id: contact
@@ -86,6 +87,7 @@ def with_contacts(session: Session, chosen: Sequence[PersonToInform]) -> Iterato
                     CustomerContact.channel == Channel.EMAIL,
                     CustomerContact.valid_until.is_(None),
                     CustomerContact.address.is_not(None),
+                    ~is_suppressed(chunk[0].purpose),
                 )
                 .order_by(CustomerContact.id),
             )

@@ -23,6 +23,7 @@ from incident_app.services.approved_content import items_in_mails
 from incident_app.services.notices import SharedFacts, shared_facts
 from incident_app.services.transaction import reading
 from notifications.addresses import Address, parse_address
+from notifications.bounces.verp import ReturnPath
 from notifications.errors import CannotCompose, MailerError, SharedFault
 from notifications.message import Message, message_id, to_bytes
 from notifications.outbox import Delivery
@@ -58,10 +59,16 @@ class NoticeComposer:
     """Fulfils notifications.outbox.Composer. What messages share is read when the first of them is claimed."""
 
     def __init__(
-        self, engine: Engine, *, clock: Callable[[], datetime], bounce_domain: str, message_domain: str
+        self,
+        engine: Engine,
+        *,
+        clock: Callable[[], datetime],
+        bounce_domain: str,
+        message_domain: str,
+        return_path: ReturnPath | None = None,
     ) -> None:
         self._clock = clock
-        self._bounce_domain = bounce_domain
+        self._return_path = return_path or ReturnPath(mailbox="bounce", domain=bounce_domain)
         self._message_domain = message_domain
         self._engine = engine
         self._versions: dict[int, _Compiled] = {}
@@ -145,7 +152,7 @@ class NoticeComposer:
         )
 
     def _return_address(self, token: str) -> str:
-        return f"bounce+{token}@{self._bounce_domain}"
+        return self._return_path.written_for(token)
 
     def _items(self, facts: ClaimedFacts) -> tuple[tuple[PersonalItem, ...], tuple[PersonalItem, ...]]:
         """Return what is confirmed of everybody in the message, and what else is possible of anybody."""

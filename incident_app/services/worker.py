@@ -26,6 +26,7 @@ from incident_app.services import dispatch, jobs
 from incident_app.services.campaigns import drop_stale_fills
 from incident_app.services.composing import NoticeComposer
 from incident_app.services.transaction import reading, recording
+from notifications.bounces.verp import ReturnPath
 from notifications.dispatcher import Dispatcher, DispatcherOptions, Ended, Summary
 from notifications.errors import JournalInUse
 from notifications.journal import Journal, Replay, replay
@@ -46,6 +47,8 @@ class WorkerSettings:
     tools: jobs.JobTools
     bounce_domain: str
     message_domain: str
+    return_path: ReturnPath | None = None
+    """Signed envelope senders; without it they bear the token alone, in the bounce domain."""
     options: DispatcherOptions = field(default_factory=DispatcherOptions)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
@@ -109,6 +112,7 @@ class Worker:
                     clock=self.clock,
                     bounce_domain=self.settings.bounce_domain,
                     message_domain=self.settings.message_domain,
+                    return_path=self.settings.return_path,
                 ),
                 transport=self._transport,
                 journal=journal,
