@@ -49,8 +49,7 @@ def match_by_hand(
     with transaction(engine, actor=actor, now=now) as act:
         row = _open_bounce(act.session, bounce_id)
         delivery_id = _newest_message(act.session, incident_id, customer_number.strip())
-        row.delivery_id = delivery_id
-        text_digest = _settle(act, row, BounceSettled.BY_HAND, reason)
+        text_digest = _settle(act, row, BounceSettled.BY_HAND, reason, delivery_id=delivery_id)
         act.record(
             BounceAssigned(bounce_id=bounce_id, delivery_id=delivery_id, reason_digest=text_digest),
             incident=incident_id,
@@ -96,8 +95,9 @@ def _open_bounce(session: Session, bounce_id: int) -> Bounce:
     return row
 
 
-def _settle(act: Transaction, row: Bounce, how: BounceSettled, reason: str) -> str:
+def _settle(act: Transaction, row: Bounce, how: BounceSettled, reason: str, *, delivery_id: int | None = None) -> str:
     text = act.keep_text(reason)
+    row.delivery_id = delivery_id
     row.settled_how, row.settled_at, row.settled_by, row.reason_text_id = how, act.now, act.actor, text.id
     act.session.flush()
     return text.digest
