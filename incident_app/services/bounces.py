@@ -177,7 +177,7 @@ def _row(mail: _Kept, delivery_id: int | None, tools: BounceTools, act: Transact
         kind=BounceKind(mail.judged.kind),
         permanent=mail.judged.permanent,
         enhanced_code=mail.judged.status,
-        recipient_digests=_digests(mail.judged.recipients, tools.address_key),
+        recipient_digests=_digests(mail.judged.concerned, tools.address_key),
         delivery_id=delivery_id,
         settled_how=BounceSettled.BY_ADDRESS if is_matched else None,
         settled_at=act.now if is_matched else None,

@@ -52,7 +52,7 @@ class OpenItem:
 
     mail: ReturnedView
     recipients: tuple[str, ...]
-    """Whom the mail names, masked."""
+    """Whom the mail names, else who wrote it, masked."""
     candidates: tuple[tuple[str, str], ...]
     """Incident and customer number of those who were written to at such an address."""
 
@@ -79,14 +79,14 @@ def mask_address(address: str) -> str:
 
 
 def returned_of(
-    engine: Engine, incident_id: IncidentId, *, kind: BounceKind | None = None, after: int = 0
+    engine: Engine, incident_id: IncidentId, *, kind: BounceKind | None = None, wave: int | None = None, after: int = 0
 ) -> list[ReturnedView]:
-    """Return what came back of the messages of an incident, newest first, SHOWN_AT_ONCE at a time."""
+    """Return what came back of the messages of an incident or of one wave, newest first, SHOWN_AT_ONCE at a time."""
     query = (
         sa.select(Bounce, Campaign.wave_number)
         .join(DeliveryRow, DeliveryRow.id == Bounce.delivery_id)
         .join(Campaign, Campaign.id == DeliveryRow.campaign_id)
-        .where(Campaign.incident_id == incident_id)
+        .where(_of(incident_id, wave))
         .order_by(Bounce.id.desc())
         .limit(SHOWN_AT_ONCE)
     )
@@ -97,21 +97,26 @@ def returned_of(
     with reading(engine) as session:
         rows = session.execute(query).all()
         numbers = _customer_numbers(session, {row.delivery_id for row, _ in rows if row.delivery_id})
-        return [_view(row, wave=wave, numbers=numbers.get(row.delivery_id or 0, ())) for row, wave in rows]
+        return [_view(row, wave=number, numbers=numbers.get(row.delivery_id or 0, ())) for row, number in rows]
 
 
-def counts_of(engine: Engine, incident_id: IncidentId) -> dict[BounceKind, int]:
-    """Count what came back of the messages of an incident, by its kind."""
+def counts_of(engine: Engine, incident_id: IncidentId, *, wave: int | None = None) -> dict[BounceKind, int]:
+    """Count what came back of the messages of an incident or of one wave, by its kind."""
     query = (
         sa.select(Bounce.kind, sa.func.count())
         .join(DeliveryRow, DeliveryRow.id == Bounce.delivery_id)
         .join(Campaign, Campaign.id == DeliveryRow.campaign_id)
-        .where(Campaign.incident_id == incident_id)
+        .where(_of(incident_id, wave))
         .group_by(Bounce.kind)
     )
     with reading(engine) as session:
         found = {kind: number for kind, number in session.execute(query)}  # noqa: C416 - rows are no pairs to mypy
     return {kind: found[kind] for kind in BounceKind if kind in found}
+
+
+def _of(incident_id: IncidentId, wave: int | None) -> sa.ColumnElement[bool]:
+    of_incident = Campaign.incident_id == incident_id
+    return of_incident if wave is None else sa.and_(of_incident, Campaign.wave_number == wave)
 
 
 def open_items(engine: Engine, incidents: Collection[IncidentId], *, folder: Path, after: int = 0) -> list[OpenItem]:
@@ -183,7 +188,7 @@ def _recipients(folder: Path, digest: str) -> tuple[str, ...]:
     if not path.is_file():
         return ()
     with path.open("rb") as file:
-        named = read_returned(file.read(LARGEST_MAIL)).recipients
+        named = read_returned(file.read(LARGEST_MAIL)).concerned
     return tuple(mask_address(address) for address in named[:3])
 
 

@@ -13,6 +13,7 @@ from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
 
+HIGHEST = 2**31 - 1
 blueprint = flask.Blueprint("bounces", __name__)
 
 
@@ -101,17 +102,24 @@ def show(reference: str) -> str:
     view = context.incident_of(reference)
     word = flask.request.args.get("kind", "")
     kind = BounceKind(word) if word in set(BounceKind) else None
-    found = bounces_shown.returned_of(context.engine(), view.id, kind=kind, after=_after())
+    wave = _number("wave") or None
+    found = bounces_shown.returned_of(context.engine(), view.id, kind=kind, wave=wave, after=_after())
     return incident_page(
         "bounces/show.html",
         view,
         mails=found,
-        counts=bounces_shown.counts_of(context.engine(), view.id),
+        counts=bounces_shown.counts_of(context.engine(), view.id, wave=wave),
         kind=kind,
+        wave=wave,
         next_after=found[-1].id if len(found) == SHOWN_AT_ONCE else None,
     )
 
 
 def _after() -> int:
-    word = flask.request.args.get("after", "")
-    return int(word) if context.is_number(word) else 0
+    return _number("after")
+
+
+def _number(name: str) -> int:
+    """Return a number out of the address; what is none counts as none."""
+    word = flask.request.args.get(name, "")
+    return min(int(word), HIGHEST) if context.is_number(word) else 0

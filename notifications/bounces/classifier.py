@@ -76,8 +76,15 @@ class ReturnedMail:
     status: str | None = None
     """The enhanced status code (RFC 3463)."""
     recipients: tuple[str, ...] = field(default=(), repr=False)
+    sender: str = field(default="", repr=False)
+    """Who wrote it: of a mail that names nobody, all there is to go by."""
     received_as: tuple[str, ...] = field(default=(), repr=False)
     """Where our return address may stand, the surest place first."""
+
+    @property
+    def concerned(self) -> tuple[str, ...]:
+        """Whose mail this may be about: whom it names, else who wrote it."""
+        return self.recipients or ((self.sender,) if self.sender else ())
 
     def token(self, return_path: ReturnPath) -> str | None:
         """Return the token of the message that this mail is about, by its genuine return address."""
@@ -94,6 +101,7 @@ def read_returned(raw: bytes) -> ReturnedMail:
         permanent=verdict.permanent,
         status=verdict.status,
         recipients=tuple(dict.fromkeys(address for address in verdict.recipients if address))[:MOST_NAMED],
+        sender=next(iter(_sender(parts[0])), ""),
         received_as=return_path,
     )
 

@@ -14,7 +14,6 @@ STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
 RECEIPT_PARTS = ("message/disposition-notification", "message/global-disposition-notification")
 ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _REPLY = re.compile(r"(?<![\d.])([245])\d\d(?=[ -])")
-_XTEXT = re.compile(r"\+([0-9A-F]{2})")
 _ADDRESS = re.compile(r"[^\s<>;,]{1,64}@[^\s<>;,]{1,255}")
 
 
@@ -91,17 +90,10 @@ def reply_class(text: str) -> str | None:
 
 
 def address_in(value: str) -> str | None:
-    """Return the address that a field names, without its type, its brackets and its encoding."""
+    """Return the address that a field names, without its type and its brackets."""
     kind, semicolon, rest = value.partition(";")
-    named = rest if semicolon else kind
-    if "+" in named and "original" not in named:
-        named = _XTEXT.sub(lambda code: chr(int(code[1], 16)), named) if _is_xtext(kind) else named
-    found = _ADDRESS.search(named)
+    found = _ADDRESS.search(rest if semicolon else kind)
     return found[0].strip("\"'()[]") if found else None
-
-
-def _is_xtext(kind: str) -> bool:
-    return kind.strip().lower() in {"utf-8", "x-xtext"}
 
 
 def _blocks(text: str) -> Iterator[Mapping[str, tuple[str, ...]]]:
@@ -115,9 +107,10 @@ def _blocks(text: str) -> Iterator[Mapping[str, tuple[str, ...]]]:
 
 def _report(fields: Mapping[str, tuple[str, ...]]) -> RecipientReport | None:
     first = {name: values[0] for name, values in fields.items()}
-    named = first.get("final-recipient") or first.get("original-recipient") or ""
-    if not named and "action" not in first:
+    if not {"original-recipient", "final-recipient", "action"} & set(first):
         return None
+    # The original one is whom we wrote to; the final one may be where a forwarding took it.
+    named = address_in(first.get("original-recipient", "")) or address_in(first.get("final-recipient", ""))
     diagnostic = first.get("diagnostic-code", "")
     status = status_in(first.get("status", "")) or status_in(diagnostic)
     severity = status[0] if status else reply_class(diagnostic)
@@ -125,7 +118,7 @@ def _report(fields: Mapping[str, tuple[str, ...]]) -> RecipientReport | None:
     if action is None:
         return None
     return RecipientReport(
-        recipient=address_in(named) or "",
+        recipient=named or "",
         action=action,
         status=status,
         permanent=action is Action.FAILED and severity != "4",

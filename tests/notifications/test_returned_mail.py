@@ -91,6 +91,20 @@ def test_recipients_without_an_empty_line_between_them_are_several() -> None:
     assert found.recipients == ("a@example.com", "b@example.com")
 
 
+@pytest.mark.parametrize(
+    ("original", "named"),
+    [
+        ("rfc822; old@example.jp", "old@example.jp"),
+        ("rfc822;<old@example.jp>", "old@example.jp"),
+        ("old@example.jp", "old@example.jp"),
+        ("rfc822;unknown", "new@example.com"),
+    ],
+)
+def test_of_a_forwarded_mail_the_one_whom_we_wrote_to_is_named(original: str, named: str) -> None:
+    block = f"Original-Recipient: {original}\n{about('new@example.com', 'failed', '5.1.1')}"
+    assert read_returned(report(SERVER, block)).recipients == (named,)
+
+
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
 def test_a_report_in_another_encoding_is_read(encoding: str) -> None:
     status = f"{SERVER}\n\n{about('taro@example.com', 'failed', '5.1.1')}\n".encode()

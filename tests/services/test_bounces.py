@@ -261,6 +261,20 @@ def test_a_mail_of_another_incident_is_not_matched_to_this_one(instance: Engine,
         bounces_by_hand.match_by_hand(instance, other, 1, "C1", reason="r", actor=author(instance).actor, now=NOW)
 
 
+def test_a_persons_own_mail_is_an_open_item_with_whom_it_may_be_from(
+    instance: Engine, clock: Clock, tmp_path: Path
+) -> None:
+    incident, _ = sent_wave(instance, tmp_path, clock)
+    raw = returned.PERSON.replace(b"emi@example.com", JUERGEN.encode()).replace(
+        returned.ADDRESS.encode(), b"x@y.example"
+    )
+    (found,) = read(instance, tmp_path, bounces.FoundMail(file="p", raw=raw))
+    assert (found.kind, found.recipients) == (BounceKind.OTHER, ())
+    (item,) = bounces_shown.open_items(instance, [incident], folder=tmp_path)
+    assert item.recipients == ("j●●●@example.com",)
+    assert [number for _, number in item.candidates] == ["C3"]
+
+
 def test_what_is_nobodys_is_set_aside_with_a_reason(instance: Engine, tmp_path: Path) -> None:
     read(instance, tmp_path, bounces.FoundMail(file="p", raw=returned.PERSON.replace(b"bounces+", b"x")))
     read(instance, tmp_path, bounces.FoundMail(file="v", raw=returned.VACATION))

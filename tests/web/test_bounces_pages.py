@@ -62,6 +62,11 @@ def test_an_open_item_is_matched_on_its_page(app: flask.Flask, instance: Engine,
     check(shown)
     assert "手作業" in shown.text
     assert "返送先アドレスによる" in shown.text
+    first = read(client.get(f"/incidents/{reference}/returned-mail?wave=1"))
+    assert "手作業" in first.text
+    other = read(client.get(f"/incidents/{reference}/returned-mail?wave=99999999999"))
+    check(other)
+    assert "この波の送信について戻ってきたメールはありません" in other.text
     client.get("/language/en")
     english = read(client.get(f"/incidents/{reference}/returned-mail?kind=bounce"))
     check(english)
