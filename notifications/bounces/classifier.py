@@ -119,10 +119,13 @@ def _judge(parts: Sequence[Part], raw: bytes) -> ReturnedMail:
         done, named = receipt
         return ReturnedMail(kind=ReturnedKind.SUCCESS if done in _READ else ReturnedKind.OTHER, recipients=named)
     top = parts[0]
+    if original := top.header("x-hmxmroriginalrecipient"):  # a provider's complaints come in no report
+        return ReturnedMail(kind=ReturnedKind.COMPLAINT, recipients=(address_in(original) or "",))
     if failed := top.header("x-failed-recipients"):
         return _of_text(parts, named=[address for one in failed.split(",") if (address := address_in(one))])
     answer = _unwritten(parts)
-    says_returned = bool(wordings.RETURNED.search(top.header("subject")))
+    subject = top.header("subject")
+    says_returned = bool(wordings.RETURNED.search(subject)) and not wordings.ANSWERED.match(subject)
     if wordings.DAEMON.search(top.header("from")[:500]) or (says_returned and _is_by_program(parts, answer)):
         if _names_a_failure(parts):
             return _of_text(parts)

@@ -19,6 +19,9 @@ RETURNED = re.compile(
 )
 """Subjects and first sentences of bounces."""
 
+ANSWERED = re.compile(r"\s*(?:re|fwd?|aw|wg|sv|tr|rv|返信|転送)\s*[:：]", _I)
+"""Subjects of people who answer or pass on what came back to them."""
+
 FOR_GOOD = re.compile(
     r"user unknown|unknown (?:user|recipient|address|mailbox|local)|no such (?:user|recipient|address|mailbox|person)|"
     r"(?:user|recipient|mailbox|account|address|domain)[^\n.]{0,60}(?:not exist|doesn't exist|not found|disabled|"

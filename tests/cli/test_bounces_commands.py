@@ -10,7 +10,10 @@ from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 
 from incident_app.cli.main import main
+from incident_app.cli.serve import make_worker
+from incident_app.keys import make_home
 from incident_app.persistence.bounces import Bounce
+from incident_app.settings import Settings, SettingsError
 from tests.cli.conftest import Run
 from tests.conftest import Clock
 from tests.notifications import returned
@@ -123,3 +126,32 @@ def test_what_came_back_is_read_listed_matched_and_lifted(
     run("suppressions", "lift", str(closed[0]["id"]), "--reason", "telephoned", *AUTHOR)
     assert len(json.loads(run("suppressions", "list", "--json", *AUTHOR).stdout)) == 1
     run("suppressions", "list", "--as", "auditor@example.jp", code=1)
+
+
+def test_naming_a_mailbox_signs_what_is_sent(tmp_path: Path, instance: Engine) -> None:
+    environment = {
+        "INCIDENT_APP_HOME": str(tmp_path / "home"),
+        "INCIDENT_APP_BOUNCE_MAILBOX": "bounces@mail.example.jp",
+    }
+    make_home(tmp_path / "home")
+    named = make_worker(instance, Settings.from_environment(environment)).settings.return_path
+    assert named is not None
+    address = str(named.address_for("0" * 24))
+    assert address.startswith("bounces+" + "0" * 24)
+    assert address.endswith("@mail.example.jp")
+    assert len(address) == len(returned.ADDRESS)
+    again = make_worker(instance, Settings.from_environment(environment)).settings.return_path
+    assert again is not None
+    assert again.tokens_in(address) == {"0" * 24}
+    del environment["INCIDENT_APP_BOUNCE_MAILBOX"]
+    plain = make_worker(instance, Settings.from_environment(environment)).settings.return_path
+    assert plain is not None
+    assert str(plain.address_for("0" * 24)) == f"bounce+{'0' * 24}@incident-app.example"
+
+
+@pytest.mark.parametrize(
+    "word", ["bounces", "a" * 30 + "@mail.example.jp", "戻り@mail.example.jp", "b+x@mail.example.jp", "b@"]
+)
+def test_a_mailbox_that_no_return_address_fits_is_refused_at_the_start(word: str) -> None:
+    with pytest.raises(SettingsError, match="BOUNCE_MAILBOX"):
+        Settings.from_environment({"INCIDENT_APP_BOUNCE_MAILBOX": word})

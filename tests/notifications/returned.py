@@ -153,3 +153,12 @@ PERSON = mail(
 PERSON_ON_RETURNS = mail(
     "From: emi@example.com\nSubject: 送信できません", "フォームから送れません。宛先が存在しないと出ます。\n"
 )
+PERSON_ON_A_BOUNCE = mail(
+    "From: emi@example.com\nSubject: Re: Undelivered Mail Returned to Sender",
+    "What is this?\n> 550 5.1.1 <taro@example.com> user unknown\n",
+)
+COMPLAINT_OF_A_PROVIDER = mail(
+    "From: staff@provider.example\nSubject: complaint about message from 192.0.2.1\n"
+    "X-HmXmrOriginalRecipient: <rin@provider.example>",
+    "forwarded\n",
+)

@@ -47,6 +47,8 @@ TIMELY = 5.0
         ("RECEIPT", K.SUCCESS, None, None, ["nao@example.com"]),
         ("PERSON", K.OTHER, None, None, []),
         ("PERSON_ON_RETURNS", K.OTHER, None, None, []),
+        ("PERSON_ON_A_BOUNCE", K.OTHER, None, None, []),
+        ("COMPLAINT_OF_A_PROVIDER", K.COMPLAINT, None, None, ["rin@provider.example"]),
     ],
 )
 def test_every_form_that_mail_comes_back_in_is_told_apart(
