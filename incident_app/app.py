@@ -25,6 +25,7 @@ from incident_app.services.accounts import find_account
 from incident_app.settings import Settings
 from incident_app.web import (
     approvals,
+    bounces,
     commitment,
     counts,
     customers,
@@ -72,6 +73,7 @@ BLUEPRINTS = (
     reports,
     approvals,
     dispatch,
+    bounces,
     parties,
     timeline,
     commitment,

@@ -25,6 +25,8 @@ _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-
 LAST_PORT = 65_535
 _LOCAL_PART = re.compile(rf"(?=.{{1,64}}\Z){_ATOM}(?:\.{_ATOM})*")
 
+_MAILBOX = re.compile(r"(?=.{1,29}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+
 
 class SettingsError(Exception):
     """The settings cannot be used; lists every problem."""
@@ -56,6 +58,7 @@ class Settings:
     dkim_selector: str
     sender_address: str
     bounce_domain: str
+    bounce_mailbox: str | None
     policy: str
     designated_operator: bool
     session_hours: int
@@ -103,6 +106,7 @@ class Settings:
             dkim_selector=reader.text("DKIM_SELECTOR", "incident"),
             sender_address=reader.address("SENDER_ADDRESS", "notice@incident-app.example"),
             bounce_domain=reader.domain("BOUNCE_DOMAIN", "incident-app.example"),
+            bounce_mailbox=reader.mailbox("BOUNCE_MAILBOX"),
             policy=reader.text("POLICY", "gpu-cloud-bygmo"),
             designated_operator=reader.yes_or_no("DESIGNATED_OPERATOR", default=False),
             session_hours=reader.number("SESSION_HOURS", 12, low=1, high=72),
@@ -209,6 +213,20 @@ class _Reader:
                 f"{PREFIX}{name}: {found!r} is not a mail address. Write one such as notice@mail.example.jp.",
             )
             return default
+        return found
+
+    def mailbox(self, name: str) -> str | None:
+        """Read the mailbox for returned mail: short enough for a token and its signature behind a plus sign."""
+        found = self.optional(name)
+        if found is None:
+            return None
+        local_part, _, domain = found.rpartition("@")
+        if not _MAILBOX.fullmatch(local_part) or not _DOMAIN.fullmatch(domain):
+            self.problems.append(
+                f"{PREFIX}{name}: {found!r} is not a mailbox for returned mail. Write one such as "
+                "bounces@mail.example.jp, with at most 29 letters, digits, dots, hyphens and underscores before the @.",
+            )
+            return None
         return found
 
     def yes_or_no(self, name: str, *, default: bool) -> bool:

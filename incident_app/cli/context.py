@@ -27,13 +27,17 @@ from incident_app.keys import UnsafeKey, make_home, own_key
 from incident_app.paths import files_in
 from incident_app.persistence.database import make_engine
 from incident_app.services import accounts, incidents
+from incident_app.services.bounces import BounceTools
 from incident_app.services.transaction import is_ready
 from incident_app.settings import Settings, SettingsError
+from notifications.bounces.verp import ReturnPath
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 DONE, REFUSED, WRONG_USAGE = 0, 1, 2
+BOUNCE_KEY = "bounce"
+"""The name of the key that signs return addresses."""
 HIGHEST_NUMBER = 2**63 - 1
 """The highest number that the databases can hold."""
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2999
@@ -70,6 +74,20 @@ class World:
     @property
     def address_key(self) -> bytes:
         return own_key(self.settings.home, "address")
+
+    @property
+    def bounce_tools(self) -> BounceTools:
+        """What reading returned mail needs besides the database."""
+        return BounceTools(
+            folder=self.evidence_folder, address_key=self.address_key, return_path=return_path_of(self.settings)
+        )
+
+    @property
+    def known_return_path(self) -> ReturnPath | None:
+        """The signed return path, where there is one and its key was made: looking at mail makes no key."""
+        settings = self.settings
+        is_made = settings.bounce_mailbox is not None and (settings.home / "keys" / f"{BOUNCE_KEY}.key").exists()
+        return return_path_of(settings) if is_made else None
 
     @property
     def evidence_folder(self) -> Path:
@@ -191,6 +209,14 @@ class Moment(click.ParamType[datetime]):
         if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
             self.fail(f"{value!r} is not in the years {EARLIEST_YEAR} to {LATEST_YEAR}", param, ctx)
         return moment.astimezone(UTC)
+
+
+def return_path_of(settings: Settings) -> ReturnPath:
+    """Return the envelope senders of this instance: signed where a mailbox for returned mail is named."""
+    if settings.bounce_mailbox is None:
+        return ReturnPath(mailbox="bounce", domain=settings.bounce_domain)
+    mailbox, _, domain = settings.bounce_mailbox.rpartition("@")
+    return ReturnPath(mailbox=mailbox, domain=domain, key=own_key(settings.home, BOUNCE_KEY))
 
 
 MOMENT = Moment()

@@ -11,6 +11,7 @@ from incident_app import __version__
 from incident_app.cli import (
     accounts,
     approvals,
+    bounces,
     commitment,
     counts,
     customers,
@@ -83,6 +84,7 @@ def main() -> None:
 for noun in (
     accounts.user,
     approvals.approval,
+    bounces.bounces,
     commitment.commitment,
     counts.count,
     customers.customers,
@@ -107,6 +109,7 @@ for noun in (
     serve.worker,
     severity.severity,
     steps.step,
+    bounces.suppressions,
     timeline.timeline,
 ):
     main.add_command(noun)

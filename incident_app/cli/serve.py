@@ -18,7 +18,7 @@ import waitress
 from sqlalchemy.engine import Engine
 
 from incident_app.app import create_app
-from incident_app.cli.context import World, command
+from incident_app.cli.context import World, command, return_path_of
 from incident_app.keys import own_key
 from incident_app.services.jobs import JobTools
 from incident_app.services.worker import Worker, WorkerSettings
@@ -52,6 +52,7 @@ def make_worker(engine: Engine, settings: Settings, *, retry: RetryPolicy | None
             bounce_domain=settings.bounce_domain,
             message_domain=settings.bounce_domain,
             signer=mail_signer(settings),
+            return_path=return_path_of(settings),
             options=DispatcherOptions(
                 connections=settings.smtp_connections, rate=RateLimit(per_second=settings.smtp_per_second)
             ),

@@ -3,6 +3,7 @@
 from incident_app.persistence import (
     accounts,
     approvals,
+    bounces,
     commitments,
     customers,
     impact,
@@ -27,6 +28,7 @@ __all__ = [
     "Base",
     "accounts",
     "approvals",
+    "bounces",
     "commitments",
     "customers",
     "impact",

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.audience import PlannedMessage
 from incident_app.domain.delivery import DeliveryState
+from incident_app.domain.vocabulary import Purpose
+from incident_app.persistence.bounces import closed_addresses
 from incident_app.persistence.bulk import insert_many, insert_new, rows_with
 from incident_app.persistence.outbox import DeliveryPerson, DeliveryRow, MailDomain
 from incident_app.persistence.reserving import reserve_ids
@@ -39,10 +41,11 @@ SELECT customer_id, id, address_digest, name FROM (
 """
 
 
-def mail_contacts(session: Session, customer_ids: Sequence[int]) -> dict[int, tuple[int, str, str]]:
-    """Return for each customer the newest valid e-mail contact: id, digest of the address, name."""
+def mail_contacts(session: Session, customer_ids: Sequence[int], purpose: Purpose) -> dict[int, tuple[int, str, str]]:
+    """Return for each customer the newest valid mail contact open to this purpose: id, digest of the address, name."""
     rows = sorted(rows_with(session, _CONTACTS, "customer_id", customer_ids), key=_by_id)
-    return {customer_id: (key, digest, name or "") for customer_id, key, digest, name in rows}
+    closed = closed_addresses(session, {digest for _, _, digest, _ in rows}, purpose)
+    return {customer_id: (key, digest, name or "") for customer_id, key, digest, name in rows if digest not in closed}
 
 
 def _by_id(row: Sequence[int]) -> int:

@@ -20,6 +20,7 @@ from incident_app.domain.audience import (
 from incident_app.domain.delivery import AudienceRule, Standing
 from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import IncidentAppError
+from incident_app.domain.vocabulary import Purpose
 from incident_app.persistence.bulk import CHUNK
 from incident_app.persistence.customers import ItemSet
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, PersonToInform
@@ -103,11 +104,11 @@ def _sets_with(session: Session, items: frozenset[str]) -> set[int]:
     }
 
 
-def with_contacts(session: Session, chosen: Iterable[Chosen]) -> Iterator[Candidate]:
-    """Yield those of the chosen people who have a valid e-mail address."""
+def with_contacts(session: Session, chosen: Iterable[Chosen], purpose: Purpose) -> Iterator[Candidate]:
+    """Yield those of the chosen people who have a valid e-mail address that is not closed to such messages."""
     people = iter(chosen)
     while chunk := list(islice(people, CHUNK)):
-        contacts = mail_contacts(session, [person.customer_id for person in chunk])
+        contacts = mail_contacts(session, [person.customer_id for person in chunk], purpose)
         for person in chunk:
             if (contact := contacts.get(person.customer_id)) is not None:
                 yield Candidate(
@@ -135,7 +136,7 @@ class Census:
     digest: AudienceDigest = field(default_factory=AudienceDigest)
 
 
-def census(session: Session, chosen: Iterable[Chosen]) -> Census:
+def census(session: Session, chosen: Iterable[Chosen], purpose: Purpose) -> Census:
     """Count an audience, and refuse it when there are people of whom no item is known.
 
     Leaving them out would be silent, writing to them would say nothing.
@@ -151,7 +152,7 @@ def census(session: Session, chosen: Iterable[Chosen]) -> Census:
             unknown += person.item_set_id in empty
             yield person
 
-    for candidate in with_contacts(session, counted()):
+    for candidate in with_contacts(session, counted(), purpose):
         found.people += 1
         found.item_sets.add(candidate.item_set_id)
         found.shared.add(candidate.address_digest)

@@ -116,14 +116,16 @@ def _build(
 ) -> tuple[Filled, _Content]:
     """Look at everybody twice, so that nobody need be held: once to count and digest, once to store."""
     with reading(engine) as session:
-        found = census(session, chosen_people(session, _still_ours(session, begun, locked=False), rule, items))
+        campaign = _still_ours(session, begun, locked=False)
+        purpose = campaign.purpose
+        found = census(session, chosen_people(session, campaign, rule, items), purpose)
         names = names_of_items(session, found.item_sets)
     if not found.people:
         raise NobodyToInform
     planned = told_apart = 0
     with reading(engine) as session:
         chosen = chosen_people(session, _still_ours(session, begun, locked=False), rule, items)
-        messages = messages_of(with_contacts(session, chosen), found.shared)
+        messages = messages_of(with_contacts(session, chosen, purpose), found.shared)
         turns = Turns()
         while chunk := list(islice(messages, CHUNK)):
             with turns.building(engine) as turn:

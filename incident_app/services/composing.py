@@ -31,6 +31,7 @@ from incident_app.services.approved_content import items_in_mails
 from incident_app.services.notices import SharedFacts, shared_facts
 from incident_app.services.transaction import reading
 from notifications.addresses import Address, parse_address
+from notifications.bounces.verp import ReturnPath
 from notifications.dkim import Signer
 from notifications.errors import CannotCompose, MailerError, SharedFault
 from notifications.message import Message, message_id
@@ -83,9 +84,10 @@ class NoticeComposer:
         bounce_domain: str,
         message_domain: str,
         signer: Signer | None = None,
+        return_path: ReturnPath | None = None,
     ) -> None:
         self._clock = clock
-        self._bounce_domain = bounce_domain
+        self._return_path = return_path or ReturnPath(mailbox="bounce", domain=bounce_domain)
         self._message_domain = message_domain
         self._signer = signer
         self._engine = engine
@@ -215,7 +217,7 @@ class NoticeComposer:
         return self._skeletons[key]
 
     def _return_address(self, token: str) -> str:
-        return f"bounce+{token}@{self._bounce_domain}"
+        return self._return_path.written_for(token)
 
     def _items(self, facts: ClaimedFacts) -> tuple[tuple[PersonalItem, ...], tuple[PersonalItem, ...]]:
         """Return what is confirmed of everybody in the message, and what else is possible of anybody."""

@@ -26,6 +26,7 @@ from incident_app.services import dispatch, jobs
 from incident_app.services.campaigns import drop_stale_fills
 from incident_app.services.composing import NoticeComposer
 from incident_app.services.transaction import reading, recording
+from notifications.bounces.verp import ReturnPath
 from notifications.dispatcher import Dispatcher, DispatcherOptions, Ended, Summary
 from notifications.dkim import Signer
 from notifications.errors import JournalInUse
@@ -48,6 +49,8 @@ class WorkerSettings:
     bounce_domain: str
     message_domain: str
     signer: Signer | None = None
+    return_path: ReturnPath | None = None
+    """Signed envelope senders; without it they bear the token alone, in the bounce domain."""
     options: DispatcherOptions = field(default_factory=DispatcherOptions)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
@@ -112,6 +115,7 @@ class Worker:
                     bounce_domain=self.settings.bounce_domain,
                     message_domain=self.settings.message_domain,
                     signer=self.settings.signer,
+                    return_path=self.settings.return_path,
                 ),
                 transport=self._transport,
                 journal=journal,

@@ -9,7 +9,7 @@ from flask_login import current_user
 
 from incident_app.domain.access import Permission
 from incident_app.domain.zones import JST
-from incident_app.services import approvals, incidents, obligations, timeline, waves
+from incident_app.services import approvals, bounces_shown, incidents, obligations, timeline, waves
 from incident_app.services.impact_views import get_impact
 from incident_app.services.incidents import IncidentView
 from incident_app.services.jobs import JobView
@@ -85,12 +85,20 @@ def _may(permission: Permission) -> bool:
 def _around() -> dict[str, object]:
     """Return what the frame of every page shows."""
     if flask.g.get("failing") or not current_user.is_authenticated:  # the page of a failure must not fail again
-        return {"who": None, "waiting": 0, "now": context.now(), "refusal": flask.g.get("refusal"), "is_error": False}
+        return {
+            "who": None,
+            "waiting": 0,
+            "returned_mail": 0,
+            "now": context.now(),
+            "refusal": flask.g.get("refusal"),
+            "is_error": False,
+        }
     mine = {view.id for view in incidents.list_incidents(context.engine(), context.account())}
     waiting = sum(row.incident_id in mine for row in approvals.pending_approvals(context.engine()))
     return {
         "who": context.account(),
         "waiting": waiting,
+        "returned_mail": bounces_shown.count_open_items(context.engine()) if _may(Permission.DISPATCH_RUN) else 0,
         "now": context.now(),
         "refusal": flask.g.get("refusal"),
         "is_error": False,

@@ -34,6 +34,13 @@ from incident_app.domain.events.response import (
     ThresholdPassed,
     WaiverLapsed,
 )
+from incident_app.domain.events.returning import (
+    BounceAssigned,
+    BounceDismissed,
+    BouncesMatched,
+    MailReturned,
+    SuppressionLifted,
+)
 from incident_app.domain.events.setup import (
     CustomersImported,
     DisclosureRecorded,
@@ -80,6 +87,9 @@ __all__ = [
     "ApprovalRejected",
     "ApprovalRequested",
     "ApprovalVoided",
+    "BounceAssigned",
+    "BounceDismissed",
+    "BouncesMatched",
     "ChainAnchored",
     "ClockStarted",
     "CommitmentConfirmed",
@@ -107,6 +117,7 @@ __all__ = [
     "InvolvedAdded",
     "InvolvedErased",
     "ListLoaded",
+    "MailReturned",
     "MemberAdded",
     "MergeConfirmed",
     "MergeDismissed",
@@ -141,6 +152,7 @@ __all__ = [
     "StepSkipped",
     "StepStarted",
     "StepsPlanned",
+    "SuppressionLifted",
     "ThresholdPassed",
     "UserAdded",
     "WaiverLapsed",
