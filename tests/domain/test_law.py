@@ -53,7 +53,12 @@ def asked(regime: str, report: str, *facts: str, at: datetime = FRIDAY) -> DueTi
         ("jp-mynumber", "definitive", ["improper_purpose=no", "my_number_people=101"], "2026-12-21T23:59:59+09:00"),
         ("jp-mynumber", "definitive", ["improper_purpose=yes", "flags=my_number"], "2027-01-18T23:59:59+09:00"),
         ("jp-mynumber", "definitive", ["improper_purpose=yes"], "2027-01-18T23:59:59+09:00"),
-        ("jp-mynumber", "definitive", ["improper_purpose=no", "visible_to_the_public=yes"], "2026-12-21T23:59:59+09:00"),
+        (
+            "jp-mynumber",
+            "definitive",
+            ["improper_purpose=no", "visible_to_the_public=yes"],
+            "2026-12-21T23:59:59+09:00",
+        ),
         ("us-hipaa", "authority", ["people=500"], "2027-01-19T23:59:59-05:00"),
         ("us-hipaa", "authority", ["people=499"], "2027-03-01T23:59:59-05:00"),
         ("us-hipaa", "media", ["people=500"], "2027-01-19T23:59:59-05:00"),
