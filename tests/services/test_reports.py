@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.domain.errors import BadInput
 from incident_app.domain.inventory import Store
 from incident_app.domain.reports import (
     DutyWithoutForm,
+    FactsChanged,
     FiledTooEarly,
     GapsNotStated,
     UnknownNames,
     WrongForm,
 )
-from incident_app.domain.vocabulary import DutyStatus, OurRole, Subject
-from incident_app.services import approvals, facts, obligations, reports
+from incident_app.domain.vocabulary import CountKind, DutyStatus, OurRole, Subject
+from incident_app.persistence.reports import ReportSubmission
+from incident_app.persistence.timeline import EventRow, TextRow
+from incident_app.services import approvals, facts, obligations, recounting, report_changes, reports
 from incident_app.services.incidents import IncidentView
 from incident_app.services.inventory import current_inventory
 from incident_app.services.transaction import reading
@@ -163,3 +167,62 @@ def test_a_leak_at_a_recipient_of_undecided_role_is_to_decide(instance: Engine) 
 def _stores(engine: Engine) -> tuple[Store, ...]:
     with reading(engine) as session:
         return current_inventory(session).stores
+
+
+def test_a_report_whose_facts_changed_since_its_approval_is_filed_only_with_a_reason(instance: Engine) -> None:
+    """More people came to light between approval and filing: the paper would have gone out with the old number."""
+    view = a_determined_incident(instance)
+    wanted = duty(instance, view, "jp-appi:preliminary")
+    report = an_approved_report(instance, view, "jp-appi-preliminary", obligation_id=wanted.id)
+    later = NOW + timedelta(hours=1)
+    act = {"channel": "web form", "forms": builders.FORMS, "actor": author(instance).actor, "now": later}
+    assert report_changes.changed_since(instance, view.id, report.id, builders.FORMS, now=later) == ()
+    counted(instance, view, 4321, later)
+    changed = report_changes.changed_since(instance, view.id, report.id, builders.FORMS, now=later)
+    number = next(one for one in changed if one.after and one.after.value and "4,321" in one.after.value.ja)
+    with pytest.raises(FactsChanged, match=number.label.en) as refusal:
+        reports.file_report(instance, view.id, report.id, **act)
+    assert number.label.ja in refusal.value.message("ja")
+    assert duty(instance, view, "jp-appi:preliminary").status is DutyStatus.OPEN
+    reports.file_report(instance, view.id, report.id, nonetheless="速報後に続報で訂正する", **act)
+    assert duty(instance, view, "jp-appi:preliminary").status is DutyStatus.FULFILLED
+    with reading(instance) as session:
+        filed = session.scalars(sa.select(ReportSubmission)).one()
+        kept = session.get_one(TextRow, filed.nonetheless_text_id)
+        said = session.scalars(sa.select(EventRow.body).where(EventRow.kind == "report.filed_nonetheless")).one()
+    assert kept.body == "速報後に続報で訂正する"
+    assert number.code in said
+    assert "続報" not in said
+
+
+def counted(engine: Engine, view: IncidentView, value: int, now: datetime) -> None:
+    recounting.set_count_and_derive(
+        engine,
+        view.id,
+        kind=CountKind.MAXIMUM,
+        value=value,
+        basis="log",
+        subject="all",
+        reason="数え直した",
+        actor=author(engine).actor,
+        now=now,
+    )
+
+
+def test_a_report_that_says_what_the_facts_say_needs_no_reason_a_day_later(instance: Engine) -> None:
+    view = a_determined_incident(instance)
+    first = an_approved_report(instance, view, "jp-appi-preliminary")
+    second = an_approved_report(instance, view, "jp-common-ransomware")
+    later = NOW + timedelta(days=1)
+    for report in (first, second):  # the day of the report and the filing of the other paper are no facts
+        reports.file_report(
+            instance,
+            view.id,
+            report.id,
+            channel="web form",
+            forms=builders.FORMS,
+            actor=author(instance).actor,
+            now=later,
+        )
+    with reading(instance) as session:
+        assert set(session.scalars(sa.select(ReportSubmission.nonetheless_text_id))) == {None}

@@ -65,6 +65,7 @@ from incident_app.domain.events.telling import (
     PeopleListed,
     ReportDrafted,
     ReportFiled,
+    ReportFiledNonetheless,
 )
 from incident_app.domain.events.weighing import (
     MergeConfirmed,
@@ -131,6 +132,7 @@ __all__ = [
     "ReadinessRecorded",
     "ReportDrafted",
     "ReportFiled",
+    "ReportFiledNonetheless",
     "RetentionExceeded",
     "RoleGranted",
     "RoleRevoked",
