@@ -31,7 +31,7 @@ from incident_app.services.entrusting import entrusting_customers, everybody_tol
 from incident_app.services.facts import decided_facts, gather_facts
 from incident_app.services.impact import Determined
 from incident_app.services.playbooks import Playbook, PlaybookKind, pinned
-from incident_app.services.reconciling import reconcile
+from incident_app.services.reconciling import reconcile, take_up_again
 from incident_app.services.thresholds import remember_crossings
 from incident_app.services.transaction import Transaction, reading, transaction
 
@@ -257,7 +257,12 @@ def waive(engine: Engine, incident_id: IncidentId, obligation_id: int, *, actor:
 
 
 def fulfil(act: Transaction, row: Obligation, *, kind: FulfilmentKind, reference: str, at: datetime) -> None:
-    """Mark a duty fulfilled inside a larger act; whether it was late is judged at the first filing and stays (C9)."""
+    """Mark a duty fulfilled inside a larger act; whether it was late is judged at the first filing and stays (C9).
+
+    What was done goes before the judgement that it is not required: a waived duty gets a successor, which is fulfilled.
+    """
+    if row.status is DutyStatus.WAIVED:
+        row = take_up_again(act, row)
     act.session.add(ObligationFulfilment(obligation_id=row.id, kind=kind, reference=reference, at=at))
     if row.first_filed_at is None:
         row.first_filed_at, row.was_due_at = at, row.due_at

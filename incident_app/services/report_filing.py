@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import BadInput, IllegalMove
-from incident_app.domain.events import ReportFiled, ReportFiledNonetheless
+from incident_app.domain.events import ChangeAccepted, ReportFiled
 from incident_app.domain.ids import Actor, IncidentId, ReportId
 from incident_app.domain.incidents import AWARENESS, check_moment
 from incident_app.domain.lengths import REFERENCE, check_length
+from incident_app.domain.obligations import LIVE
 from incident_app.domain.report_difference import FieldDifference
 from incident_app.domain.reports import FactsChanged, FiledTooEarly, check_ready
 from incident_app.domain.vocabulary import DutyStatus, FulfilmentKind, Subject
@@ -112,7 +113,7 @@ def _keep_reason(
     nonetheless: str,
 ) -> int:
     text = act.keep_text(nonetheless.strip())
-    facts = ReportFiledNonetheless(
+    facts = ChangeAccepted(
         report_id=report.id,
         version=version.version,
         fields=", ".join(one.code for one in changed),
@@ -185,7 +186,7 @@ def _ready_version(session: Session, report: Report) -> ReportVersion:
 
 
 def _fulfil_duty(act: Transaction, report: Report, at: datetime) -> None:
-    """Fulfil the duty that the report was drafted for, or its living successor."""
+    """Fulfil the duty that the report was drafted for, or its living successor, also when it was waived since."""
     if report.obligation_id is None:
         return
     first = act.session.get_one(Obligation, report.obligation_id)
@@ -195,7 +196,7 @@ def _fulfil_duty(act: Transaction, report: Report, at: datetime) -> None:
             Obligation.rule_code == first.rule_code,
             Obligation.stage == first.stage,
             Obligation.addressee_ref == first.addressee_ref,
-            Obligation.status.in_([DutyStatus.OPEN, DutyStatus.TO_DECIDE, DutyStatus.CLOCK_NOT_STARTED]),
+            Obligation.status.in_([*LIVE, DutyStatus.WAIVED]),
         ),
     ).one_or_none()
     if living is not None:

@@ -189,10 +189,23 @@ def test_a_report_whose_facts_changed_since_its_approval_is_filed_only_with_a_re
     with reading(instance) as session:
         filed = session.scalars(sa.select(ReportSubmission)).one()
         kept = session.get_one(TextRow, filed.nonetheless_text_id)
-        said = session.scalars(sa.select(EventRow.body).where(EventRow.kind == "report.filed_nonetheless")).one()
+        said = session.scalars(sa.select(EventRow.body).where(EventRow.kind == "change.accepted")).one()
     assert kept.body == "速報後に続報で訂正する"
     assert number.code in said
     assert "続報" not in said
+
+
+def test_a_report_that_is_filed_after_its_duty_was_waived_fulfils_it(instance: Engine) -> None:
+    view = a_determined_incident(instance)
+    wanted = duty(instance, view, "jp-appi:preliminary")
+    report = an_approved_report(instance, view, "jp-appi-preliminary", obligation_id=wanted.id)
+    act = {"actor": author(instance).actor, "now": NOW}
+    request = obligations.ask_waiver(instance, view.id, wanted.id, reason="該当しない", **act)
+    approvals.grant(instance, request, actor=approver(instance).actor, now=NOW)
+    obligations.waive(instance, view.id, wanted.id, **act)
+    reports.file_report(instance, view.id, report.id, channel="web form", **act)
+    standing = duty(instance, view, "jp-appi:preliminary")
+    assert (standing.status, standing.first_filed_at, standing.id != wanted.id) == (DutyStatus.FULFILLED, NOW, True)
 
 
 def counted(engine: Engine, view: IncidentView, value: int, now: datetime) -> None:

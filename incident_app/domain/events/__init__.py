@@ -33,6 +33,7 @@ from incident_app.domain.events.response import (
     StepStarted,
     ThresholdPassed,
     WaiverLapsed,
+    WaiverSuperseded,
 )
 from incident_app.domain.events.setup import (
     CustomersImported,
@@ -51,6 +52,7 @@ from incident_app.domain.events.telling import (
     ApprovalRejected,
     ApprovalRequested,
     ApprovalVoided,
+    ChangeAccepted,
     DeliveryResolved,
     DispatchCancelled,
     DispatchDoubted,
@@ -65,7 +67,6 @@ from incident_app.domain.events.telling import (
     PeopleListed,
     ReportDrafted,
     ReportFiled,
-    ReportFiledNonetheless,
 )
 from incident_app.domain.events.weighing import (
     MergeConfirmed,
@@ -82,6 +83,7 @@ __all__ = [
     "ApprovalRequested",
     "ApprovalVoided",
     "ChainAnchored",
+    "ChangeAccepted",
     "ClockStarted",
     "CommitmentConfirmed",
     "ContractRecorded",
@@ -132,7 +134,6 @@ __all__ = [
     "ReadinessRecorded",
     "ReportDrafted",
     "ReportFiled",
-    "ReportFiledNonetheless",
     "RetentionExceeded",
     "RoleGranted",
     "RoleRevoked",
@@ -146,5 +147,6 @@ __all__ = [
     "ThresholdPassed",
     "UserAdded",
     "WaiverLapsed",
+    "WaiverSuperseded",
     "summary",
 ]

@@ -36,11 +36,11 @@ class ReportFiled(EventFacts):
 
 
 @event(
-    "report.filed_nonetheless",
+    "change.accepted",
     ja="報告書 {report_id} 第{version}版は、承認後に事実が変わった項目（{fields}）があるまま、理由を付けて提出しました",
     en="Report {report_id} version {version} was filed with a reason though facts had changed ({fields})",
 )
-class ReportFiledNonetheless(EventFacts):
+class ChangeAccepted(EventFacts):
     report_id: int
     version: int
     fields: str
