@@ -307,6 +307,7 @@ def filed(
         proof=Proof(source=proof, file_name=proof.name, folder=world.evidence_folder) if proof else None,
         forms=forms_of(world),
         nonetheless=nonetheless,
+        designated_operator=world.settings.designated_operator,
         actor=account.actor,
         now=world.now,
     )

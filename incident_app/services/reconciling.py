@@ -115,7 +115,7 @@ def _supersede(act: Transaction, row: Obligation) -> None:
         facts = WaiverLapsed(obligation_id=row.id, rule=row.rule_code, decision_id=row.waiver_decision_id)
         act.record(facts, incident=IncidentId(row.incident_id))
     row.status, row.superseded_at = DutyStatus.SUPERSEDED, act.now
-    _withdraw_requests(act, row)
+    withdraw_requests(act, row)
     act.session.flush()
 
 
@@ -138,8 +138,8 @@ def take_up_again(act: Transaction, row: Obligation) -> Obligation:
     return successor
 
 
-def _withdraw_requests(act: Transaction, row: Obligation) -> None:
-    """Ask nobody any more whether a duty is required that no longer stands."""
+def withdraw_requests(act: Transaction, row: Obligation) -> None:
+    """Ask nobody any more whether a duty is required that no longer stands, or that was asked about anew."""
     asked = act.session.scalars(
         sa.select(ApprovalRequest).where(
             ApprovalRequest.subject == Subject.WAIVER,

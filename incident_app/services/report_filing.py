@@ -27,9 +27,10 @@ from incident_app.persistence.reports import Report, ReportSubmission, ReportVer
 from incident_app.rendering.reports import ReportForms
 from incident_app.services.accounts import user_of
 from incident_app.services.approvals import NotApproved, is_approved
+from incident_app.services.entrusting import entrusting_customers
 from incident_app.services.evidence import Source, keep_file, measure, record_evidence
 from incident_app.services.incidents import get_row, newest_clocks
-from incident_app.services.obligations import fulfil
+from incident_app.services.obligations import derive_inside, fulfil, is_determined
 from incident_app.services.report_changes import find_changed
 from incident_app.services.report_versions import current_version, filled_form
 from incident_app.services.report_views import report_row, submission_of
@@ -60,17 +61,21 @@ def file_report(
     proof: Proof | None = None,
     forms: ReportForms | None = None,
     nonetheless: str = "",
+    designated_operator: bool = False,
     actor: Actor,
     now: datetime,
 ) -> None:
     """Record that an approved report was transmitted: write-once, with receipt and proof; it fulfils its duty.
 
     With the forms it is held against the facts as they are now: where they changed, `nonetheless` must say why it is
-    filed as it was approved. Pages and commands always give them.
+    filed as it was approved. Pages and commands always give them. Duties that count from this filing are derived in the
+    same act.
     """
     _check_words(channel, receipt)
     changed = _changed(engine, incident_id, report_id, forms, nonetheless, now) if forms else ()
     kept = _keep(proof) if proof else None
+    with reading(engine) as session:  # looked up before the act: nobody waits for it
+        entrusting = entrusting_customers(session, incident_id)
     with transaction(engine, actor=actor, now=now) as act:
         report = report_row(act.session, incident_id, report_id)
         version = _ready_version(act.session, report)
@@ -88,6 +93,9 @@ def file_report(
         act.session.add(submission)
         _record(act, report, version, submission)
         _fulfil_duty(act, report, at)
+        if report.obligation_id is not None and is_determined(act.session, incident_id):
+            act.session.flush()
+            derive_inside(act, incident_id, entrusting, designated_operator=designated_operator)
 
 
 def _changed(

@@ -227,6 +227,7 @@ def file(reference: str, report_id: int) -> Response:
         proof=_proof(),
         forms=context.parts().forms,
         nonetheless=context.typed("nonetheless"),
+        designated_operator=context.parts().designated_operator,
         actor=context.account().actor,
         now=context.now(),
     )

@@ -355,6 +355,24 @@ def test_nobody_is_asked_any_more_about_a_duty_that_was_superseded(instance: Eng
         approvals.grant(instance, request, actor=approver(instance).actor, now=NOW)
 
 
+def test_asking_for_a_waiver_anew_withdraws_the_earlier_request_visibly(instance: Engine) -> None:
+    builders.with_customers(instance)
+    view = builders.an_incident(instance)
+    builders.determined(instance, view.id, builders.a_scope("member-db"))
+    found = duty(instance, view.id)
+    assert found is not None
+    act = {"actor": author(instance).actor, "now": NOW}
+    first = obligations.ask_waiver(instance, view.id, found.id, reason="該当しない", **act)
+    second = obligations.ask_waiver(instance, view.id, found.id, reason="暗号化されていた", **act)
+    assert [row.id for row in approvals.pending_approvals(instance, view.id)] == [second]
+    assert kinds(instance, view.id).count("approval.voided") == 1
+    with pytest.raises(approvals.AlreadyDecided):
+        approvals.grant(instance, first, actor=approver(instance).actor, now=NOW)
+    approvals.grant(instance, second, actor=approver(instance).actor, now=NOW)
+    obligations.waive(instance, view.id, found.id, **act)
+    assert obligations.waiver_reason(instance, view.id, found.id) == "暗号化されていた"
+
+
 def test_facts_that_contradict_each_other_are_refused_until_the_other_is_decided_anew(instance: Engine) -> None:
     view = builders.an_incident(instance)
 

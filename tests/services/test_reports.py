@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ from incident_app.domain.reports import (
 from incident_app.domain.vocabulary import CountKind, DutyStatus, OurRole, Subject
 from incident_app.persistence.reports import ReportSubmission
 from incident_app.persistence.timeline import EventRow, TextRow
-from incident_app.services import approvals, facts, obligations, recounting, report_changes, reports
+from incident_app.services import approvals, facts, obligations, recounting, report_changes, reports, setup
 from incident_app.services.incidents import IncidentView
 from incident_app.services.inventory import current_inventory
 from incident_app.services.transaction import reading
@@ -206,6 +207,62 @@ def test_a_report_that_is_filed_after_its_duty_was_waived_fulfils_it(instance: E
     reports.file_report(instance, view.id, report.id, channel="web form", **act)
     standing = duty(instance, view, "jp-appi:preliminary")
     assert (standing.status, standing.first_filed_at, standing.id != wanted.id) == (DutyStatus.FULFILLED, NOW, True)
+
+
+def test_a_duty_that_counts_from_a_filing_starts_with_it_and_not_at_the_next_derivation(
+    instance: Engine, tmp_path: Path
+) -> None:
+    """A rule of the company counts its second report from the filing of the first one to the Commission."""
+    mine = tmp_path / "own-second.toml"
+    mine.write_text(COUNTED_FROM_FILING, encoding="utf-8")
+
+    def files(folder: str) -> list[Path]:
+        return [*builders.playbook_files(folder), *([mine] if folder == "regimes" else [])]
+
+    setup.load_playbooks(instance, files, policy="gpu-cloud-bygmo", actor=builders.SYSTEM, now=NOW)
+    view = a_determined_incident(instance)
+    assert duty(instance, view, "own-second:second").status is DutyStatus.CLOCK_NOT_STARTED
+    wanted = duty(instance, view, "jp-appi:preliminary")
+    report = an_approved_report(instance, view, "jp-appi-preliminary", obligation_id=wanted.id)
+    filed_at = NOW + timedelta(hours=2)
+    act = {"actor": author(instance).actor, "now": filed_at}
+    reports.file_report(instance, view.id, report.id, channel="web form", **act)
+    begun = duty(instance, view, "own-second:second")
+    assert (begun.status, begun.due_at) == (DutyStatus.OPEN, filed_at + timedelta(hours=48))
+
+
+COUNTED_FROM_FILING = """code = "own-second"
+version = "1"
+name_ja = "自社の規定"
+name_en = "own rule"
+source = "company rule"
+[[situations]]
+code = "any"
+name_ja = "影響あり"
+name_en = "somebody is affected"
+source = "company rule"
+  [[situations.all]]
+  fact = "anybody_affected"
+  value = true
+[[reports]]
+code = "second"
+title_ja = "二度目の報告"
+title_en = "second report"
+kind = "party"
+situations = ["any"]
+clock = "filed:jp-appi:preliminary"
+source = "company rule"
+confidence = "found"
+decide_ja = "社長が判断します"
+decide_en = "the president decides"
+  [[reports.addressees]]
+  ref = "board"
+  name_ja = "役員会"
+  name_en = "the board"
+  [[reports.deadlines]]
+  unit = "hours"
+  amount = 48
+"""
 
 
 def counted(engine: Engine, view: IncidentView, value: int, now: datetime) -> None:
