@@ -136,8 +136,7 @@ def read_policy(text: str, *, file: str) -> Policy:
     document = Document(text, file=file)
     root = document.root
     about = root.table("policy")
-    category_tables, item_tables = root.tables("categories"), root.tables("items")
-    party_tables = root.tables("parties")
+    category_tables, item_tables, party_tables = (root.tables(key) for key in ("categories", "items", "parties"))
     categories, items = unique_codes(category_tables), unique_codes(item_tables)
     parties = unique_codes(party_tables)
     read_items = tuple(_item(table, categories) for table in item_tables)

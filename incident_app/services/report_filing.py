@@ -68,8 +68,7 @@ def file_report(
     """Record that an approved report was transmitted: write-once, with receipt and proof; it fulfils its duty.
 
     With the forms it is held against the facts as they are now: where they changed, `nonetheless` must say why it is
-    filed as it was approved. Pages and commands always give them. Duties that count from this filing are derived in the
-    same act.
+    filed as it was approved. Pages and commands always give them. What counts from this filing is derived with it.
     """
     _check_words(channel, receipt)
     changed = _changed(engine, incident_id, report_id, forms, nonetheless, now) if forms else ()
@@ -81,21 +80,27 @@ def file_report(
         version = _ready_version(act.session, report)
         at = submitted_at or now
         _check_filing_time(act, incident_id, at)
-        submission = ReportSubmission(
-            report_version_id=version.id,
-            channel=channel.strip(),
-            submitted_at=at,
-            submitted_by=user_of(actor),
-            receipt_reference=receipt,
-            evidence_id=_as_evidence(act, incident_id, kept) if kept else None,
-            nonetheless_text_id=_keep_reason(act, report, version, changed, nonetheless) if changed else None,
-        )
+        submission = _submission(act, version, channel, receipt, at)
+        submission.evidence_id = _as_evidence(act, incident_id, kept) if kept else None
+        submission.nonetheless_text_id = _keep_reason(act, report, version, changed, nonetheless) if changed else None
         act.session.add(submission)
         _record(act, report, version, submission)
         _fulfil_duty(act, report, at)
         if report.obligation_id is not None and is_determined(act.session, incident_id):
             act.session.flush()
             derive_inside(act, incident_id, entrusting, designated_operator=designated_operator)
+
+
+def _submission(
+    act: Transaction, version: ReportVersion, channel: str, receipt: str | None, at: datetime
+) -> ReportSubmission:
+    return ReportSubmission(
+        report_version_id=version.id,
+        channel=channel.strip(),
+        submitted_at=at,
+        submitted_by=user_of(act.actor),
+        receipt_reference=receipt,
+    )
 
 
 def _changed(
