@@ -12,8 +12,19 @@ _PACKAGE = Path(__file__).resolve().parent
 
 def search_path(kind: str, home: Path) -> tuple[Path, ...]:
     """Return the existing folders for `kind` ("templates" or "playbooks"), the strongest first."""
-    candidates = (home / kind, _PACKAGE / "_shipped" / kind, _PACKAGE.parent / kind)
-    return tuple(folder for folder in candidates if folder.is_dir())
+    return tuple(folder for folder in (home / kind, *_shipped(kind)) if folder.is_dir())
+
+
+def _shipped(kind: str) -> tuple[Path, ...]:
+    return (_PACKAGE / "_shipped" / kind, _PACKAGE.parent / kind)
+
+
+def shipped_files(kind: str, folder: str, *, suffix: str = ".toml") -> Iterator[Path]:
+    """Yield the files of one folder that came with the program, also those that a company's own file hides."""
+    for root in _shipped(kind):
+        if (root / folder).is_dir():
+            yield from sorted((root / folder).glob(f"*{suffix}"))
+            return
 
 
 def find_file(kind: str, relative: str, home: Path) -> Path | None:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from incident_app.cli.context import REFUSED, World, command
+from incident_app.cli.reports import forms_of
 from incident_app.persistence import schema
 from incident_app.services import setup
 from incident_app.services.outbox_checks import outbox_faults
@@ -24,7 +25,12 @@ def upgrade(world: World) -> None:
     """Create or update the tables, then load the policy and playbooks that are new."""
     schema.upgrade(world.raw_engine)
     loaded = setup.load_playbooks(
-        world.raw_engine, world.playbook_files, policy=world.settings.policy, actor=setup.SYSTEM, now=world.now
+        world.raw_engine,
+        world.playbook_files,
+        policy=world.settings.policy,
+        forms=forms_of(world).codes(),
+        actor=setup.SYSTEM,
+        now=world.now,
     )
     world.show(
         {"database": "ready", "playbooks_loaded": loaded}, f"The database is ready; {loaded} playbooks were new."

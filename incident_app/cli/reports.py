@@ -283,6 +283,7 @@ def take_word_template(world: World, letter: bool, target: Path) -> None:
 @click.option("--receipt")
 @click.option("--at", "submitted_at", type=MOMENT)
 @click.option("--proof", type=FILE, help="A file that proves it; kept as evidence.")
+@click.option("--nonetheless", default="", help="Why it is filed though facts changed since it was approved.")
 @command
 def filed(
     world: World,
@@ -292,6 +293,7 @@ def filed(
     receipt: str | None,
     submitted_at: datetime | None,
     proof: Path | None,
+    nonetheless: str,
 ) -> None:
     """Record that an approved report was transmitted; it fulfils its duty."""
     view, account = world.incident(reference, Permission.REPORT_FILE)
@@ -303,6 +305,9 @@ def filed(
         receipt=receipt,
         submitted_at=submitted_at,
         proof=Proof(source=proof, file_name=proof.name, folder=world.evidence_folder) if proof else None,
+        forms=forms_of(world),
+        nonetheless=nonetheless,
+        designated_operator=world.settings.designated_operator,
         actor=account.actor,
         now=world.now,
     )

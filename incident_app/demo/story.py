@@ -124,7 +124,8 @@ def play(stage: Stage, *, customers: int) -> Told:
 def _set_up(stage: Stage) -> Cast:
     schema.upgrade(stage.engine)
     now = stage.clock()
-    setup.load_playbooks(stage.engine, stage.playbook_files, policy=stage.policy, actor=SYSTEM, now=now)
+    forms = stage.forms.codes()
+    setup.load_playbooks(stage.engine, stage.playbook_files, policy=stage.policy, forms=forms, actor=SYSTEM, now=now)
     setup.load_inventory(
         stage.engine,
         stage.inventory_file.read_text(encoding="utf-8"),

@@ -17,6 +17,10 @@ from incident_app.domain.words import Words
 SATURDAY = 5
 LEAP_YEAR = 2028
 """29 February may be closed every year that has one."""
+LONGEST_CLOSURE = 31
+"""So many days in a row an office may be closed: beyond it nothing could be counted to its next open day."""
+SAMPLE_YEARS = range(2024, 2035)
+"""Years in which every weekday of the yearly days comes up, with leap years among them."""
 _YEARLY = re.compile(r"(\d{1,2})-(\d{1,2})", re.ASCII)
 
 
@@ -89,8 +93,30 @@ def read_closures(text: str, *, file: str) -> ClosedDays:
     )
     root.text("source", "")
     root.finish()
-    document.finish()
+    document.finish()  # a country that the library does not know has no days to look at
+    if (never_open := _closed_too_long(closed)) is not None:
+        key = "added" if _is_near_added(never_open, closed) else "yearly"
+        root.fault(key, f"more than {LONGEST_CLOSURE} days in a row are closed, from {never_open}")
+        document.finish()
     return closed
+
+
+def _closed_too_long(closed: ClosedDays) -> date | None:
+    """Return the first day of a closure that lasts too long; None when the office opens again each time."""
+    near = {year for day in closed.added for year in (day.year - 1, day.year, day.year + 1)}
+    for year in sorted(near.union(SAMPLE_YEARS)):
+        if not date.min.year < year < date.max.year:
+            continue
+        start, run = date(year, 1, 1), 0
+        for offset in range(366 + LONGEST_CLOSURE):
+            run = run + 1 if closed.is_closed(start + timedelta(days=offset)) else 0
+            if run > LONGEST_CLOSURE:
+                return start + timedelta(days=offset - run + 1)
+    return None
+
+
+def _is_near_added(first: date, closed: ClosedDays) -> bool:
+    return any(first + timedelta(days=offset) in closed.added for offset in range(LONGEST_CLOSURE + 1))
 
 
 def _check_country(root: Table, country: str, subdivision: str | None) -> None:

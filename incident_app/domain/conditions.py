@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from incident_app.domain.known_facts import DECIDABLE, FACTS, NUMBERS, WORDS
 from incident_app.domain.tables import Table
+from incident_app.domain.vocabulary import ItemFlag
 
 __all__ = (
     "DECIDABLE",
@@ -50,6 +51,9 @@ _OPERATORS: Mapping[tuple[bool, bool], frozenset[Operator]] = {
 }
 """How a fact can be compared that is (words, a number)."""
 
+COUNTED_FLAGS = {"my_number_people": ("flags", Operator.INCLUDES, ItemFlag.MY_NUMBER)}
+"""Numbers of people that count those of one flag."""
+
 UNDECIDED = "undecided"
 """The member of a set of roles that stands for any of the others until somebody decides."""
 
@@ -71,6 +75,11 @@ class Condition:
             return Answer.YES
         undecided = self.operator is Operator.MAY_INCLUDE and isinstance(found, Collection) and UNDECIDED in found
         return Answer.UNKNOWN if undecided else Answer.NO
+
+    def implies(self, other: Condition) -> bool:
+        """Tell whether the other one must hold where this one does: counted My Numbers are My Numbers affected."""
+        somebody = (self.operator is Operator.MORE_THAN) or (self.operator is Operator.AT_LEAST and self.value != 0)
+        return somebody and (other.fact, other.operator, other.value) == COUNTED_FLAGS.get(self.fact)
 
 
 def _holds(found: object, operator: Operator, value: object) -> bool:

@@ -24,6 +24,10 @@ class EntrustingCustomer:
     our_roles: frozenset[OurRole]
     notice_hours: int | None = None
     contract_reference: str = ""
+    public_id: str = ""
+    """How addresses of pages name the customer: a number may stand on a customer's own papers."""
+    has_contract: bool = False
+    """True once somebody recorded what the contract says; without hours it gives none."""
     told: bool = False
     """True once a data sheet with the items known so far was sent."""
     told_before: bool = False
@@ -46,6 +50,8 @@ class Entrusting:
 
     customers: tuple[EntrustingCustomer, ...] = ()
     are_all: bool = True
+    others_open: bool = False
+    """True while nobody has recorded what the contract of one of the others says."""
     told_by_decision: bool | None = None
     """What a person decided of all of them; it goes before what the data sheets show."""
 
@@ -74,7 +80,8 @@ def for_each(
         (_addressed(report, customer), _facts_of(customer, facts, decided=entrusting.told_by_decision))
         for customer in entrusting.customers
     ]
-    return each if entrusting.are_all else [*each, (report, facts)]
+    hours = None if entrusting.others_open else facts.get("contract_hours")
+    return each if entrusting.are_all else [*each, (report, {**facts, "contract_hours": hours})]
 
 
 def _addressed(report: Report, customer: EntrustingCustomer) -> Report:
@@ -93,6 +100,6 @@ def _facts_of(
     return {
         **facts,
         "our_roles": customer.our_roles,
-        "contract_hours": customer.notice_hours or 0,
+        "contract_hours": customer.notice_hours or (0 if customer.has_contract else None),
         "entrusting_party_told": customer.told if decided is None else decided,
     }

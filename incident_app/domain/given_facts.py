@@ -11,6 +11,8 @@ from incident_app.domain.vocabulary import ItemFlag
 
 YES, NO, OPEN = frozenset({"true", "yes"}), frozenset({"false", "no"}), frozenset({"unknown", "undecided"})
 HIGHEST = 2**31 - 1
+LONGEST_NOTICE = 8784
+"""A leap year in hours: no contract gives more, and a number beyond it is a slip of the hand."""
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 
@@ -52,8 +54,10 @@ def _value(name: str, text: str, word: str) -> object:
     if text.lower() in OPEN and name != "our_roles":
         return None
     if name in NUMBERS:
-        if not text.isascii() or not text.isdecimal() or int(text[:12]) > HIGHEST:
-            raise _bad(word, f"{name} is a whole number from 0 to {HIGHEST}", "0 以上の整数で書いてください")
+        highest = LONGEST_NOTICE if name == "contract_hours" else HIGHEST
+        if not text.isascii() or not text.isdecimal() or int(text[:12]) > highest:
+            ja = f"0 から {highest} までの整数で書いてください"
+            raise _bad(word, f"{name} is a whole number from 0 to {highest}", ja)
         return int(text)
     if name in WORDS:
         return _words(name, text, word)

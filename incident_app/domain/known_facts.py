@@ -43,6 +43,7 @@ FACTS: Mapping[str, tuple[str, str]] = {
     "privacymark_holder": ("プライバシーマークの付与事業者", "we hold the PrivacyMark"),
     "card_merchant": ("カード加盟店", "we take cards as a merchant"),
     "outside_gdpr": ("EUのGDPRの適用外", "the GDPR of the EU does not apply to us"),
+    "eu_establishment": ("EU域内に主たる拠点がある", "we have a main establishment in the EU"),
     "outside_uk_gdpr": ("英国GDPRの適用外", "the UK GDPR does not apply to us"),
     "nis2_entity": ("NIS2の対象事業者", "we are an entity under NIS2"),
     "california_business": ("カリフォルニア州法の対象", "the law of California applies to us"),
@@ -73,6 +74,7 @@ DESIGNATIONS = (
     "privacymark_holder",
     "card_merchant",
     "outside_gdpr",
+    "eu_establishment",
     "outside_uk_gdpr",
     "nis2_entity",
     "california_business",
@@ -80,6 +82,9 @@ DESIGNATIONS = (
     "sec_registrant",
 )
 """What the company is, whatever happened: said in its policy, no until it says so."""
+
+ASKED_DESIGNATIONS = frozenset({"privacymark_holder", "card_merchant"})
+"""What many a company is: while its policy states no designations at all, these are open, never a silent no."""
 
 DECIDABLE = (
     "improper_purpose",

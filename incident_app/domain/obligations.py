@@ -10,6 +10,7 @@ from incident_app.domain.calendars import ClosedDays
 from incident_app.domain.conditions import FACTS, Answer, Condition, all_of, any_of
 from incident_app.domain.deadlines import DeadlineRule, DeadlineState, DeadlineUnit, DueTime, due_time, earliest
 from incident_app.domain.entrusting import Entrusting, for_each
+from incident_app.domain.known_facts import DESIGNATIONS
 from incident_app.domain.policy_promises import Commitment
 from incident_app.domain.regimes import Addressee, AddresseeKind, Confidence, Regime, Report, possible_rules
 from incident_app.domain.vocabulary import BusinessLine, Certainty, DutyStatus, Harm, ItemFlag, OurRole, Relation
@@ -20,6 +21,10 @@ LIVE = (DutyStatus.TO_DECIDE, DutyStatus.CLOCK_NOT_STARTED, DutyStatus.OPEN)
 """While a duty stands so, something is still to be done or decided."""
 REASONS = "; "
 NOBODY = Entrusting()
+STATED_IN_THE_POLICY = Words(
+    ja="。当社が何に当たるかは、ポリシーの designations に書いてください（この事案だけなら、事実として判断できます）",
+    en=". What the company is must be stated in the designations of its policy, or decided for this incident alone",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +64,7 @@ class IncidentFacts:
     privacymark_holder: bool | None = False
     card_merchant: bool | None = False
     outside_gdpr: bool | None = False
+    eu_establishment: bool | None = False
     outside_uk_gdpr: bool | None = False
     nis2_entity: bool | None = False
     california_business: bool | None = False
@@ -181,8 +187,9 @@ def _duties(
     released = _answer(report.released_when, facts) if report.released_when else Answer.NO
     if applies is Answer.NO or released is Answer.YES:
         return
-    for ref in dict.fromkeys(addressee.ref for addressee in report.addressees):
-        same = [addressee for addressee in report.addressees if addressee.ref == ref]
+    addressees = [one for entry in report.addressees for one in entry.where(facts.get("jurisdictions"))]
+    for ref in dict.fromkeys(addressee.ref for addressee in addressees):
+        same = [addressee for addressee in addressees if addressee.ref == ref]
         addressed = any_of(_answer(entry.conditions, facts) for entry in same)
         addressee = same[0]
         if addressed is Answer.NO:
@@ -301,4 +308,5 @@ def _undecided(report: Report, addressee: Addressee, regime: Regime, facts: Mapp
     missing += [fact for fact in numbers if facts.get(fact) is None and fact not in missing]
     ja = "、".join(FACTS[fact][0] for fact in missing)
     en = ", ".join(FACTS[fact][1] for fact in missing)
-    return Words(ja=f"{report.decide.ja}（未確定：{ja}）", en=f"{report.decide.en} (open: {en})")
+    where = STATED_IN_THE_POLICY if set(missing) & set(DESIGNATIONS) else Words(ja="", en="")
+    return Words(ja=f"{report.decide.ja}（未確定：{ja}）{where.ja}", en=f"{report.decide.en} (open: {en}){where.en}")

@@ -94,6 +94,8 @@ class Policy:
     published_url: str
     business_line: BusinessLine
     head_office_bureau: str
+    states_designations: bool
+    """Whether the policy says at all what the company is; a list that is there is complete."""
     designations: frozenset[str]
     """What the company is in the eyes of regimes, such as a holder of the PrivacyMark."""
     people: Mapping[Relation, Words]
@@ -134,8 +136,7 @@ def read_policy(text: str, *, file: str) -> Policy:
     document = Document(text, file=file)
     root = document.root
     about = root.table("policy")
-    category_tables, item_tables = root.tables("categories"), root.tables("items")
-    party_tables = root.tables("parties")
+    category_tables, item_tables, party_tables = (root.tables(key) for key in ("categories", "items", "parties"))
     categories, items = unique_codes(category_tables), unique_codes(item_tables)
     parties = unique_codes(party_tables)
     read_items = tuple(_item(table, categories) for table in item_tables)
@@ -149,6 +150,7 @@ def read_policy(text: str, *, file: str) -> Policy:
         published_url=about.text("published_url", ""),
         business_line=about.word("business_line", BusinessLine, BusinessLine.TELECOM),
         head_office_bureau=about.text("head_office_bureau", ""),
+        states_designations=about.raw("designations") is not None,
         designations=read_designations(about),
         people=_people(root),
         categories=read_categories,

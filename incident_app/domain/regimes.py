@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from incident_app.domain.conditions import Answer, Condition, read_conditions
 from incident_app.domain.deadlines import HOME, DeadlineRule, DeadlineUnit
 from incident_app.domain.incidents import AWARENESS
+from incident_app.domain.inventory_checks import check_country
 from incident_app.domain.known_facts import NUMBERS
 from incident_app.domain.periods import Period, find_gap, read_period, refuse_overlaps
 from incident_app.domain.tables import Document, Table
@@ -61,6 +62,16 @@ class Addressee:
     ref: str
     name: Words
     conditions: tuple[Condition, ...]
+    each: Mapping[str, Words] = field(default_factory=dict)
+    """The names of the recipients by country: one each, in every country where people are, once that is known."""
+
+    def where(self, jurisdictions: object) -> tuple[Addressee, ...]:
+        """Return the recipients in the countries of the people; this one while those are not known."""
+        known = jurisdictions if isinstance(jurisdictions, frozenset) else frozenset()
+        found = [country for country in sorted(self.each) if country in known]
+        return tuple(
+            replace(self, ref=f"{self.ref}-{country.lower()}", name=self.each[country], each={}) for country in found
+        ) or (self,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,7 +279,16 @@ def _check_deadlines(table: Table, entries: Sequence[Table], report: Report) -> 
 
 
 def _addressee(table: Table) -> Addressee:
-    addressee = Addressee(ref=table.text("ref"), name=_words(table, "name"), conditions=read_conditions(table, "all"))
+    countries = table.tables("each", required=False)
+    addressee = Addressee(
+        ref=table.text("ref"),
+        name=_words(table, "name"),
+        conditions=read_conditions(table, "all"),
+        each={entry.text("country"): _words(entry, "name") for entry in countries},
+    )
+    for entry in countries:
+        check_country(entry, entry.text("country"))
+        entry.finish()
     table.finish()
     return addressee
 

@@ -14,6 +14,7 @@ from incident_app.domain.words import Words
 
 __all__ = [
     "DutyWithoutForm",
+    "FactsChanged",
     "FieldState",
     "FiledTooEarly",
     "FilledField",
@@ -49,6 +50,17 @@ class FiledTooEarly(IncidentAppError):
     """A report cannot have been filed at {at}: the incident was known from {known_at} on. Check the time."""
 
     ja = "提出の時刻（{at}）が、事案を知った時刻（{known_at}）より前です。時刻を確かめてください。"
+
+
+class FactsChanged(IncidentAppError):
+    """Facts changed since this report was approved: {fields}. Revise it, or say why it is filed nonetheless."""
+
+    ja = "承認の後に事実が変わりました：{fields}。書き直すか、このまま提出する理由を書いてください。"
+
+    def message(self, language: str, **words: object) -> str:
+        """Name the fields in the reader's language."""
+        fields = self.facts.get("fields_ja" if language == "ja" else "fields", "")
+        return super().message(language, **{**words, "fields": fields})
 
 
 class FieldState(StrEnum):

@@ -47,8 +47,23 @@ class Question:
 
     def asked(self, code: str) -> list[Condition]:
         """Return the conditions of a situation that are judged."""
-        conditions = self.regime.situation(code).conditions
-        return [one for one in conditions if one.fact not in DESIGNATIONS or one.fact in self.given]
+        taken = self._taken_as_given
+        return [
+            one
+            for one in self.regime.situation(code).conditions
+            if one.fact in self.given or (one.fact not in DESIGNATIONS and one not in taken)
+        ]
+
+    @property
+    def _taken_as_given(self) -> set[Condition]:
+        """What every situation of the regime demands is what the regime is about: whoever asks for it says so."""
+        situations = [situation.conditions for situation in self.regime.situations]
+        return {
+            one
+            for conditions in situations
+            for one in conditions
+            if all(any(one == other or other.implies(one) for other in held) for held in situations)
+        }
 
     @property
     def is_judged(self) -> bool:

@@ -59,6 +59,13 @@ REFUSALS = (
         reason="waiver_decision_id must be the grant of a second person for this duty, with the reason",
     ),
     Refusal(
+        name="waiver_kept",
+        action="UPDATE",
+        condition="OLD.status = 'waived' AND (NEW.status NOT IN ('waived', 'superseded') "
+        f"OR {changed('waiver_text_id', 'waiver_decision_id')})",
+        reason="a waiver keeps its reason and its decision; it is superseded, never rewritten or taken back",
+    ),
+    Refusal(
         name="born_waived",
         action="INSERT",
         condition="NEW.status = 'waived'",

@@ -56,6 +56,8 @@ class ReportSubmission(Base):
     submitted_by: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
     receipt_reference: Mapped[str | None]
     evidence_id: Mapped[int | None] = mapped_column(sa.ForeignKey("evidence.id"))
+    nonetheless_text_id: Mapped[int | None] = mapped_column(sa.ForeignKey("texts.id"))
+    """Why it was filed though facts had changed since it was approved."""
 
 
 class ReportClaim(Base):

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.entrusting import ENTRUSTED, Entrusting, EntrustingCustomer
-from incident_app.domain.errors import NothingYet
+from incident_app.domain.errors import NotFound, NothingYet
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.inventory import Inventory
 from incident_app.domain.people import people
@@ -41,7 +41,9 @@ def entrusting_customers(session: Session, incident_id: IncidentId) -> tuple[Ent
     found = [
         EntrustingCustomer(
             customer_id=customer_id,
-            customer_number=numbers[customer_id],
+            customer_number=numbers[customer_id][0],
+            public_id=numbers[customer_id][1],
+            has_contract=customer_id in contracts,
             our_roles=frozenset(held_as),
             notice_hours=contracts[customer_id].notice_hours if customer_id in contracts else None,
             contract_reference=contracts[customer_id].contract_reference if customer_id in contracts else "",
@@ -63,7 +65,8 @@ def one_by_one(customers: Sequence[EntrustingCustomer], *, decided: bool | None 
     """Choose the customers who get a duty of their own: all, or where they are too many those with contract hours."""
     are_all = len(customers) <= ONE_BY_ONE
     chosen = tuple(one for one in customers if are_all or one.notice_hours is not None)
-    return Entrusting(customers=chosen, are_all=are_all, told_by_decision=decided)
+    others_open = not are_all and any(not one.has_contract for one in customers)
+    return Entrusting(customers=chosen, are_all=are_all, others_open=others_open, told_by_decision=decided)
 
 
 def everybody_told(customers: Sequence[EntrustingCustomer]) -> bool:
@@ -114,14 +117,23 @@ def _roles_of(pattern: ImpactPattern, inventory: Inventory) -> set[OurRole]:
     return {inventory.store(code).our_role for code in stores} & ENTRUSTED
 
 
-def _numbers(session: Session, customer_ids: Iterable[int]) -> dict[int, str]:
+def number_of(engine: Engine, incident_id: IncidentId, public_id: str) -> str:
+    """Return the number of a customer who entrusted affected data, by what addresses of pages hold; else NotFound."""
+    for customer in list_entrusting(engine, incident_id):
+        if customer.public_id == public_id:
+            return customer.customer_number
+    raise NotFound(what="entrusting customer", name=public_id)
+
+
+def _numbers(session: Session, customer_ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """Return how each customer is called: by us, and in addresses of pages."""
     wanted = sorted(customer_ids)
-    found: dict[int, str] = {}
+    found: dict[int, tuple[str, str]] = {}
     for start in range(0, len(wanted), AT_ONCE):
-        rows = session.execute(
-            sa.select(Customer.id, Customer.customer_number).where(Customer.id.in_(wanted[start : start + AT_ONCE])),
-        )
-        found.update((customer_id, number) for customer_id, number in rows)
+        some = wanted[start : start + AT_ONCE]
+        columns = (Customer.id, Customer.customer_number, Customer.public_id)
+        rows = session.execute(sa.select(*columns).where(Customer.id.in_(some)))
+        found.update((customer_id, (number, public_id)) for customer_id, number, public_id in rows)
     return found
 
 

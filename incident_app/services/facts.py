@@ -14,7 +14,7 @@ from incident_app.domain.errors import BadInput
 from incident_app.domain.events import FactDecided
 from incident_app.domain.ids import Actor, IncidentId, ScopeId
 from incident_app.domain.inventory import Inventory
-from incident_app.domain.known_facts import DECIDABLE, DESIGNATIONS
+from incident_app.domain.known_facts import ASKED_DESIGNATIONS, DECIDABLE, DESIGNATIONS
 from incident_app.domain.obligations import IncidentFacts
 from incident_app.domain.policies import Policy, read_policy
 from incident_app.domain.responses import read_response
@@ -122,10 +122,11 @@ def _main_business(policy: Policy | None) -> frozenset[BusinessLine] | None:
     return frozenset({policy.business_line}) if policy else None
 
 
-def _designations(policy: Policy | None, *, designated_operator: bool) -> dict[str, bool]:
-    """Return what the company is, as its policy says; the setting adds to it."""
+def _designations(policy: Policy | None, *, designated_operator: bool) -> dict[str, bool | None]:
+    """Return what the company is, as its policy says; the setting adds to it. What it does not say may be open."""
     ours = policy.designations if policy else frozenset()
-    known = {word: word in ours for word in DESIGNATIONS}
+    unsaid = frozenset[str]() if policy and policy.states_designations else ASKED_DESIGNATIONS
+    known = {word: None if word in unsaid else word in ours for word in DESIGNATIONS}
     return known | {"designated_operator": designated_operator or known["designated_operator"]}
 
 

@@ -25,6 +25,11 @@ from incident_app.persistence.timeline import EventRow, TextRow
 from incident_app.services.transaction import reading
 
 JST = ZoneInfo("Asia/Tokyo")
+OTHER_DECISION = Words(ja="判断することが変わりました", en="what must be decided is another")
+OVERTAKEN = Words(
+    ja="不要との判断にかかわらず果たされたため、その判断は効力を失いました",
+    en="it was fulfilled although it had been judged not required, so that judgement no longer holds",
+)
 STATES: Mapping[str, Words] = {
     DeadlineState.NO_FIXED_DEADLINE: Words(ja="期限の定めなし（速やかに）", en="no fixed deadline (promptly)"),
     DeadlineState.NOT_STARTED: Words(ja="時計は始まっていない", en="the clock has not started"),
@@ -125,10 +130,8 @@ def _derived(session: Session, row: Obligation, before: Obligation | None) -> Du
     if clock := _corrected_clock(session, row, before):
         ja.append(clock.ja)
         en.append(clock.en)
-    said = Words(
-        ja="改めました：" + "、".join(ja or ["判断することが変わりました"]),
-        en="Superseded: " + "; ".join(en or ["what must be decided is another"]),
-    )
+    other = OVERTAKEN if before.waiver_decision_id is not None else OTHER_DECISION
+    said = Words(ja="改めました：" + "、".join(ja or [other.ja]), en="Superseded: " + "; ".join(en or [other.en]))
     return _entry(row.derived_at, said)
 
 

@@ -31,7 +31,7 @@ from incident_app.services.entrusting import entrusting_customers, everybody_tol
 from incident_app.services.facts import decided_facts, gather_facts
 from incident_app.services.impact import Determined
 from incident_app.services.playbooks import Playbook, PlaybookKind, pinned
-from incident_app.services.reconciling import reconcile
+from incident_app.services.reconciling import reconcile, take_up_again, withdraw_requests
 from incident_app.services.thresholds import remember_crossings
 from incident_app.services.transaction import Transaction, reading, transaction
 
@@ -94,11 +94,18 @@ def derive_if_determined(
 ) -> None:
     """Derive the duties anew when there is a determination; otherwise there is nothing to derive from."""
     with reading(engine) as session:
-        try:
-            people.newest_determination(session, incident_id)
-        except NotFound:
+        if not is_determined(session, incident_id):
             return
     derive_obligations(engine, incident_id, designated_operator=designated_operator, actor=actor, now=now)
+
+
+def is_determined(session: Session, incident_id: IncidentId) -> bool:
+    """Tell whether there is a determination to derive duties from."""
+    try:
+        people.newest_determination(session, incident_id)
+    except NotFound:
+        return False
+    return True
 
 
 def derive_obligations(
@@ -111,20 +118,27 @@ def derive_obligations(
     with reading(engine) as session:  # looked up before the act: nobody waits for it
         entrusting = entrusting_customers(session, incident_id)
     with transaction(engine, actor=actor, now=now) as act:
-        determination = people.newest_determination(act.session, incident_id)
-        remember_crossings(act, incident_id)
-        facts = gather_facts(act.session, incident_id, determination, designated_operator=designated_operator)
-        derived, versions = derived_from(act.session, incident_id, facts=facts, entrusting=entrusting)
-        done = reconcile(act, incident_id, derived, versions, determination)
-        act.record(
-            ObligationsDerived(
-                added=done.added,
-                superseded=done.superseded,
-                kept=done.kept,
-                digest=digest_of([[duty.key, duty.content()] for duty in derived]),
-            ),
-            incident=incident_id,
-        )
+        derive_inside(act, incident_id, entrusting, designated_operator=designated_operator)
+
+
+def derive_inside(
+    act: Transaction, incident_id: IncidentId, entrusting: Sequence[EntrustingCustomer], *, designated_operator: bool
+) -> None:
+    """Derive every duty inside a larger act, such as a filing from which others count."""
+    determination = people.newest_determination(act.session, incident_id)
+    remember_crossings(act, incident_id)
+    facts = gather_facts(act.session, incident_id, determination, designated_operator=designated_operator)
+    derived, versions = derived_from(act.session, incident_id, facts=facts, entrusting=entrusting)
+    done = reconcile(act, incident_id, derived, versions, determination)
+    act.record(
+        ObligationsDerived(
+            added=done.added,
+            superseded=done.superseded,
+            kept=done.kept,
+            digest=digest_of([[duty.key, duty.content()] for duty in derived]),
+        ),
+        incident=incident_id,
+    )
 
 
 def derived_from(
@@ -213,13 +227,17 @@ def get_obligation(session: Session, incident_id: IncidentId, obligation_id: int
 def ask_waiver(
     engine: Engine, incident_id: IncidentId, obligation_id: int, *, reason: str, actor: Actor, now: datetime
 ) -> int:
-    """Ask a second person to judge a duty not required; return the number of the request (C8)."""
+    """Ask a second person to judge a duty not required; return the number of the request (C8).
+
+    A request that was not decided yet is withdrawn, and the timeline says so: only the newest reason is judged.
+    """
     if not reason.strip():
         raise BadInput(field="reason", problem="say why this is not required")
     with transaction(engine, actor=actor, now=now) as act:
         row = get_obligation(act.session, incident_id, obligation_id)
         if row.status not in LIVE:
             raise IllegalMove(thing="obligation", state=row.status, event="ask_waiver")
+        withdraw_requests(act, row)
         text = act.keep_text(reason)
         row.waiver_text_id = text.id
         return open_request(
@@ -257,7 +275,12 @@ def waive(engine: Engine, incident_id: IncidentId, obligation_id: int, *, actor:
 
 
 def fulfil(act: Transaction, row: Obligation, *, kind: FulfilmentKind, reference: str, at: datetime) -> None:
-    """Mark a duty fulfilled inside a larger act; whether it was late is judged at the first filing and stays (C9)."""
+    """Mark a duty fulfilled inside a larger act; whether it was late is judged at the first filing and stays (C9).
+
+    What was done goes before the judgement that it is not required: a waived duty gets a successor, which is fulfilled.
+    """
+    if row.status is DutyStatus.WAIVED:
+        row = take_up_again(act, row)
     act.session.add(ObligationFulfilment(obligation_id=row.id, kind=kind, reference=reference, at=at))
     if row.first_filed_at is None:
         row.first_filed_at, row.was_due_at = at, row.due_at

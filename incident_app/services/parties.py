@@ -19,7 +19,7 @@ from incident_app.domain.obligations import LIVE
 from incident_app.domain.parties import Message, check_message, check_told
 from incident_app.domain.regimes import AddresseeKind
 from incident_app.domain.tenant_packs import TenantPack
-from incident_app.domain.vocabulary import ClockSource, FulfilmentKind, MessageDirection, MessageKind
+from incident_app.domain.vocabulary import ClockSource, DutyStatus, FulfilmentKind, MessageDirection, MessageKind
 from incident_app.persistence.customers import Customer
 from incident_app.persistence.incidents import Evidence
 from incident_app.persistence.inventory import ThirdParty
@@ -188,7 +188,7 @@ def _settle(act: Transaction, incident_id: IncidentId, message: PartyMessage, re
             Obligation.incident_id == incident_id,
             Obligation.addressee_kind == AddresseeKind.PARTY,
             Obligation.addressee_ref == ref,
-            Obligation.status.in_(LIVE),
+            Obligation.status.in_([*LIVE, DutyStatus.WAIVED]),
         ),
     ).all()
     for duty in owed:

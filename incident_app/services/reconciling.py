@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from incident_app.domain.deadlines import DueTime
-from incident_app.domain.events import ApprovalVoided, ObligationReopened, WaiverLapsed
+from incident_app.domain.events import ApprovalVoided, ObligationReopened, WaiverLapsed, WaiverSuperseded
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.obligations import LIVE, DerivedObligation, new_reasons
 from incident_app.domain.vocabulary import DutyStatus, Subject
 from incident_app.persistence.approvals import ApprovalDecision, ApprovalRequest
 from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.incidents import ClockStart
-from incident_app.persistence.obligations import Obligation
+from incident_app.persistence.obligations import SAID, Obligation
 from incident_app.services import people
 from incident_app.services.incidents import newest_clocks
 from incident_app.services.transaction import Transaction
@@ -115,12 +115,31 @@ def _supersede(act: Transaction, row: Obligation) -> None:
         facts = WaiverLapsed(obligation_id=row.id, rule=row.rule_code, decision_id=row.waiver_decision_id)
         act.record(facts, incident=IncidentId(row.incident_id))
     row.status, row.superseded_at = DutyStatus.SUPERSEDED, act.now
-    _withdraw_requests(act, row)
+    withdraw_requests(act, row)
     act.session.flush()
 
 
-def _withdraw_requests(act: Transaction, row: Obligation) -> None:
-    """Ask nobody any more whether a duty is required that no longer stands."""
+def take_up_again(act: Transaction, row: Obligation) -> Obligation:
+    """Return the successor of a waived duty that was fulfilled nevertheless: what was done goes before the judgement.
+
+    The waived row stays readable with its decision, and the timeline says that it was overtaken.
+    """
+    copied = {name: getattr(row, name) for name in (*SAID, "title", "form", "addressee", "decide", "confidence")}
+    facts = WaiverSuperseded(obligation_id=row.id, rule=row.rule_code, decision_id=row.waiver_decision_id)
+    act.record(facts, incident=IncidentId(row.incident_id))
+    row.status, row.superseded_at = DutyStatus.SUPERSEDED, act.now
+    act.session.flush()
+    status = DutyStatus.TO_DECIDE if row.decide else DutyStatus.OPEN
+    successor = Obligation(**copied | {"status": status, "derived_at": act.now})
+    act.session.add(successor)
+    act.session.flush()
+    _succeed(row, successor)
+    act.session.flush()
+    return successor
+
+
+def withdraw_requests(act: Transaction, row: Obligation) -> None:
+    """Ask nobody any more whether a duty is required that no longer stands, or that was asked about anew."""
     asked = act.session.scalars(
         sa.select(ApprovalRequest).where(
             ApprovalRequest.subject == Subject.WAIVER,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from sqlalchemy.engine import Engine
 
 from incident_app.domain.calendars import read_closures
 from incident_app.domain.ids import Actor
-from incident_app.domain.regime_sets import check_together
-from incident_app.domain.regimes import read_regime
+from incident_app.domain.regime_sets import check_hidden, check_together
+from incident_app.domain.regimes import Regime, read_regime
 from incident_app.domain.responses import read_response
 from incident_app.domain.severity_methods import read_method
-from incident_app.paths import read_text
+from incident_app.paths import read_text, shipped_files
 from incident_app.services.campaigns import Sender
 from incident_app.services.inventory_files import apply_import, plan_import
 from incident_app.services.playbooks import PlaybookKind, newest, store_playbook
@@ -26,9 +26,14 @@ Files = Callable[[str], list[Path]]
 """Returns the files of one folder of playbooks, the company's own before the shipped ones."""
 
 
-def load_playbooks(engine: Engine, files: Files, *, policy: str, actor: Actor, now: datetime) -> int:
-    """Load every playbook file whose text is new; return how many were. A faulty file is named, none of it kept."""
-    _check_regimes(files)
+def load_playbooks(
+    engine: Engine, files: Files, *, policy: str, forms: Collection[str] | None = None, actor: Actor, now: datetime
+) -> int:
+    """Load every playbook file whose text is new; return how many were. A faulty file is named, none of it kept.
+
+    With the codes of the forms there are, a regime that names another one is refused as well.
+    """
+    _check_regimes(files, forms)
     loaded = 0
     for path in files("policies"):
         if path.stem == policy:
@@ -48,11 +53,16 @@ def load_playbooks(engine: Engine, files: Files, *, policy: str, actor: Actor, n
     return loaded
 
 
-def _check_regimes(files: Files) -> None:
+def _check_regimes(files: Files, forms: Collection[str] | None) -> None:
     """Read regimes and closures together before anything is kept: one may name what another must have."""
-    regimes = {path.name: read_regime(read_text(path), file=path.name) for path in files("regimes")}
+    regimes = _regimes(files("regimes"))
     calendars = {read_closures(read_text(path), file=path.name).code for path in files("closures")}
-    check_together(regimes, calendars)
+    check_hidden(_regimes(shipped_files("playbooks", "regimes")), regimes)
+    check_together(regimes, calendars, forms)
+
+
+def _regimes(paths: Iterable[Path]) -> dict[str, Regime]:
+    return {path.name: read_regime(read_text(path), file=path.name) for path in paths}
 
 
 def _load_policy(engine: Engine, path: Path, *, actor: Actor, now: datetime) -> int:

@@ -76,30 +76,30 @@ def record(reference: str) -> Response:
     return flask.redirect(flask.url_for("parties.show", reference=reference))
 
 
-@blueprint.get("/<customer>")
+@blueprint.get("/<public_id>")
 @requires(Permission.INCIDENT_READ)
-def show_pack(reference: str, customer: str) -> str:
+def show_pack(reference: str, public_id: str) -> str:
     view = context.incident_of(reference)
-    pack = _pack(reference, customer)
-    return incident_page("parties/pack.html", view, pack=pack, offer=_offer())
+    pack = _pack(reference, public_id)
+    return incident_page("parties/pack.html", view, pack=pack, public_id=public_id, offer=_offer())
 
 
-@blueprint.get("/<customer>/print")
+@blueprint.get("/<public_id>/print")
 @requires(Permission.INCIDENT_READ)
-def print_pack(reference: str, customer: str) -> str:
-    return flask.render_template("parties/print.html", pack=_pack(reference, customer))
+def print_pack(reference: str, public_id: str) -> str:
+    return flask.render_template("parties/print.html", pack=_pack(reference, public_id))
 
 
-@blueprint.get("/<customer>/json")
+@blueprint.get("/<public_id>/json")
 @requires(Permission.INCIDENT_READ)
-def pack_as_json(reference: str, customer: str) -> Response:
-    return flask.jsonify(pack_document(_pack(reference, customer)))
+def pack_as_json(reference: str, public_id: str) -> Response:
+    return flask.jsonify(pack_document(_pack(reference, public_id)))
 
 
-@blueprint.post("/<customer>/sent")
+@blueprint.post("/<public_id>/sent")
 @requires(Permission.INCIDENT_WRITE)
 @shown_at("parties.show_pack")
-def record_sheet(reference: str, customer: str) -> Response:
+def record_sheet(reference: str, public_id: str) -> Response:
     view = context.incident_of(reference)
     _record(
         view.id,
@@ -107,7 +107,7 @@ def record_sheet(reference: str, customer: str) -> Response:
             kind=MessageKind.TENANT_DATA_SHEET,
             direction=MessageDirection.OUTGOING,
             at=_typed_at(),
-            customer=customer,
+            customer=entrusting.number_of(context.engine(), view.id, public_id),
             items_known=frozenset(flask.request.form.getlist("items_known")),
             text=context.typed("text"),
             evidence_id=typed_number("evidence"),
@@ -115,13 +115,13 @@ def record_sheet(reference: str, customer: str) -> Response:
         offers_report=context.typed("offer") == "yes",
     )
     context.done("parties.sheet_recorded")
-    return flask.redirect(flask.url_for("parties.show_pack", reference=reference, customer=customer))
+    return flask.redirect(flask.url_for("parties.show_pack", reference=reference, public_id=public_id))
 
 
-@blueprint.post("/<customer>/count")
+@blueprint.post("/<public_id>/count")
 @requires(Permission.IMPACT_DETERMINE)
 @shown_at("parties.show_pack")
-def set_number(reference: str, customer: str) -> Response:
+def set_number(reference: str, public_id: str) -> Response:
     view = context.incident_of(reference)
     recounting.set_count_and_derive(
         context.engine(),
@@ -129,25 +129,25 @@ def set_number(reference: str, customer: str) -> Response:
         kind=typed_kind(context.typed("kind")),
         value=typed_people(context.typed("value")),
         basis=context.typed("basis"),
-        subject=_pack(reference, customer).count_subject,
+        subject=_pack(reference, public_id).count_subject,
         reason=context.typed("reason"),
         designated_operator=context.parts().designated_operator,
         actor=context.account().actor,
         now=context.now(),
     )
     context.done("parties.counted")
-    return flask.redirect(flask.url_for("parties.show_pack", reference=reference, customer=customer))
+    return flask.redirect(flask.url_for("parties.show_pack", reference=reference, public_id=public_id))
 
 
-@blueprint.post("/<customer>/contract")
+@blueprint.post("/<public_id>/contract")
 @requires(Permission.OBLIGATION_DECIDE)
 @shown_at("parties.show_pack")
-def record_contract(reference: str, customer: str) -> Response:
+def record_contract(reference: str, public_id: str) -> Response:
     view = context.incident_of(reference)
     contracts.record_contract(
         context.engine(),
         view.id,
-        customer,
+        entrusting.number_of(context.engine(), view.id, public_id),
         notice_hours=typed_number("hours"),
         reference=context.typed("contract"),
         designated_operator=context.parts().designated_operator,
@@ -155,7 +155,7 @@ def record_contract(reference: str, customer: str) -> Response:
         now=context.now(),
     )
     context.done("parties.contract_recorded")
-    return flask.redirect(flask.url_for("parties.show_pack", reference=reference, customer=customer))
+    return flask.redirect(flask.url_for("parties.show_pack", reference=reference, public_id=public_id))
 
 
 def _record(incident_id: IncidentId, message: Message, *, offers_report: bool = False) -> None:
@@ -177,9 +177,10 @@ def _typed_at() -> datetime:
     return at
 
 
-def _pack(reference: str, customer: str) -> TenantPack:
+def _pack(reference: str, public_id: str) -> TenantPack:
     view = context.incident_of(reference)
-    return tenant_pack(context.engine(), view.id, customer, offers_report=_offer(), now=context.now())
+    number = entrusting.number_of(context.engine(), view.id, public_id)
+    return tenant_pack(context.engine(), view.id, number, offers_report=_offer(), now=context.now())
 
 
 def _offer() -> bool:

@@ -10,9 +10,19 @@ from werkzeug.wrappers import Response
 from incident_app.domain.access import Permission
 from incident_app.domain.consistency import Mismatch
 from incident_app.domain.ids import ReportId
+from incident_app.domain.report_difference import FieldDifference
 from incident_app.domain.report_forms import Form
 from incident_app.domain.vocabulary import Subject
-from incident_app.services import accounts, approvals, consistency, obligations, report_papers, report_views, reports
+from incident_app.services import (
+    accounts,
+    approvals,
+    consistency,
+    obligations,
+    report_changes,
+    report_papers,
+    report_views,
+    reports,
+)
 from incident_app.services.incidents import IncidentView
 from incident_app.services.report_filing import Proof
 from incident_app.web import context
@@ -98,6 +108,7 @@ def one(reference: str, report_id: int) -> str:
         ],
         names=accounts.names_by_actor(context.engine()),
         differing=_differing(view, f"report:{report_id}"),
+        changed=_changed(report),
         form_of=form,
         asked_of={field.code: field for field in form.fields},
         answers=lambda field: [(choice.code, context.named_in(choice.words)) for choice in field.choices],
@@ -108,6 +119,15 @@ def _differing(view: IncidentView, paper: str) -> tuple[Mismatch, ...]:
     """Return what a paper still has to correct or explain."""
     found = consistency.show_consistency(context.engine(), view.id, now=context.now())
     return tuple(one for one in found.open if paper in one.blamed)
+
+
+def _changed(report: report_views.ReportView) -> tuple[FieldDifference, ...]:
+    """Return what the facts say otherwise than an approved report that is not filed yet."""
+    if not report.approved or report.submitted_at is not None or not report.is_current:
+        return ()
+    return report_changes.changed_since(
+        context.engine(), report.incident_id, report.id, context.parts().forms, now=context.now()
+    )
 
 
 def _asked_version() -> int | None:
@@ -205,6 +225,9 @@ def file(reference: str, report_id: int) -> Response:
         receipt=context.typed("receipt") or None,
         submitted_at=typed_moment(context.typed("submitted_at"), field="submitted_at"),
         proof=_proof(),
+        forms=context.parts().forms,
+        nonetheless=context.typed("nonetheless"),
+        designated_operator=context.parts().designated_operator,
         actor=context.account().actor,
         now=context.now(),
     )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+
+from tests.builders import playbook_files
 
 AT = ("--aware-at", "2026-11-20T17:20+09:00")
 KEYS = {"due_at", "state", "explanation", "rule", "source", "confidence", "provisional"}
@@ -123,3 +126,26 @@ def test_nothing_is_computed_from_law_of_another_time(run: object) -> None:
     assert "was not in force on 2026-09-30" in json.loads(refused.stdout)["message"]
     assert "2026-10-01" in refused.stderr
     assert json.loads(run(*words, "--aware-at", "2026-10-01T00:00+09:00").stdout)["state"] == "dated"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ('form = "card-acquirer"', 'form = "card-aquirer"', "reports.form: first is written on 'card-aquirer'"),
+        ('code = "card-brands"', 'code = "cards"', "code: 'cards' would take the place of 'card-brands'"),
+        ('code = "card-brands"', 'code = "policy"', "code: 'policy'"),
+    ],
+)
+def test_an_own_file_with_a_slip_is_refused_with_file_and_key(
+    run: object, tmp_path: Path, before: str, after: str, told: str
+) -> None:
+    shipped = next(path for path in playbook_files("regimes") if path.name == "card-brands.toml")
+    own = tmp_path / "home" / "playbooks" / "regimes" / shipped.name
+    own.parent.mkdir(parents=True)
+    text = shipped.read_text(encoding="utf-8").replace('version = "', 'version = "mine-', 1)
+    own.write_text(text.replace(before, after, 1), encoding="utf-8")
+    refused = run("db", "upgrade", code=1)
+    assert "card-brands.toml" in refused.output
+    assert told in refused.output
+    own.write_text(text, encoding="utf-8")
+    run("db", "upgrade")

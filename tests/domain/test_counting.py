@@ -1,5 +1,6 @@
 """Dates worked out by hand from the law: closed days, year's end, Golden Week, leap years, clocks changing, months."""
 
+from calendar import monthrange
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -284,6 +285,28 @@ def test_a_day_that_does_not_exist_is_named_with_file_and_key(text: str, told: s
         read_closures(text, file="mine.toml")
     assert "mine.toml" in str(refusal.value)
     assert told in str(refusal.value)
+
+
+EVERY_DAY = ", ".join(f'"{month}-{day}"' for month in range(1, 13) for day in range(1, monthrange(2028, month)[1] + 1))
+
+
+def closed_from(first: date, days: int) -> str:
+    found = (first + timedelta(days=offset) for offset in range(days))
+    return MINE + "".join(f"[[added]]\nday = {day}\nreason = 'x'\n" for day in found)
+
+
+def test_an_office_that_never_opens_is_refused_because_nothing_could_be_counted() -> None:
+    with pytest.raises(FaultyFile, match=r"mine\.toml.*yearly \(line 4\): more than 31 days in a row are closed"):
+        read_closures(MINE + f"yearly = [{EVERY_DAY}]", file="mine.toml")
+    # Tuesday 1 June to Thursday 1 July 2027: 31 days between two weekdays that open
+    fits = read_closures(closed_from(date(2027, 6, 1), 31), file="mine.toml")
+    assert fits.next_open(date(2027, 6, 1)) == date(2027, 7, 2)
+    with pytest.raises(FaultyFile, match=r"mine\.toml.*added.*more than 31 days in a row are closed, from 2027-06-01"):
+        read_closures(closed_from(date(2027, 6, 1), 32), file="mine.toml")
+    far = closed_from(date(2060, 1, 1), 40)
+    with pytest.raises(FaultyFile, match="more than 31 days in a row"):
+        read_closures(far, file="mine.toml")
+    assert read_closures(closed_from(date(9999, 12, 30), 2), file="mine.toml").code == "mine"
 
 
 def test_a_company_adds_and_removes_days_of_its_own() -> None:

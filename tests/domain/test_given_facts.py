@@ -45,3 +45,11 @@ def test_facts_are_read_as_what_they_are() -> None:
         "improper_purpose": True,
         "material": None,
     }
+
+
+@pytest.mark.parametrize("hours", ["8785", "2147483647", "99999999999999"])
+def test_hours_that_no_contract_gives_are_refused_before_anything_is_counted(hours: str) -> None:
+    with pytest.raises(FactNotUnderstood, match="contract_hours is a whole number from 0 to 8784") as refusal:
+        read_facts([f"contract_hours={hours}"])
+    assert "0 から 8784 まで" in refusal.value.message("ja")
+    assert read_facts(["contract_hours=8784"]) == {"contract_hours": 8784}

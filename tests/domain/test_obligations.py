@@ -188,8 +188,23 @@ def test_an_undecided_member_turns_a_no_into_not_known_and_never_a_yes(roles: se
 
 def test_people_in_the_eea_start_seventy_two_hours_and_others_do_not() -> None:
     found = duties(jurisdictions=frozenset({"JP", "DE"}))
-    assert found["eu-gdpr:authority", "eu-authorities"].due.due_at == AWARE + timedelta(hours=72)
-    assert ("eu-gdpr:authority", "eu-authorities") not in duties(jurisdictions=frozenset({"JP", "GB", "US"}))
+    assert found["eu-gdpr:authority", "eu-authorities-de"].due.due_at == AWARE + timedelta(hours=72)
+    elsewhere = duties(jurisdictions=frozenset({"JP", "GB", "US"}))
+    assert not [key for key in elsewhere if key[0] == "eu-gdpr:authority"]
+
+
+def test_each_member_state_with_people_has_an_authority_of_its_own_unless_one_leads() -> None:
+    def told(**changes: object) -> dict[str, str]:
+        found = duties(**changes)
+        return {ref: duty.addressee_name.en for (rule, ref), duty in found.items() if rule == "eu-gdpr:authority"}
+
+    several = frozenset({"JP", "FR", "DE"})
+    assert told(jurisdictions=several) == {
+        "eu-authorities-de": "the supervisory authority of Germany",
+        "eu-authorities-fr": "the supervisory authority of France",
+    }
+    assert set(told(jurisdictions=None)) == {"eu-authorities"}
+    assert set(told(jurisdictions=several, eu_establishment=True)) == {"eu-lead-authority"}
 
 
 def test_notice_to_people_has_no_date_of_our_own() -> None:

@@ -11,7 +11,7 @@ from incident_app.domain.errors import FaultyFile
 from incident_app.domain.obligations import Clock, DerivedObligation, IncidentFacts, derive
 from incident_app.domain.periods import Period, find_gap
 from incident_app.domain.policies import read_policy
-from incident_app.domain.regime_sets import check_together
+from incident_app.domain.regime_sets import check_hidden, check_together
 from incident_app.domain.regimes import read_regime
 from incident_app.domain.vocabulary import DutyStatus
 from tests.builders import ROOT, playbook_files
@@ -190,3 +190,94 @@ def test_what_the_company_is_is_read_from_its_policy_and_a_misspelt_word_is_a_fa
         FaultyFile, match=r"mine\.toml.*policy\.designations \(line \d+\): 'card_merchent' is not one of"
     ):
         read_policy(listed.replace("card_merchant", "card_merchent"), file="mine.toml")
+
+
+def with_clock(clock: str, *, code: str = "first", of: str = "reports") -> str:
+    """The small regime, with a clock for its report or for its situation."""
+    text = SMALL.replace('code = "first"', f'code = "{code}"')
+    if of == "situations":
+        return text.replace(
+            'source = "x"\n  [[situations.all]]', f'source = "x"\nclock = "{clock}"\n  [[situations.all]]'
+        )
+    return text.replace('source = "x"\nconfidence', f'clock = "{clock}"\nsource = "x"\nconfidence')
+
+
+def refused_together(*texts: str, forms: Sequence[str] | None = None) -> str:
+    regimes = {f"file{number}.toml": read_regime(text, file="x") for number, text in enumerate(texts)}
+    with pytest.raises(FaultyFile) as refusal:
+        check_together(regimes, [], forms)
+    return str(refusal.value)
+
+
+SECOND = LATER.replace('"first"', '"second"').replace('source = "x"\n', 'clock = "filed:mine:first"\nsource = "x"\n', 1)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [with_clock("filed:mine:first")],
+        [with_clock("filed:mine:first", of="situations")],
+        [with_clock("filed:mine:second") + SECOND],
+        [
+            with_clock("filed:other:first"),
+            with_clock("filed:mine:first").replace('code = "mine"', 'code = "other"', 1),
+        ],
+    ],
+)
+def test_clocks_that_wait_for_each_other_are_refused_because_none_would_begin(texts: Sequence[str]) -> None:
+    assert "reports.clock: first counts from a filing that counts from its own filing" in refused_together(*texts)
+    check_together({"mine.toml": read_regime(SMALL + SECOND, file="x")}, [])
+
+
+@pytest.mark.parametrize(
+    ("clock", "told"),
+    [
+        ("passed:items:5", "the passing of 'items', which is no count"),
+        ("passed:contract_hours:5", "which is no count"),
+        ("decided:people", "the decision of 'people', which nobody decides"),
+        ("passed:people:4", "begins above 4 of people, which no condition"),
+        ("passed:people:6", "begins above 6 of people, which no condition"),
+        ("passed:my_number_people:5", "begins above 5 of my_number_people, which no condition"),
+    ],
+)
+@pytest.mark.parametrize("of", ["reports", "situations"])
+def test_a_clock_that_would_never_begin_is_refused(clock: str, told: str, of: str) -> None:
+    found = refused_together(with_clock(clock, of=of))
+    assert f"{of}.clock: " in found
+    assert told in found
+    assert "file0.toml" in found
+
+
+def test_a_clock_begins_where_a_condition_compares() -> None:
+    at_least = SMALL.replace("more_than", "at_least")
+    for text, number in ((SMALL, 5), (at_least, 4)):
+        clock = f'source = "x"\nclock = "passed:people:{number}"\n  [[situations.all]]'
+        fits = text.replace('source = "x"\n  [[situations.all]]', clock)
+        check_together({"mine.toml": read_regime(fits, file="x")}, [])
+
+
+@pytest.mark.parametrize("code", ["policy", "../x", "x:y", "Mine", "a b", "-a", "x" * 31])
+def test_a_code_that_is_taken_or_no_code_is_refused(code: str) -> None:
+    found = refused_together(SMALL.replace('code = "mine"', f'code = "{code}"'))
+    assert f"code: '{code}'" in found
+    for key, place in (("a", "situations.code"), ("first", "reports.code")):
+        if code != "policy":
+            text = SMALL.replace(f'code = "{key}"', f'code = "{code}"').replace(
+                '["a"]', f'["{code}"]' if key == "a" else '["a"]'
+            )
+            assert f"{place}: '{code}' is no code" in refused_together(text)
+    if code not in {"policy", "x" * 31}:
+        assert f"reports.addressees.ref: '{code}'" in refused_together(SMALL.replace('ref = "x"', f'ref = "{code}"'))
+
+
+def test_a_form_that_nobody_has_is_refused() -> None:
+    text = SMALL.replace('kind = "authority"', 'kind = "authority"\nform = "mine-first"')
+    assert "reports.form: first is written on 'mine-first'" in refused_together(text, forms=["jp-appi-preliminary"])
+    check_together({"mine.toml": read_regime(text, file="x")}, [], ["mine-first"])
+
+
+def test_a_file_that_takes_the_place_of_a_shipped_one_by_its_name_alone_is_refused() -> None:
+    mine, shipped = read_regime(SMALL, file="x"), read_regime(SMALL.replace('"mine"', '"jp-appi"', 1), file="x")
+    with pytest.raises(FaultyFile, match=r"jp-appi\.toml.*code: 'mine' would take the place of 'jp-appi'"):
+        check_hidden({"jp-appi.toml": shipped}, {"jp-appi.toml": mine})
+    check_hidden({"jp-appi.toml": shipped}, {"jp-appi.toml": shipped, "mine.toml": mine})

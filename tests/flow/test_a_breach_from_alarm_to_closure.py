@@ -102,7 +102,7 @@ def test_a_breach_from_alarm_to_closure(
     assert first.by_certainty == {Certainty.CONFIRMED: 2}
     duties = {(duty.rule, duty.addressee_ref): duty for duty in obligations.list_obligations(instance, incident.id)}
     assert duties["jp-appi:preliminary", "mic-bureau"].status is DutyStatus.OPEN
-    assert duties["eu-gdpr:authority", "eu-authorities"].due_at == incident.aware_at + timedelta(hours=72)
+    assert duties["eu-gdpr:authority", "eu-authorities-de"].due_at == incident.aware_at + timedelta(hours=72)
     assert duties["policy:leak-response", "people"] is not None
 
     # The notice is written, approved by somebody else, and leaves.

@@ -79,7 +79,8 @@ def test_what_the_company_is_switches_regimes_on_for_incidents_from_then_on(inst
     builders.designated(instance, tmp_path, "privacymark_holder", "card_merchant", "outside_gdpr")
     after = duties(instance, leak(instance))
     derive(instance, before, NOW + timedelta(hours=2))
-    assert {duty.regime for duty in duties(instance, before).values()} == {"policy", "jp-appi", "eu-gdpr"}
+    standing = {duty.regime for duty in duties(instance, before).values() if duty.status is not DutyStatus.TO_DECIDE}
+    assert standing == {"policy", "jp-appi", "eu-gdpr"}
     assert {duty.regime for duty in after.values()} == {"policy", "jp-appi", "jp-privacymark", "card-brands"}
     assert after["card-brands:visa-report"].confidence == "reading"
     assert after["card-brands:first"].deadline_state == "no_fixed_deadline"
@@ -92,6 +93,25 @@ def test_what_the_company_is_switches_regimes_on_for_incidents_from_then_on(inst
         for regime, report in (("eu-gdpr", "people"), ("us-sec", "authority"), ("jp-privacymark", "definitive"))
     ]
     assert [line == "By our policy this regime does not apply to us." for line in off] == [True, True, False]
+
+
+def test_what_the_policy_does_not_state_is_to_decide_and_says_where_to_state_it(
+    instance: Engine, tmp_path: Path
+) -> None:
+    """The shipped policy says nothing of card payments and the PrivacyMark: out of the box that was a silent no."""
+    with_customers(instance)
+    incident = leak(instance)
+    found = {duty.rule: duty for duty in duties(instance, incident).values()}
+    for rule in ("card-brands:first", "card-brands:mastercard", "jp-privacymark:definitive"):
+        assert found[rule].status is DutyStatus.TO_DECIDE
+        assert "stated in the designations of its policy" in (found[rule].decide_en or "")
+        assert "designations" in (found[rule].decide_ja or "")
+    assert not {"us-sec:authority", "us-hipaa:authority", "us-california:authority"} & found.keys()
+    decide(instance, incident, "card_merchant", value=False)
+    assert "card-brands:first" not in duties(instance, incident)
+    builders.designated(instance, tmp_path)  # an empty list says that the company is none of it
+    stated = duties(instance, leak(instance))
+    assert {duty.regime for duty in stated.values()} == {"policy", "jp-appi", "eu-gdpr"}
 
 
 def test_a_designation_can_be_decided_for_one_incident(instance: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -66,8 +67,19 @@ def test_each_organisation_that_entrusted_data_gets_a_duty_of_its_own(instance: 
     found = duties(instance, leak.id, "jp-appi:tenant")
     assert sorted(row.addressee_en for row in found.values()) == ["customer T1", "customer T2"]  # C1 is a person
     assert {row.due_at for row in found.values()} == {datetime.fromisoformat("2026-11-24T23:59:59+09:00")}
-    assert duties(instance, leak.id, "contract:entrusting_party") == {}
     assert "tenants" not in found
+
+
+def test_a_contract_that_nobody_has_recorded_is_to_decide_and_says_who_does(
+    instance: Engine, leak: IncidentView
+) -> None:
+    """C11: what a contract says is not known until somebody looked; it is never a silent no."""
+    found = duties(instance, leak.id, "contract:entrusting_party")
+    assert sorted(row.addressee_en for row in found.values()) == ["customer T1", "customer T2"]
+    assert {(row.status, row.due_at) for row in found.values()} == {(DutyStatus.TO_DECIDE, None)}
+    said = next(iter(found.values()))
+    assert "contract hours not recorded: the privacy office asks" in (said.decide_en or "")
+    assert "契約の通知時間が記録されていません" in (said.decide_ja or "")
 
 
 def test_roles_are_decided_per_data_set(instance: Engine) -> None:
@@ -89,15 +101,19 @@ def test_a_contract_clock_stands_beside_the_statutory_one(instance: Engine, leak
             instance, leak.id, "T1", notice_hours=hours, reference="K-7", actor=author(instance).actor, now=NOW
         )
 
+    def standing() -> list[ObligationView]:
+        found = duties(instance, leak.id, "contract:entrusting_party").values()
+        return [row for row in found if row.addressee_en == "customer T1"]
+
     record(24)
-    (found,) = duties(instance, leak.id, "contract:entrusting_party").values()
+    (found,) = standing()
     assert (found.addressee_en, found.due_at) == ("customer T1", leak.aware_at + 24 * HOUR)  # type: ignore[operator]
     assert len(duties(instance, leak.id, "jp-appi:tenant")) == 2
     record(8)
-    (found,) = duties(instance, leak.id, "contract:entrusting_party").values()
+    (found,) = standing()
     assert found.due_at == leak.aware_at + 8 * HOUR  # type: ignore[operator]
     record(None)
-    assert duties(instance, leak.id, "contract:entrusting_party") == {}
+    assert standing() == []
     with pytest.raises(BadInput, match="between 1 and"):
         record(0)
     with pytest.raises(NotFound, match="entrusting customer"):
@@ -323,3 +339,6 @@ def test_beyond_some_hundreds_only_customers_with_contract_hours_stand_alone() -
     assert entrusting.one_by_one(many).are_all
     found = entrusting.one_by_one([*many, customer(9999, 24)])
     assert ([one.customer_id for one in found.customers], found.are_all) == ([9999], False)
+    assert found.others_open  # nobody knows what the other contracts say: their common row is to decide
+    recorded = [replace(one, has_contract=True) for one in many]
+    assert not entrusting.one_by_one([*recorded, replace(customer(9999, 24), has_contract=True)]).others_open

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -298,6 +299,45 @@ def test_a_waiver_lapses_when_something_new_makes_it_due_and_not_when_less_does(
     assert "waiver.lapsed" in kinds(instance, view.id)
 
 
+def test_what_was_filed_goes_before_the_judgement_that_it_is_not_required(instance: Engine, tmp_path: Path) -> None:
+    """The final report of NIS2 counts from the filing of the notification, which somebody had waived before."""
+    builders.with_customers(instance)
+    builders.designated(instance, tmp_path, "nis2_entity")
+    view = builders.an_incident(instance)
+    builders.determined(instance, view.id, builders.a_scope("member-db"))
+    facts.decide_fact(
+        instance,
+        view.id,
+        "significant_incident",
+        value=True,
+        reason="止まった",
+        actor=author(instance).actor,
+        now=NOW,
+    )
+    derive(instance, view.id)
+    found = duty(instance, view.id, "eu-nis2:notification")
+    assert found is not None
+    waive(instance, view.id, found.id)
+    filed_at = NOW + HOUR
+    with transaction(instance, actor=author(instance).actor, now=filed_at) as act:
+        row = obligations.get_obligation(act.session, view.id, found.id)
+        obligations.fulfil(act, row, kind=FulfilmentKind.REPORT_SUBMISSION, reference="test", at=filed_at)
+    standing = duty(instance, view.id, "eu-nis2:notification")
+    assert standing is not None
+    assert (standing.status, standing.first_filed_at, standing.was_late) == (DutyStatus.FULFILLED, filed_at, False)
+    assert standing.due_at == found.due_at
+    assert "waiver.superseded" in kinds(instance, view.id)
+    life = next(life for life in obligation_history.duty_lives(instance, view.id) if life.id == standing.id)
+    said = [entry.what_en for entry in life.entries]
+    assert "Judged not required by a second person" in said[-3]
+    assert "it was fulfilled although it had been judged not required" in said[-2]
+    assert said[-1].startswith("Fulfilled: a filed report")
+    derive(instance, view.id, filed_at)
+    final = duty(instance, view.id, "eu-nis2:final")
+    assert final is not None
+    assert (final.status, final.due_at is not None) == (DutyStatus.OPEN, True)
+
+
 def test_nobody_is_asked_any_more_about_a_duty_that_was_superseded(instance: Engine) -> None:
     builders.with_customers(instance)
     view = builders.an_incident(instance)
@@ -313,6 +353,24 @@ def test_nobody_is_asked_any_more_about_a_duty_that_was_superseded(instance: Eng
     assert "approval.voided" in kinds(instance, view.id)
     with pytest.raises(approvals.AlreadyDecided):
         approvals.grant(instance, request, actor=approver(instance).actor, now=NOW)
+
+
+def test_asking_for_a_waiver_anew_withdraws_the_earlier_request_visibly(instance: Engine) -> None:
+    builders.with_customers(instance)
+    view = builders.an_incident(instance)
+    builders.determined(instance, view.id, builders.a_scope("member-db"))
+    found = duty(instance, view.id)
+    assert found is not None
+    act = {"actor": author(instance).actor, "now": NOW}
+    first = obligations.ask_waiver(instance, view.id, found.id, reason="該当しない", **act)
+    second = obligations.ask_waiver(instance, view.id, found.id, reason="暗号化されていた", **act)
+    assert [row.id for row in approvals.pending_approvals(instance, view.id)] == [second]
+    assert kinds(instance, view.id).count("approval.voided") == 1
+    with pytest.raises(approvals.AlreadyDecided):
+        approvals.grant(instance, first, actor=approver(instance).actor, now=NOW)
+    approvals.grant(instance, second, actor=approver(instance).actor, now=NOW)
+    obligations.waive(instance, view.id, found.id, **act)
+    assert obligations.waiver_reason(instance, view.id, found.id) == "暗号化されていた"
 
 
 def test_facts_that_contradict_each_other_are_refused_until_the_other_is_decided_anew(instance: Engine) -> None:

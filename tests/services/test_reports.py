@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.domain.errors import BadInput
 from incident_app.domain.inventory import Store
 from incident_app.domain.reports import (
     DutyWithoutForm,
+    FactsChanged,
     FiledTooEarly,
     GapsNotStated,
     UnknownNames,
     WrongForm,
 )
-from incident_app.domain.vocabulary import DutyStatus, OurRole, Subject
-from incident_app.services import approvals, facts, obligations, reports
+from incident_app.domain.vocabulary import CountKind, DutyStatus, OurRole, Subject
+from incident_app.persistence.reports import ReportSubmission
+from incident_app.persistence.timeline import EventRow, TextRow
+from incident_app.services import approvals, facts, obligations, recounting, report_changes, reports, setup
 from incident_app.services.incidents import IncidentView
 from incident_app.services.inventory import current_inventory
 from incident_app.services.transaction import reading
@@ -163,3 +168,131 @@ def test_a_leak_at_a_recipient_of_undecided_role_is_to_decide(instance: Engine) 
 def _stores(engine: Engine) -> tuple[Store, ...]:
     with reading(engine) as session:
         return current_inventory(session).stores
+
+
+def test_a_report_whose_facts_changed_since_its_approval_is_filed_only_with_a_reason(instance: Engine) -> None:
+    """More people came to light between approval and filing: the paper would have gone out with the old number."""
+    view = a_determined_incident(instance)
+    wanted = duty(instance, view, "jp-appi:preliminary")
+    report = an_approved_report(instance, view, "jp-appi-preliminary", obligation_id=wanted.id)
+    later = NOW + timedelta(hours=1)
+    act = {"channel": "web form", "forms": builders.FORMS, "actor": author(instance).actor, "now": later}
+    assert report_changes.changed_since(instance, view.id, report.id, builders.FORMS, now=later) == ()
+    counted(instance, view, 4321, later)
+    changed = report_changes.changed_since(instance, view.id, report.id, builders.FORMS, now=later)
+    number = next(one for one in changed if one.after and one.after.value and "4,321" in one.after.value.ja)
+    with pytest.raises(FactsChanged, match=number.label.en) as refusal:
+        reports.file_report(instance, view.id, report.id, **act)
+    assert number.label.ja in refusal.value.message("ja")
+    assert duty(instance, view, "jp-appi:preliminary").status is DutyStatus.OPEN
+    reports.file_report(instance, view.id, report.id, nonetheless="速報後に続報で訂正する", **act)
+    assert duty(instance, view, "jp-appi:preliminary").status is DutyStatus.FULFILLED
+    with reading(instance) as session:
+        filed = session.scalars(sa.select(ReportSubmission)).one()
+        kept = session.get_one(TextRow, filed.nonetheless_text_id)
+        said = session.scalars(sa.select(EventRow.body).where(EventRow.kind == "change.accepted")).one()
+    assert kept.body == "速報後に続報で訂正する"
+    assert number.code in said
+    assert "続報" not in said
+
+
+def test_a_report_that_is_filed_after_its_duty_was_waived_fulfils_it(instance: Engine) -> None:
+    view = a_determined_incident(instance)
+    wanted = duty(instance, view, "jp-appi:preliminary")
+    report = an_approved_report(instance, view, "jp-appi-preliminary", obligation_id=wanted.id)
+    act = {"actor": author(instance).actor, "now": NOW}
+    request = obligations.ask_waiver(instance, view.id, wanted.id, reason="該当しない", **act)
+    approvals.grant(instance, request, actor=approver(instance).actor, now=NOW)
+    obligations.waive(instance, view.id, wanted.id, **act)
+    reports.file_report(instance, view.id, report.id, channel="web form", **act)
+    standing = duty(instance, view, "jp-appi:preliminary")
+    assert (standing.status, standing.first_filed_at, standing.id != wanted.id) == (DutyStatus.FULFILLED, NOW, True)
+
+
+def test_a_duty_that_counts_from_a_filing_starts_with_it_and_not_at_the_next_derivation(
+    instance: Engine, tmp_path: Path
+) -> None:
+    """A rule of the company counts its second report from the filing of the first one to the Commission."""
+    mine = tmp_path / "own-second.toml"
+    mine.write_text(COUNTED_FROM_FILING, encoding="utf-8")
+
+    def files(folder: str) -> list[Path]:
+        return [*builders.playbook_files(folder), *([mine] if folder == "regimes" else [])]
+
+    setup.load_playbooks(instance, files, policy="gpu-cloud-bygmo", actor=builders.SYSTEM, now=NOW)
+    view = a_determined_incident(instance)
+    assert duty(instance, view, "own-second:second").status is DutyStatus.CLOCK_NOT_STARTED
+    wanted = duty(instance, view, "jp-appi:preliminary")
+    report = an_approved_report(instance, view, "jp-appi-preliminary", obligation_id=wanted.id)
+    filed_at = NOW + timedelta(hours=2)
+    act = {"actor": author(instance).actor, "now": filed_at}
+    reports.file_report(instance, view.id, report.id, channel="web form", **act)
+    begun = duty(instance, view, "own-second:second")
+    assert (begun.status, begun.due_at) == (DutyStatus.OPEN, filed_at + timedelta(hours=48))
+
+
+COUNTED_FROM_FILING = """code = "own-second"
+version = "1"
+name_ja = "自社の規定"
+name_en = "own rule"
+source = "company rule"
+[[situations]]
+code = "any"
+name_ja = "影響あり"
+name_en = "somebody is affected"
+source = "company rule"
+  [[situations.all]]
+  fact = "anybody_affected"
+  value = true
+[[reports]]
+code = "second"
+title_ja = "二度目の報告"
+title_en = "second report"
+kind = "party"
+situations = ["any"]
+clock = "filed:jp-appi:preliminary"
+source = "company rule"
+confidence = "found"
+decide_ja = "社長が判断します"
+decide_en = "the president decides"
+  [[reports.addressees]]
+  ref = "board"
+  name_ja = "役員会"
+  name_en = "the board"
+  [[reports.deadlines]]
+  unit = "hours"
+  amount = 48
+"""
+
+
+def counted(engine: Engine, view: IncidentView, value: int, now: datetime) -> None:
+    recounting.set_count_and_derive(
+        engine,
+        view.id,
+        kind=CountKind.MAXIMUM,
+        value=value,
+        basis="log",
+        subject="all",
+        reason="数え直した",
+        actor=author(engine).actor,
+        now=now,
+    )
+
+
+def test_a_report_that_says_what_the_facts_say_needs_no_reason_a_day_later(instance: Engine) -> None:
+    view = a_determined_incident(instance)
+    first = an_approved_report(instance, view, "jp-appi-preliminary")
+    second = an_approved_report(instance, view, "jp-common-ransomware")
+    later = NOW + timedelta(days=1)
+    for report in (first, second):  # the day of the report and the filing of the other paper are no facts
+        reports.file_report(
+            instance,
+            view.id,
+            report.id,
+            channel="web form",
+            forms=builders.FORMS,
+            actor=author(instance).actor,
+            now=later,
+        )
+    with reading(instance) as session:
+        assert set(session.scalars(sa.select(ReportSubmission.nonetheless_text_id))) == {None}

@@ -6,11 +6,14 @@ from datetime import timedelta
 
 import flask
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.domain.vocabulary import CountKind, DutyStatus
+from incident_app.persistence.customers import Customer
 from incident_app.services import clock_book, obligations, parties, recounting
 from incident_app.services.incidents import IncidentView
+from incident_app.services.transaction import reading
 from tests import builders
 from tests.builders import NOW, author
 from tests.web.browsing import check, post, read, refused_field, signed_in
@@ -24,6 +27,28 @@ def leak(instance: Engine) -> IncidentView:
     view = builders.an_incident(instance)
     builders.determined(instance, view.id, builders.a_scope("tenant-volumes"))
     return view
+
+
+def pack_page(engine: Engine, leak: IncidentView, number: str) -> str:
+    """The page of a customer's pack: named by what says nothing about the customer."""
+    with reading(engine) as session:
+        public_id = session.scalars(sa.select(Customer.public_id).where(Customer.customer_number == number)).one()
+    return f"/incidents/{leak.reference}/parties/{public_id}"
+
+
+def test_no_address_of_a_page_holds_the_number_of_a_customer(
+    app: flask.Flask, instance: Engine, leak: IncidentView
+) -> None:
+    client = signed_in(app)
+    assert client.get(f"/incidents/{leak.reference}/parties/T1").status_code == 404
+    for page in (f"/incidents/{leak.reference}/parties", pack_page(instance, leak, "T1")):
+        shown = read(client.get(page))
+        addresses = [link.attributes["href"] for link in shown.all("a") if "/parties/" in link.attributes["href"]]
+        addresses += [
+            form.attributes["action"] for form in shown.all("form") if "/parties/" in form.attributes["action"]
+        ]
+        assert addresses
+        assert not [address for address in addresses if "T1" in address or "T2" in address]
 
 
 def test_a_message_is_recorded_on_its_page_and_a_wrong_one_is_shown_at_its_field(
@@ -52,13 +77,13 @@ def test_a_message_is_recorded_on_its_page_and_a_wrong_one_is_shown_at_its_field
 
 
 def test_the_pack_of_a_customer_is_a_page_a_print_and_json_with_the_same_content(
-    app: flask.Flask, leak: IncidentView
+    app: flask.Flask, instance: Engine, leak: IncidentView
 ) -> None:
     client = signed_in(app)
     listed = read(client.get(f"/incidents/{leak.reference}/parties")).text
     assert "T1" in listed
     assert "C1" not in listed
-    page = f"/incidents/{leak.reference}/parties/T1"
+    page = pack_page(instance, leak, "T1")
     shown, printed = read(client.get(page)), read(client.get(f"{page}/print"))
     check(shown)
     document = client.get(f"{page}/json").get_json()
@@ -71,17 +96,17 @@ def test_the_pack_of_a_customer_is_a_page_a_print_and_json_with_the_same_content
     assert "見込み" in shown.text
     assert "見込み" in printed.text
     assert "代わって報告します" in read(client.get(f"{page}?offer=yes")).text
-    assert client.get(f"/incidents/{leak.reference}/parties/C1").status_code == 404
+    assert client.get(pack_page(instance, leak, "C1")).status_code == 404
     client.get("/language/en")
     check(read(client.get(page)))
     assert "estimate" in read(client.get(f"{page}/print")).text
 
 
 def test_the_number_of_one_customer_is_recorded_beside_its_pack_and_told_in_it(
-    app: flask.Flask, leak: IncidentView
+    app: flask.Flask, instance: Engine, leak: IncidentView
 ) -> None:
     client = signed_in(app)
-    page = f"/incidents/{leak.reference}/parties/T1"
+    page = pack_page(instance, leak, "T1")
     typed = {"kind": "maximum", "value": "1,200", "basis": "保存領域の台帳", "reason": ""}
     assert (
         refused_field(read(post(client, page, f"{page}/count", **{**typed, "value": "x"}))).attributes["name"]
@@ -89,14 +114,14 @@ def test_the_number_of_one_customer_is_recorded_beside_its_pack_and_told_in_it(
     )
     assert post(client, page, f"{page}/count", **typed).status_code == 302
     assert "1,200人（最大、保存領域の台帳）" in read(client.get(page)).text
-    assert "1,200人" not in read(client.get(page.replace("T1", "T2"))).text
+    assert "1,200人" not in read(client.get(pack_page(instance, leak, "T2"))).text
 
 
 def test_sending_a_sheet_settles_the_duty_and_a_contract_starts_a_clock(
     app: flask.Flask, instance: Engine, leak: IncidentView
 ) -> None:
     client = signed_in(app)
-    page = f"/incidents/{leak.reference}/parties/T1"
+    page = pack_page(instance, leak, "T1")
     refused = read(post(client, page, f"{page}/contract", hours="99999", contract=""))
     assert refused_field(refused).attributes["name"] == "hours"
     assert post(client, page, f"{page}/contract", hours="24", contract="K-7").status_code == 302

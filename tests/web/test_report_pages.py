@@ -201,3 +201,32 @@ def test_a_contradiction_of_another_incident_is_not_there(app: flask.Flask, view
     answer = client.post(f"{BASE}/reports/consistency/{'0' * 64}", data={"csrf_token": token, "reason": "x"})
     assert answer.status_code == 422
     assert "食い違い「000000000000」はありません" in answer.get_data(as_text=True)
+
+
+def test_changed_facts_are_shown_before_filing_and_filing_nonetheless_needs_a_reason(
+    app: flask.Flask, view: IncidentView, instance: Engine
+) -> None:
+    client = signed_in(app)
+    draft = reports.draft_report(
+        instance, view.id, builders.FORMS, form="public-faq", actor=builders.author(instance).actor, now=builders.NOW
+    )
+    gaps = dict.fromkeys(draft.filled.gaps, "調査中")
+    act = {"actor": builders.author(instance).actor, "now": builders.NOW}
+    reports.draft_report(
+        instance, view.id, builders.FORMS, form="public-faq", report_id=draft.id, stated_gaps=gaps, **act
+    )
+    request = approvals.request_approval(instance, view.id, Subject.REPORT, draft.id, **act)
+    approvals.grant(instance, request, actor=builders.approver(instance).actor, now=builders.NOW)
+    shown = f"{BASE}/reports/{draft.id}"
+    assert "承認の後に" not in client.get(shown).text
+    builders.determined(instance, view.id, builders.a_scope("member-db", "billing-db", "staff-register"))
+    page = client.get(shown).text
+    assert "承認の後に、次の事実が変わりました。" in page
+    assert "このまま提出する理由" in page
+    sent = {"csrf_token": csrf_of(client, shown), "channel": "web"}
+    refused = client.post(f"{shown}/filed", data=sent)
+    assert refused.status_code == 422
+    assert "承認の後に事実が変わりました：" in refused.text
+    assert client.post(f"{shown}/filed", data={**sent, "nonetheless": "続報で訂正する"}).status_code == 302
+    assert reports.get_report(instance, view.id, draft.id).submitted_at is not None
+    assert "承認の後に、次の" not in client.get(shown).text

@@ -33,6 +33,7 @@ from incident_app.domain.events.response import (
     StepStarted,
     ThresholdPassed,
     WaiverLapsed,
+    WaiverSuperseded,
 )
 from incident_app.domain.events.returning import (
     BounceAssigned,
@@ -58,6 +59,7 @@ from incident_app.domain.events.telling import (
     ApprovalRejected,
     ApprovalRequested,
     ApprovalVoided,
+    ChangeAccepted,
     DeliveryResolved,
     DispatchCancelled,
     DispatchDoubted,
@@ -91,6 +93,7 @@ __all__ = [
     "BounceDismissed",
     "BouncesMatched",
     "ChainAnchored",
+    "ChangeAccepted",
     "ClockStarted",
     "CommitmentConfirmed",
     "ContractRecorded",
@@ -156,5 +159,6 @@ __all__ = [
     "ThresholdPassed",
     "UserAdded",
     "WaiverLapsed",
+    "WaiverSuperseded",
     "summary",
 ]

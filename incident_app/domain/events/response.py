@@ -231,6 +231,17 @@ class ObligationReopened(EventFacts):
 
 
 @event(
+    "waiver.superseded",
+    ja="義務 {obligation_id} は不要と判断されていましたが、果たされました（果たしたことが優先します）",
+    en="Obligation {obligation_id} was judged not required and was fulfilled nevertheless: what was done counts",
+)
+class WaiverSuperseded(EventFacts):
+    obligation_id: int
+    rule: str
+    decision_id: int | None
+
+
+@event(
     "waiver.lapsed",
     ja="義務 {obligation_id} を不要とした判断は、その後に分かった事実のため効力を失いました",
     en="The judgement that obligation {obligation_id} is not required lapsed: further facts came to light",

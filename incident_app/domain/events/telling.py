@@ -36,6 +36,18 @@ class ReportFiled(EventFacts):
 
 
 @event(
+    "change.accepted",
+    ja="報告書 {report_id} 第{version}版は、承認後に事実が変わった項目（{fields}）があるまま、理由を付けて提出しました",
+    en="Report {report_id} version {version} was filed with a reason though facts had changed ({fields})",
+)
+class ChangeAccepted(EventFacts):
+    report_id: int
+    version: int
+    fields: str
+    reason_digest: str
+
+
+@event(
     "papers.explained",
     ja="書類の食い違い（{question}）に理由を記録しました",
     en="Why papers differ was recorded ({question})",
