@@ -37,7 +37,6 @@ DAYS = frozenset({"occurred_on", "discovered_on", "aware_at"})
 SAME_AS: Mapping[str, str] = {"people_in_words": "people", "cards_in_words": "people_with_cards"}
 """Facts that answer the question of another one in other words."""
 _FIRST_NUMBER = re.compile(r"\d[\d,]*")
-_PEOPLE_IN_TEXT = re.compile(r"(\d[\d,]*)\s*(?:人|名(?![前称義刺簿])|(?:people|persons|customers|individuals)\b)")
 _DAY_JA = re.compile(r"(\d{4})年\s*(\d{1,2})月\s*(\d{1,2})日[^。\n]{0,60}?(?:検知|発覚)")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY_EN = re.compile(
@@ -151,12 +150,6 @@ def _claim(question: str, value: FactValue, words: Mapping[str, Words]) -> Claim
 
 def _number(number: int) -> Claim:
     return Claim(value=str(number), shown=Words(ja=f"{number:,}人", en=f"{number:,}"))
-
-
-def numbers_in(texts: Iterable[str]) -> frozenset[int]:
-    """Return the numbers of people that stand in texts."""
-    plain = [unicodedata.normalize("NFKC", text) for text in texts]
-    return frozenset(int(found[1].replace(",", "")) for text in plain for found in _PEOPLE_IN_TEXT.finditer(text))
 
 
 def day_of_discovery_in(texts: Iterable[str]) -> Claim | None:

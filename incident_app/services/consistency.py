@@ -20,12 +20,12 @@ from incident_app.domain.consistency import (
     compare,
     day_of_discovery_in,
     disagreement,
-    numbers_in,
 )
 from incident_app.domain.delivery import CampaignStatus
 from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.events import PapersExplained
 from incident_app.domain.ids import Actor, IncidentId
+from incident_app.domain.people_in_texts import numbers_of_people
 from incident_app.domain.report_facts import FactKind, FactList, FactSource, FactValue
 from incident_app.domain.report_forms import Form
 from incident_app.domain.words import Words
@@ -83,7 +83,7 @@ def keep_claims(
         ReportClaim(
             report_version_id=version.id,
             claims={question: asdict(claim) for question, claim in claims.items()},
-            numbers=sorted(numbers_in(texts)),
+            numbers=sorted(numbers_of_people(texts)),
         )
     )
 
@@ -231,7 +231,7 @@ def _notices(session: Session, incident_id: IncidentId) -> list[PaperClaims]:
                 en=f"notice {notice.id} (version {notice.current_version})",
             ),
             claims={**({"discovered_on": day} if day else {}), **(before.claims if before else {})},
-            numbers=numbers_in(texts) | (before.numbers if before else frozenset()),
+            numbers=numbers_of_people(texts) | (before.numbers if before else frozenset()),
             filed_at=at if of_notice and set(of_notice) <= OVER else None,
         )
     return list(found.values())
