@@ -21,10 +21,10 @@ _PLACES = re.compile(
     rf"(?:([\d.]+|[{DIGITS}])?千)?(?:([\d.]+|[{DIGITS}])?百)?(?:([\d.]+|[{DIGITS}])?十)?(\d+|[{DIGITS}])?"
 )
 _SCALES = {"k": 10**3, "thousand": 10**3, "m": 10**6, "mn": 10**6, "million": 10**6, "hundred": 100}
-_SMALL = (
+_SMALL = (  # noqa: SIM905 - one word a line would hide the order
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
-).split(" ")  # noqa: SIM905 - one word a line would hide the order
+).split(" ")
 _SPOKEN = {word: number for number, word in enumerate(_SMALL)} | {
     word: 10 * number
     for number, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)  # noqa: SIM905
