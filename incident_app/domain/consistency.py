@@ -170,27 +170,39 @@ def day_of_discovery_in(texts: Iterable[str]) -> Claim | None:
     return None
 
 
-def compare(records: PaperClaims, papers: Sequence[PaperClaims], *, known_numbers: AbstractSet[int]) -> Consistency:
+def compare(
+    records: PaperClaims,
+    papers: Sequence[PaperClaims],
+    *,
+    known_numbers: AbstractSet[int],
+    own: Mapping[str, PaperClaims] | None = None,
+) -> Consistency:
     """Compare all papers with the records, and with each other where the records say nothing.
+
+    `own` holds, by paper, what the records say of the part that its recipient is told of, where that is not all.
 
     A paper that is not filed has to agree. A filed one is compared only where there is no record whose history explains
     the difference; what the records have overtaken is told apart.
     """
     mismatches, overtaken = [], []
+    held_against = {paper.paper: (own or {}).get(paper.paper, records) for paper in papers}
     for question in QUESTIONS:
-        recorded = records.claims.get(question)
-        said = [(paper, paper.claims[question]) for paper in papers if question in paper.claims]
-        if recorded is None:
-            mismatches += _among_papers(question, said)
-            continue
-        for paper, claim in said:
-            if claim.value != recorded.value:
-                pair = [(records, recorded), (paper, claim)]
+        unrecorded = []
+        for paper in (paper for paper in papers if question in paper.claims):
+            claim, against = paper.claims[question], held_against[paper.paper]
+            recorded = against.claims.get(question)
+            if recorded is None:
+                unrecorded.append((paper, claim))
+            elif claim.value != recorded.value:
+                pair = [(against, recorded), (paper, claim)]
                 if paper.filed_at is None:
                     mismatches.append(_mismatch(question, pair, [paper.paper]))
                 else:
                     overtaken.append(_mismatch(question, pair, []))
-    mismatches += [found for paper in papers if not paper.filed_at for found in _strays(paper, records, known_numbers)]
+        mismatches += _among_papers(question, unrecorded)
+    for paper in papers:
+        if not paper.filed_at:
+            mismatches += _strays(paper, held_against[paper.paper], known_numbers)
     return Consistency(mismatches=tuple(mismatches), overtaken=tuple(overtaken))
 
 

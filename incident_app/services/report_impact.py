@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -33,6 +34,7 @@ from incident_app.services.counts import ALL, CARD
 from incident_app.services.facts import MY_NUMBER
 from incident_app.services.inventory import read_inventory_snapshot
 from incident_app.services.person_counts import numbers_for_law
+from incident_app.services.report_shares import PartOfImpact
 from incident_app.services.scopes import read_scope
 
 KIND_WORDS: Mapping[CountKind, Words] = {
@@ -64,13 +66,19 @@ EEA = frozenset(
 
 
 def impact_facts(
-    session: Session, incident_id: IncidentId, determination: ImpactDetermination, known: FactList
+    session: Session,
+    incident_id: IncidentId,
+    determination: ImpactDetermination,
+    known: FactList,
+    part: PartOfImpact | None = None,
 ) -> dict[str, FactValue]:
-    """Return what the newest determination answers."""
-    summary = determination.summary if isinstance(determination.summary, dict) else {}
+    """Return what the newest determination answers: of the part that the recipient is told of, where there is one."""
+    summary = cast("Mapping[str, Mapping[str, int]]", part.summary) if part else _summary(determination)
     inventory = read_inventory_snapshot(session, determination.inventory_digest)
     scope = read_scope(session, ScopeId(determination.scope_id))
     touched = [inventory.store(entry.store) for entry in scope.stores if entry.certainty is not Certainty.RULED_OUT]
+    if part is not None:
+        touched = [store for store in touched if store.code in part.stores]
     items = {item.code: item for item in inventory.items if item.code in summary.get("by_item", {})}
     facts: dict[str, FactValue] = {
         "event_kind": _event_kind(scope, summary.get("by_certainty", {})),
@@ -82,7 +90,7 @@ def impact_facts(
         "people_in_eea": _people(_living_in(summary, EEA)),
         "people_in_uk": _people(_living_in(summary, {"GB"})),
         **_roles(inventory, scope, touched),
-        **_counts(session, incident_id),
+        **_counts(numbers_for_law(session, incident_id) if part is None else part.counts),
         **_my_numbers(session, incident_id, determination, inventory, known),
     }
     if scope.cause in CAUSE_CODES:
@@ -145,8 +153,11 @@ def _people(number: int) -> Words:
     return Words(ja=f"{number:,}人", en=f"{number:,}")
 
 
-def _counts(session: Session, incident_id: IncidentId) -> dict[str, FactValue]:
-    counts = numbers_for_law(session, incident_id)
+def _summary(determination: ImpactDetermination) -> Mapping[str, Mapping[str, int]]:
+    return determination.summary if isinstance(determination.summary, dict) else {}
+
+
+def _counts(counts: Mapping[str, Count]) -> dict[str, FactValue]:
     facts: dict[str, FactValue] = {}
     for fact, plain, subject in (("people", "people_in_words", ALL), ("people_with_cards", "cards_in_words", CARD)):
         if subject in counts:
