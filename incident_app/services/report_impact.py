@@ -212,11 +212,11 @@ def items_beside(session: Session, determination_id: int, flagged: Collection[st
 
 
 def _count(count: Count) -> Words:
-    """Quote a number by the row it stands in, so that the paper can be held against the history."""
+    """Quote a number with what it rests on; which row of our history it stands in is kept beside the paper."""
     kind = KIND_WORDS[count.kind]
     return Words(
-        ja=f"{count.value:,}人（{kind.ja}、{count.basis_ja}、人数の記録 {count.id}）",
-        en=f"{count.value:,} ({kind.en}; {count.basis_en}; count {count.id})",
+        ja=f"{count.value:,}人（{kind.ja}、{count.basis_ja.removesuffix('。')}）",
+        en=f"{count.value:,} ({kind.en}; {count.basis_en.removesuffix('.')})",
     )
 
 
