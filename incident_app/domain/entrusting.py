@@ -60,6 +60,12 @@ def subject_of(customer_id: int) -> str:
     return f"tenant:{customer_id}"
 
 
+def customer_of_subject(subject: str) -> int | None:
+    """Return the entrusting customer whose people are counted under a subject; None for any other subject."""
+    kind, _, number = subject.partition(":")
+    return int(number) if kind == "tenant" and number.isascii() and number.isdecimal() else None
+
+
 def for_each(
     report: Report, facts: Mapping[str, object], entrusting: Entrusting
 ) -> Sequence[tuple[Report, Mapping[str, object]]]:

@@ -49,6 +49,12 @@ def share_subject(ref: str) -> str:
     return f"share:{ref}"
 
 
+def ref_of_subject(subject: str) -> str | None:
+    """Return the recipient whose part is counted under a subject; None for any other subject."""
+    kind, _, ref = subject.partition(":")
+    return ref if kind == "share" and ref else None
+
+
 def share_of(regime: Regime, report: Report, ref: str) -> Share:
     """Return what a recipient of a report is told of: read out of the very conditions that make them its recipient."""
     return Share(ref=ref, pairs=frozenset(pair for pair in EVERY_PAIR if _belongs(regime, report, ref, *pair)))

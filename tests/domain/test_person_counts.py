@@ -148,7 +148,8 @@ def test_organisations_count_by_their_contact_persons_and_merged_records_once() 
         "3 people outside the inventory added"
     )
     assert words.ja == (
-        "台帳の記録 1,204件（うち法人 12件、その担当者 15人）、同じ人と分かって統合した 7件を除く、台帳にない人 3人を加える"
+        "台帳の記録 1,204件（うち法人 12件、その担当者 15人）、同じ人と分かって統合した 7件を除く、"
+        "台帳にない人 3人を加える"
     )
 
 

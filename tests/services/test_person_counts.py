@@ -157,7 +157,9 @@ def test_a_number_that_is_none_is_refused(instance: Engine, incident: IncidentId
         person_counts.set_count(instance, incident, actor=SYSTEM, now=NOW, **values)
 
 
-def test_a_paper_quotes_the_number_that_drives_the_law_and_keeps_its_id_beside_the_text(instance: Engine, incident: IncidentId) -> None:
+def test_a_paper_quotes_the_number_that_drives_the_law_and_keeps_its_id_beside_the_text(
+    instance: Engine, incident: IncidentId
+) -> None:
     count_id = set_count(instance, incident, EXACT, 4)
     builders.determined(instance, incident, builders.a_scope("member-db", "staff-register"))
     view = reports.draft_report(
