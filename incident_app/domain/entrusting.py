@@ -26,6 +26,7 @@ class EntrustingCustomer:
     contract_reference: str = ""
     told: bool = False
     """True once a data sheet with the items known so far was sent."""
+    is_person: bool = False
     told_before: bool = False
     """True when the impact was determined anew after the last sheet: what it told may be less than is known."""
 
@@ -37,7 +38,8 @@ class EntrustingCustomer:
     @property
     def name(self) -> Words:
         """Return the recipient as people read it: by number, for its name may be erased."""
-        return Words(ja=f"利用企業 {self.customer_number}", en=f"customer {self.customer_number}")
+        kind = "個人の利用者" if self.is_person else "利用企業"
+        return Words(ja=f"{kind} {self.customer_number}", en=f"customer {self.customer_number}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from incident_app.domain.entrusting import EntrustingCustomer
 from incident_app.domain.ids import IncidentId, ScopeId
 from incident_app.domain.inventory import Inventory, Store
 from incident_app.domain.person_counts import Count
@@ -31,6 +32,7 @@ from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.obligations import Obligation
 from incident_app.persistence.playbooks import PlaybookVersion
 from incident_app.services.counts import ALL, CARD
+from incident_app.services.entrusting import entrusting_customers, organisation_names
 from incident_app.services.facts import MY_NUMBER
 from incident_app.services.inventory import read_inventory_snapshot
 from incident_app.services.person_counts import numbers_for_law
@@ -58,6 +60,8 @@ KINDS: Mapping[str, tuple[str, Words]] = {
     Relation.SHAREHOLDER: ("other", Words(ja="株主情報", en="shareholders")),
     Relation.STAFF: ("staff", Words(ja="従業者情報", en="staff")),
 }
+PARTIES_NAMED = 20
+"""So many entrusting parties are named in a paper; it says how many more there are."""
 RULES = {"rule_items": "jp-appi", "number_rule_items": "jp-mynumber"}
 """The facts that say which situations of a regime hold."""
 EEA = frozenset(
@@ -90,6 +94,7 @@ def impact_facts(
         "people_in_eea": _people(_living_in(summary, EEA)),
         "people_in_uk": _people(_living_in(summary, {"GB"})),
         **_roles(inventory, scope, touched),
+        **_entrusting_parties(session, incident_id),
         **_counts(numbers_for_law(session, incident_id) if part is None else part.counts),
         **_my_numbers(session, incident_id, determination, inventory, known),
     }
@@ -139,6 +144,22 @@ def _roles(inventory: Inventory, scope: Scope, touched: Sequence[Store]) -> dict
     if others or scope.cause is not Cause.AT_PROCESSOR:
         facts["where_it_happened"] = Codes(codes=("processor" if others else "reporter",))
     return facts
+
+
+def _entrusting_parties(session: Session, incident_id: IncidentId) -> dict[str, FactValue]:
+    """Name the organisations whose data we process; whose name was erased stands by its customer number."""
+    parties = [one for one in entrusting_customers(session, incident_id) if OurRole.PROCESSOR in one.our_roles]
+    if not parties:
+        return {}
+    names = organisation_names(session, parties[:PARTIES_NAMED])
+    named = [_party(one, names.get(one.customer_id)) for one in parties[:PARTIES_NAMED]]
+    if more := len(parties) - len(named):
+        named.append(Words(ja=f"ほか {more:,}社", en=f"and {more:,} more"))
+    return {"entrusting_party": _joined(named)}
+
+
+def _party(customer: EntrustingCustomer, name: str | None) -> Words:
+    return Words(ja=name, en=name) if name else customer.name
 
 
 def _yes(answer: bool) -> Codes:  # noqa: FBT001 - it is the answer itself

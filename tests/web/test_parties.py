@@ -57,7 +57,7 @@ def test_the_pack_of_a_customer_is_a_page_a_print_and_json_with_the_same_content
     client = signed_in(app)
     listed = read(client.get(f"/incidents/{leak.reference}/parties")).text
     assert "T1" in listed
-    assert "C1" not in listed
+    assert "個人の利用者 1人" in listed  # C1: no company, and perhaps a business all the same
     page = f"/incidents/{leak.reference}/parties/T1"
     shown, printed = read(client.get(page)), read(client.get(f"{page}/print"))
     check(shown)
@@ -71,7 +71,8 @@ def test_the_pack_of_a_customer_is_a_page_a_print_and_json_with_the_same_content
     assert "見込み" in shown.text
     assert "見込み" in printed.text
     assert "代わって報告します" in read(client.get(f"{page}?offer=yes")).text
-    assert client.get(f"/incidents/{leak.reference}/parties/C1").status_code == 404
+    assert client.get(f"/incidents/{leak.reference}/parties/C1").status_code == 200
+    assert client.get(f"/incidents/{leak.reference}/parties/C2").status_code == 404
     client.get("/language/en")
     check(read(client.get(page)))
     assert "estimate" in read(client.get(f"{page}/print")).text
