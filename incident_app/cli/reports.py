@@ -16,11 +16,13 @@ from incident_app.domain.errors import BadInput
 from incident_app.domain.ids import IncidentId, ReportId
 from incident_app.domain.reports import FieldState, FilledField, check_ready
 from incident_app.paths import search_path
+from incident_app.rendering.glyphs import named_glyphs
 from incident_app.rendering.reports import ReportForms
 from incident_app.rendering.word_template import shipped_template
 from incident_app.services import consistency as papers
 from incident_app.services import report_papers, report_views, reports
 from incident_app.services.report_filing import Proof
+from incident_app.services.report_views import ReportView
 
 
 def forms_of(world: World) -> ReportForms:
@@ -243,11 +245,23 @@ def export(
     content = _written(world, view.id, ReportId(report_id), form, language, version)
     if target is None and form in {"pdf", "docx"}:
         raise BadInput(field="--to", problem="name the file to write")
+    if form == "pdf":
+        _warn_of_boxes(world, reports.get_report(world.engine, view.id, ReportId(report_id), version=version))
     if target is None:
         click.echo(content.decode(), nl=False)
         return
     target.write_bytes(content)
     world.show({"file": str(target)}, f"Written to {target}.")
+
+
+def _warn_of_boxes(world: World, view: ReportView) -> None:
+    """Name the characters that the PDF shows as empty boxes; the file is written all the same."""
+    if lacking := report_papers.unprintable_in(world.engine, view, forms_of(world)):
+        click.echo(
+            f"WARNING: the font of the PDF lacks {named_glyphs(lacking)}: empty boxes stand there. "
+            "Write them otherwise, or use --format docx.",
+            err=True,
+        )
 
 
 def _written(

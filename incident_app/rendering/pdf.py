@@ -13,10 +13,8 @@ import typst
 
 from incident_app.domain.errors import IncidentAppError
 from incident_app.paths import read_text
+from incident_app.rendering.glyphs import FONT_PACKAGE, missing_glyphs
 from incident_app.rendering.papers import Paper
-
-FONT_PACKAGE = "noto_cjk_sans_jp_regular"
-"""A package that brings nothing but the font and its licence (SIL Open Font License 1.1)."""
 
 
 class PaperNotSet(IncidentAppError):
@@ -60,6 +58,12 @@ def pdf_of(paper: Paper, *, written_at: datetime, template: Path) -> bytes:
     if not isinstance(made, bytes):
         raise TypeError("one document is one file")
     return made
+
+
+def unprintable(paper: Paper) -> tuple[str, ...]:
+    """Return the characters of a paper that the embedded font lacks: the PDF would show empty boxes for them."""
+    rows = [text for row in paper.rows for text in (row.label, row.content)]
+    return missing_glyphs([paper.title, paper.addressee, *paper.head_lines, *rows])
 
 
 @lru_cache(maxsize=1)

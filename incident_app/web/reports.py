@@ -12,6 +12,7 @@ from incident_app.domain.consistency import Mismatch
 from incident_app.domain.ids import ReportId
 from incident_app.domain.report_forms import Form
 from incident_app.domain.vocabulary import Subject
+from incident_app.rendering.glyphs import named_glyphs
 from incident_app.services import accounts, approvals, consistency, obligations, report_papers, report_views, reports
 from incident_app.services.incidents import IncidentView
 from incident_app.services.report_filing import Proof
@@ -98,6 +99,7 @@ def one(reference: str, report_id: int) -> str:
         ],
         names=accounts.names_by_actor(context.engine()),
         differing=_differing(view, f"report:{report_id}"),
+        unprintable=named_glyphs(report_papers.unprintable_in(context.engine(), report, context.parts().forms)),
         form_of=form,
         asked_of={field.code: field for field in form.fields},
         answers=lambda field: [(choice.code, context.named_in(choice.words)) for choice in field.choices],
