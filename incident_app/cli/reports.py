@@ -22,7 +22,6 @@ from incident_app.rendering.word_template import shipped_template
 from incident_app.services import consistency as papers
 from incident_app.services import report_papers, report_views, reports
 from incident_app.services.report_filing import Proof
-from incident_app.services.report_views import ReportView
 
 
 def forms_of(world: World) -> ReportForms:
@@ -117,8 +116,10 @@ def check(world: World, reference: str, report_id: int) -> None:
     left = [field.code for field in found.filled.fields_in(FieldState.LEFT_OPEN)]
     lines = ["Every gap is stated.", *(f"  {field.code}: {field.reason}" for field in stated)]
     lines += [f"Left open, not required: {', '.join(left)}"] if left else []
+    lacking = named_glyphs(report_papers.unprintable_in(world.engine, found, forms_of(world)))
+    lines += [f"WARNING: no PDF can be made, its font lacks {lacking}."] if lacking else []
     reasons = {field.code: field.reason for field in stated}
-    world.show({"ready": True, "stated_gaps": reasons, "left_open": left}, "\n".join(lines))
+    world.show({"ready": True, "stated_gaps": reasons, "left_open": left, "not_in_pdf_font": lacking}, "\n".join(lines))
 
 
 @report.command(name="consistency")
@@ -245,23 +246,11 @@ def export(
     content = _written(world, view.id, ReportId(report_id), form, language, version)
     if target is None and form in {"pdf", "docx"}:
         raise BadInput(field="--to", problem="name the file to write")
-    if form == "pdf":
-        _warn_of_boxes(world, reports.get_report(world.engine, view.id, ReportId(report_id), version=version))
     if target is None:
         click.echo(content.decode(), nl=False)
         return
     target.write_bytes(content)
     world.show({"file": str(target)}, f"Written to {target}.")
-
-
-def _warn_of_boxes(world: World, view: ReportView) -> None:
-    """Name the characters that the PDF shows as empty boxes; the file is written all the same."""
-    if lacking := report_papers.unprintable_in(world.engine, view, forms_of(world)):
-        click.echo(
-            f"WARNING: the font of the PDF lacks {named_glyphs(lacking)}: empty boxes stand there. "
-            "Write them otherwise, or use --format docx.",
-            err=True,
-        )
 
 
 def _written(

@@ -41,7 +41,7 @@ def report_as_word(
 
 
 def unprintable_in(engine: Engine, view: ReportView, forms: ReportForms) -> tuple[str, ...]:
-    """Return the characters of a report, in either language, that its PDF would show as empty boxes."""
+    """Return the characters of a report, in either language, for which no PDF can be made."""
     found = [unprintable(_paper(engine, view, forms, language)) for language in ("ja", "en")]
     return tuple(dict.fromkeys(character for one in found for character in one))
 

@@ -52,11 +52,19 @@ def test_a_report_is_written_as_every_kind_of_file(run: Run, incident: IncidentV
         target = tmp_path / f"report.{form}"
         run("report", "export", incident.reference, number, "--format", form, "--to", str(target), *AUTHOR)
         assert target.read_bytes().startswith(start)
-    assert "WARNING" not in run(*export_pdf(incident, number, tmp_path)).stderr
-    run("report", "draft", incident.reference, "public-faq", "--report", number, "--fact", "opening=お詫び😀", *AUTHOR)
-    warned = run(*export_pdf(incident, number, tmp_path)).stderr
-    assert "WARNING" in warned
-    assert "😀 (U+1F600)" in warned
+    run(
+        "report",
+        "draft",
+        incident.reference,
+        "public-faq",
+        "--report",
+        number,
+        "--fact",
+        "who_is_concerned=会員😀",
+        *AUTHOR,
+    )
+    refused = run(*export_pdf(incident, number, tmp_path), code=1)
+    assert "lacks 😀 (U+1F600)" in refused.stderr
     refused = run("report", "export", incident.reference, number, "--format", "pdf", *AUTHOR, code=1)
     assert "--to" in refused.stderr
 

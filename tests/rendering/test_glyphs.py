@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from pypdf import PdfReader
 
 from incident_app.domain.reports import fill_form
 from incident_app.domain.words import Words
 from incident_app.rendering.glyphs import characters_of_font, missing_glyphs, named_glyphs
-from incident_app.rendering.pdf import unprintable
+from incident_app.rendering.pdf import SignsNotInFont, unprintable
 from tests.builders import FORMS
 from tests.rendering.test_outputs import AT, HEAD, paper
 
@@ -32,6 +33,8 @@ def test_a_paper_names_what_it_cannot_print_wherever_it_stands() -> None:
     filled = fill_form(form, {"what_happened": Words(ja="侵入 😀", en="entry")}, {"contact": "ไ を確認中"})
     assert unprintable(FORMS.paper(filled, language="ja", **HEAD)) == ("ไ", "😀")
     assert unprintable(FORMS.paper(filled, language="en", **HEAD)) == ("ไ",)
+    with pytest.raises(SignsNotInFont, match=r"ไ \(U\+0E44\), 😀 \(U\+1F600\)"):
+        FORMS.pdf(FORMS.paper(filled, language="ja", **HEAD), written_at=AT)
 
 
 def test_the_number_of_an_item_stands_on_one_line() -> None:

@@ -37,10 +37,13 @@ def test_a_page_names_the_characters_that_the_pdf_would_not_show(
     odd = draft(instance, view, "jp-appi-follow-up", given={"contact": "担当 😀"})
     client = signed_in(app)
     page = f"/incidents/{view.reference}/reports"
-    assert "白い四角" not in client.get(f"{page}/{fine.id}").get_data(as_text=True)
+    assert "PDF を作れません" not in client.get(f"{page}/{fine.id}").get_data(as_text=True)
     shown = client.get(f"{page}/{odd.id}").get_data(as_text=True)
     assert "😀 (U+1F600)" in shown
-    assert "白い四角" in shown
+    assert "PDF を作れません" in shown
+    refused = client.get(f"{page}/{odd.id}/document.pdf")
+    assert refused.status_code == 422
+    assert "😀 (U+1F600)" in refused.get_data(as_text=True)
 
 
 def given(engine: Engine, view: IncidentView) -> dict[str, str]:
