@@ -52,6 +52,10 @@ def test_a_report_is_written_as_every_kind_of_file(run: Run, incident: IncidentV
         target = tmp_path / f"report.{form}"
         run("report", "export", incident.reference, number, "--format", form, "--to", str(target), *AUTHOR)
         assert target.read_bytes().startswith(start)
+    unnamed = run("report", "export", incident.reference, number, "--format", "pdf", *AUTHOR, code=1)
+    assert "--to" in unnamed.stderr
+    unnamed = run("report", "export", incident.reference, number, "--format", "pdf", *AUTHOR, code=1)
+    assert "--to" in unnamed.stderr
     run(
         "report",
         "draft",
@@ -65,8 +69,6 @@ def test_a_report_is_written_as_every_kind_of_file(run: Run, incident: IncidentV
     )
     refused = run(*export_pdf(incident, number, tmp_path), code=1)
     assert "lacks 😀 (U+1F600)" in refused.stderr
-    refused = run("report", "export", incident.reference, number, "--format", "pdf", *AUTHOR, code=1)
-    assert "--to" in refused.stderr
 
 
 def test_the_word_template_is_taken_out_and_a_spoilt_one_is_refused_by_name(
