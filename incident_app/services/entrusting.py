@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.entrusting import ENTRUSTED, Entrusting, EntrustingCustomer
 from incident_app.domain.errors import NotFound, NothingYet
-from incident_app.domain.ids import IncidentId
+from incident_app.domain.ids import IncidentId, ScopeId
 from incident_app.domain.inventory import Inventory
 from incident_app.domain.people import NOBODY, People, people
+from incident_app.domain.scopes import Scope
 from incident_app.domain.vocabulary import Certainty, MessageKind, OurRole, PersonKind
 from incident_app.persistence.affected import people_by_pattern
 from incident_app.persistence.customers import Customer, CustomerContact
@@ -22,6 +23,8 @@ from incident_app.persistence.impact import ImpactDetermination, ImpactPattern
 from incident_app.persistence.parties import CustomerContract, PartyMessage
 from incident_app.services.inventory import read_inventory_snapshot
 from incident_app.services.people import newest_determination
+from incident_app.services.scopes import read_scope
+from incident_app.services.touched_pairs import pairs_that_count
 from incident_app.services.transaction import reading
 
 ONE_BY_ONE = 500
@@ -154,13 +157,13 @@ def _entrusted_patterns(
             ImpactPattern.determination_id == determination.id, ImpactPattern.certainty != Certainty.RULED_OUT
         ),
     )
-    found = [(row, _roles_of(row, inventory)) for row in rows]
+    scope = read_scope(session, ScopeId(determination.scope_id))
+    found = [(row, _roles_of(row, scope, inventory)) for row in rows]
     return [(row, roles) for row, roles in found if roles]
 
 
-def _roles_of(pattern: ImpactPattern, inventory: Inventory) -> set[OurRole]:
-    pairs = pattern.pairs if isinstance(pattern.pairs, list) else []
-    stores = {str(pair["store"]) for pair in pairs if isinstance(pair, dict) and "store" in pair}
+def _roles_of(pattern: ImpactPattern, scope: Scope, inventory: Inventory) -> set[OurRole]:
+    stores = {str(pair["store"]) for pair in pairs_that_count(scope, pattern.pairs) if "store" in pair}
     return {inventory.store(code).our_role for code in stores} & ENTRUSTED
 
 

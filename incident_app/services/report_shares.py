@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from incident_app.domain.ids import IncidentId
+from incident_app.domain.ids import IncidentId, ScopeId
 from incident_app.domain.impact import Judgement
 from incident_app.domain.impact_summary import Summary, everybody, summarise
 from incident_app.domain.inventory import Inventory
@@ -32,6 +32,8 @@ from incident_app.services.inventory import read_inventory_snapshot
 from incident_app.services.involved import count_affected
 from incident_app.services.person_counts import numbers_for_law, organisations_among
 from incident_app.services.playbooks import PlaybookKind, pinned
+from incident_app.services.scopes import read_scope
+from incident_app.services.touched_pairs import pairs_that_count
 
 UNCOUNTED = 0
 """The id of a number that stands in no history: it was worked out for a paper."""
@@ -64,7 +66,7 @@ def part_for(session: Session, duty: Obligation | None, determination: ImpactDet
         return None
     incident_id = IncidentId(determination.incident_id)
     inventory, main = read_inventory_snapshot(session, determination.inventory_digest), _main(session, incident_id)
-    touched = _touched(session, determination.id)
+    touched = _touched(session, determination)
     whole = NOBODY.union(*(entry.people for entry in touched))
     segments = segments_of(session, whole, determination.known_at)
     answers = part_of(touched, segments, share, inventory, main=main)
@@ -104,21 +106,24 @@ def _main(session: Session, incident_id: IncidentId) -> frozenset[BusinessLine]:
     return frozenset({read_policy(policies[-1].content, file=policies[-1].code).business_line})
 
 
-def _touched(session: Session, determination_id: int) -> list[Touched]:
+def _touched(session: Session, determination: ImpactDetermination) -> list[Touched]:
+    scope = read_scope(session, ScopeId(determination.scope_id))
     rows = session.scalars(
         sa.select(ImpactPattern)
-        .where(ImpactPattern.determination_id == determination_id, ImpactPattern.certainty != Certainty.RULED_OUT)
+        .where(ImpactPattern.determination_id == determination.id, ImpactPattern.certainty != Certainty.RULED_OUT)
         .order_by(ImpactPattern.id)
     ).all()
     sets = item_codes(session, {key for row in rows for key in (row.item_set_id, row.confirmed_item_set_id)})
-    whom = people_by_pattern(session, determination_id, [row.id for row in rows])
+    whom = people_by_pattern(session, determination.id, [row.id for row in rows])
     return [
         Touched(
             items=frozenset(sets[row.item_set_id]),
             confirmed=frozenset(sets[row.confirmed_item_set_id]),
             certainty=row.certainty,
             mitigated={code: Protection(held) for code, held in _mapping(row.mitigated).items()},
-            by_store=tuple((pair.get("store"), frozenset(pair.get("items", ()))) for pair in _pairs(row.pairs)),
+            by_store=tuple(
+                (pair.get("store"), frozenset(pair.get("items", ()))) for pair in pairs_that_count(scope, row.pairs)
+            ),
             people=whom.get(row.id, NOBODY),
         )
         for row in rows
@@ -127,10 +132,6 @@ def _touched(session: Session, determination_id: int) -> list[Touched]:
 
 def _mapping(value: object) -> dict[str, str]:
     return value if isinstance(value, dict) else {}
-
-
-def _pairs(value: object) -> list[dict[str, Any]]:  # JSON of our own making: texts and lists of texts
-    return [pair for pair in value if isinstance(pair, dict)] if isinstance(value, list) else []
 
 
 def _open_cards(judgement: Judgement, inventory: Inventory) -> bool:

@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.deadlines import due_time
 from incident_app.domain.entrusting import EntrustingCustomer, subject_of
-from incident_app.domain.ids import IncidentId
+from incident_app.domain.ids import IncidentId, ScopeId
 from incident_app.domain.incidents import AWARENESS
 from incident_app.domain.inventory import Inventory
 from incident_app.domain.person_counts import Count
 from incident_app.domain.regimes import read_regime
 from incident_app.domain.report_facts import FactList, FactValue
+from incident_app.domain.scopes import Scope
 from incident_app.domain.tenant_packs import (
     OFFER,
     ONLY_IN_BUSINESS,
@@ -43,6 +44,8 @@ from incident_app.services.playbooks import PlaybookKind, pinned
 from incident_app.services.report_drafts import typed_texts
 from incident_app.services.report_facts import report_facts
 from incident_app.services.report_impact import KIND_WORDS
+from incident_app.services.scopes import read_scope
+from incident_app.services.touched_pairs import pairs_that_count
 from incident_app.services.transaction import reading
 
 JST = ZoneInfo("Asia/Tokyo")
@@ -119,15 +122,15 @@ def _items(session: Session, determination: ImpactDetermination, customer: Entru
     if not items:
         return Words(ja="確認中", en="being looked into")
     sure = any(pattern.certainty is Certainty.CONFIRMED for pattern in patterns)
-    medium = _medium(patterns, inventory)
+    medium = _medium(patterns, read_scope(session, ScopeId(determination.scope_id)), inventory)
     ja, en = "、".join(item.name_ja for item in items), ", ".join(item.name_en for item in items)
     state = Words(ja="漏えい等を確認" if sure else "おそれ", en="confirmed" if sure else "cannot be excluded")
     return Words(ja=f"{ja}（{state.ja}、媒体：{medium.ja}）", en=f"{en} ({state.en}; medium: {medium.en})")
 
 
-def _medium(patterns: Sequence[ImpactPattern], inventory: Inventory) -> Words:
-    pairs = [pair for pattern in patterns if isinstance(pattern.pairs, list) for pair in pattern.pairs]
-    stores = {str(pair["store"]) for pair in pairs if isinstance(pair, dict) and "store" in pair}
+def _medium(patterns: Sequence[ImpactPattern], scope: Scope, inventory: Inventory) -> Words:
+    pairs = [pair for pattern in patterns for pair in pairs_that_count(scope, pattern.pairs)]
+    stores = {str(pair["store"]) for pair in pairs if "store" in pair}
     paper = {inventory.store(code).medium is Medium.PAPER for code in stores}
     words = {True: Words(ja="紙", en="paper"), False: Words(ja="電子媒体", en="electronic")}
     found = [words[kind] for kind in sorted(paper)]

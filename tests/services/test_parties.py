@@ -15,7 +15,14 @@ from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.incidents import AWARENESS, ReasonNeeded
 from incident_app.domain.parties import Message
-from incident_app.domain.vocabulary import ClockSource, CountKind, DutyStatus, MessageDirection, MessageKind
+from incident_app.domain.vocabulary import (
+    ClockSource,
+    CountKind,
+    DutyStatus,
+    ListRelation,
+    MessageDirection,
+    MessageKind,
+)
 from incident_app.domain.words import Words
 from incident_app.persistence.parties import CustomerContract, PartyMessage
 from incident_app.persistence.timeline import EventRow
@@ -218,12 +225,32 @@ def test_a_pack_says_what_the_other_papers_of_the_incident_say(instance: Engine,
     assert after["7"] == Words(ja="12月に公表予定", en="12月に公表予定")
 
 
+def test_who_is_on_a_list_of_their_own_is_no_entrusting_customer_of_a_store_that_others_are_confined_to(
+    instance: Engine,
+) -> None:
+    builders.with_tenants(instance)
+    view = builders.an_incident(instance)
+    only = builders.a_list(instance, view.id, "customer_number\nT1\n", relation=ListRelation.ONLY)
+    adds = builders.a_list(instance, view.id, "customer_number,items\nT2,name\n")
+    builders.determined(instance, view.id, builders.a_scope("tenant-volumes", lists=[only, adds]))
+    assert [one.customer_number for one in entrusting.list_entrusting(instance, view.id)] == ["T1"]
+
+
 def test_the_report_names_the_organisations_that_entrusted_the_data(instance: Engine, leak: IncidentView) -> None:
     said = values(draft(instance, leak, "jp-appi-preliminary"))
     assert (said["entrusting"], said["entrusting-party"]) == ("有", "株式会社みさき、株式会社はるか")
+    twin = "T4,organisation,customer,ja,JP,株式会社みさき,misaki4@works.example,,\n"
+    builders.import_text(instance, builders.TENANTS.splitlines(keepends=True)[0] + twin)
+    builders.import_text(instance, "customer_number,store,items\nT4,tenant-volumes,name\n")
+    builders.determined(instance, leak.id, builders.a_scope("tenant-volumes"), now=NOW + HOUR)
+    said = values(draft(instance, leak, "jp-appi-preliminary"))
+    assert said["entrusting-party"] == "株式会社みさき（T1）、株式会社はるか、株式会社みさき（T4）"
     with instance.begin() as connection:
         connection.exec_driver_sql("UPDATE customer_contacts SET name = NULL WHERE name = '株式会社みさき'")
-    assert values(draft(instance, leak, "jp-appi-preliminary"))["entrusting-party"] == "利用企業 T1、株式会社はるか"
+    assert (
+        values(draft(instance, leak, "jp-appi-preliminary"))["entrusting-party"]
+        == "利用企業 T1、株式会社はるか、利用企業 T4"
+    )
 
 
 def test_a_natural_person_who_entrusted_data_gets_a_pack_and_a_duty_once_a_contract_is_on_record(
