@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
@@ -152,14 +153,20 @@ def _entrusting_parties(session: Session, incident_id: IncidentId) -> dict[str, 
     if not parties:
         return {}
     names = organisation_names(session, parties[:PARTIES_NAMED])
-    named = [_party(one, names.get(one.customer_id)) for one in parties[:PARTIES_NAMED]]
+    shared = {name for name, number in Counter(names.values()).items() if number > 1}
+    named = [_party(one, names.get(one.customer_id), shared) for one in parties[:PARTIES_NAMED]]
     if more := len(parties) - len(named):
         named.append(Words(ja=f"ほか {more:,}社", en=f"and {more:,} more"))
     return {"entrusting_party": _joined(named)}
 
 
-def _party(customer: EntrustingCustomer, name: str | None) -> Words:
-    return Words(ja=name, en=name) if name else customer.name
+def _party(customer: EntrustingCustomer, name: str | None, shared: Collection[str]) -> Words:
+    """Name a customer; two of one name are told apart by their numbers."""
+    if not name:
+        return customer.name
+    if name not in shared:
+        return Words(ja=name, en=name)
+    return Words(ja=f"{name}（{customer.customer_number}）", en=f"{name} ({customer.customer_number})")
 
 
 def _yes(answer: bool) -> Codes:  # noqa: FBT001 - it is the answer itself
