@@ -23,7 +23,12 @@ def count() -> None:
 
 @count.command("set")
 @click.argument("reference")
-@click.option("--subject", default=ALL, help="all, card, or a code of your own.", show_default=True)
+@click.option(
+    "--subject",
+    default=ALL,
+    help="all, card, share:RECIPIENT (what one authority is told of), or a code of your own.",
+    show_default=True,
+)
 @click.option("--kind", type=click.Choice([kind.value for kind in CountKind]), required=True)
 @click.option("--value", type=int, required=True)
 @click.option("--basis", required=True, help="What the number rests on; papers quote it.")

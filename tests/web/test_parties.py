@@ -71,7 +71,10 @@ def test_the_pack_of_a_customer_is_a_page_a_print_and_json_with_the_same_content
     assert "見込み" in shown.text
     assert "見込み" in printed.text
     assert "代わって報告します" in read(client.get(f"{page}?offer=yes")).text
-    assert client.get(f"/incidents/{leak.reference}/parties/C1").status_code == 200
+    person = read(client.get(f"/incidents/{leak.reference}/parties/C1"))
+    check(person)
+    assert "お客様番号 C1 の方宛" in person.text
+    assert "貴社" not in read(client.get(f"/incidents/{leak.reference}/parties/C1/print")).text
     assert client.get(f"/incidents/{leak.reference}/parties/C2").status_code == 404
     client.get("/language/en")
     check(read(client.get(page)))
