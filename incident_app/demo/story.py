@@ -235,34 +235,36 @@ def _csv(numbers: Sequence[str], items: Sequence[str]) -> bytes:
     return "\n".join(["customer_number,items", *rows, ""]).encode()
 
 
+def _touched(
+    stage: Stage, cast: Cast, incident_id: IncidentId, content: bytes, relation: ListRelation = ListRelation.ADDS
+) -> TouchedList:
+    loaded = lists.load_list(
+        stage.engine,
+        incident_id,
+        content,
+        source="access log (demonstration)",
+        address_key=stage.address_key,
+        evidence_folder=stage.evidence_folder,
+        actor=cast.lead.actor,
+        now=stage.clock(),
+    )
+    return TouchedList(
+        list_id=loaded.list_id,
+        list_digest=loaded.digest,
+        relation=relation,
+        certainty=Certainty.CONFIRMED,
+        evidence_id=loaded.evidence_id,
+    )
+
+
 def _scope(
     stage: Stage, cast: Cast, incident_id: IncidentId, files: Sequence[bytes], *, tenants: Sequence[str] = ()
 ) -> None:
     """Set what was touched: people on lists, and of the tenants named what lies in their accounts and storage."""
-    entries = []
-    kinds = [(content, ListRelation.ADDS) for content in files]
+    entries = [_touched(stage, cast, incident_id, content) for content in files]
     if tenants:
-        kinds.append(("\n".join(["customer_number", *tenants, ""]).encode(), ListRelation.ONLY))
-    for content, relation in kinds:
-        loaded = lists.load_list(
-            stage.engine,
-            incident_id,
-            content,
-            source="access log (demonstration)",
-            address_key=stage.address_key,
-            evidence_folder=stage.evidence_folder,
-            actor=cast.lead.actor,
-            now=stage.clock(),
-        )
-        entries.append(
-            TouchedList(
-                list_id=loaded.list_id,
-                list_digest=loaded.digest,
-                relation=relation,
-                certainty=Certainty.CONFIRMED,
-                evidence_id=loaded.evidence_id,
-            ),
-        )
+        numbers = "\n".join(["customer_number", *tenants, ""]).encode()
+        entries.append(_touched(stage, cast, incident_id, numbers, ListRelation.ONLY))
     stores = tuple(TouchedStore(store=code, certainty=Certainty.CONFIRMED) for code in STORES_OF_TENANTS if tenants)
     scope = Scope(
         harms=frozenset({Harm.CONFIDENTIALITY}), cause=Cause.UNAUTHORISED_ACCESS, stores=stores, lists=tuple(entries)
