@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from incident_app.cli.context import World, command, jst
 from incident_app.domain.access import Permission
 from incident_app.domain.person_counts import Count
 from incident_app.domain.vocabulary import CountKind
-from incident_app.services import person_counts, recounting
+from incident_app.domain.words import Words
+from incident_app.services import count_subjects, person_counts, recounting
 from incident_app.services.counts import ALL
 from incident_app.services.person_counts import NumberView
 
@@ -20,7 +23,12 @@ def count() -> None:
 
 @count.command("set")
 @click.argument("reference")
-@click.option("--subject", default=ALL, help="all, card, or a code of your own.", show_default=True)
+@click.option(
+    "--subject",
+    default=ALL,
+    help="all, card, share:RECIPIENT (what one authority is told of), or a code of your own.",
+    show_default=True,
+)
 @click.option("--kind", type=click.Choice([kind.value for kind in CountKind]), required=True)
 @click.option("--value", type=int, required=True)
 @click.option("--basis", required=True, help="What the number rests on; papers quote it.")
@@ -55,7 +63,8 @@ def show(world: World, reference: str) -> None:
     """Show the number that drives the law, everything said beside it, and what contradicts what."""
     view, _ = world.incident(reference)
     found = person_counts.show_numbers(world.engine, view.id)
-    lines = [line for number in found for line in _lines(number)]
+    names = count_subjects.subject_names(world.engine, view.id, {number.subject for number in found})
+    lines = [line for number in found for line in _lines(number, names)]
     world.show(found, "\n".join(lines) or "No number yet: determine the impact, or run `count set`.")
 
 
@@ -76,8 +85,9 @@ def history(world: World, reference: str, subject: str | None) -> None:
     world.show(found, "\n".join(lines) or "No number was recorded yet.")
 
 
-def _lines(number: NumberView) -> list[str]:
-    lines = [f"{number.subject}: {_text(number.for_law) if number.for_law else 'no number'}"]
+def _lines(number: NumberView, names: Mapping[str, Words]) -> list[str]:
+    name = f" ({names[number.subject].en})" if number.subject in names else ""
+    lines = [f"{number.subject}{name}: {_text(number.for_law) if number.for_law else 'no number'}"]
     stands = number.standing
     beside = [stands.exact, stands.maximum, stands.estimate, stands.determined]
     lines += [f"  beside it: {_text(found)}" for found in beside if found is not None and found != number.for_law]

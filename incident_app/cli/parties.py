@@ -100,7 +100,13 @@ def customers(world: World, reference: str) -> None:
         hours = f"{row.notice_hours} h" if row.notice_hours else "no hours on record"
         told = ("told, the impact has changed since" if row.told_before else "told") if row.told else "not told yet"
         lines.append(f"{row.customer_number:<12} {', '.join(sorted(row.our_roles))}  {hours}  {told}")
-    world.show(found, "\n".join(lines) or "No entrusted data of an organisation is affected, as far as is known.")
+    lines = lines or ["No entrusted data of an organisation is affected, as far as is known."]
+    persons = entrusting.entrusting_people(world.engine, view.id)
+    if persons.total:
+        numbers = ", ".join(row.customer_number for row in persons.first)
+        more = ", ..." if persons.total > len(persons.first) else ""
+        lines.append(f"Natural persons who entrusted data: {persons.total:,} ({numbers}{more})")
+    world.show([*found, *persons.first], "\n".join(lines))
 
 
 @parties.command()

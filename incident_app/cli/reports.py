@@ -16,6 +16,7 @@ from incident_app.domain.errors import BadInput
 from incident_app.domain.ids import IncidentId, ReportId
 from incident_app.domain.reports import FieldState, FilledField, check_ready
 from incident_app.paths import search_path
+from incident_app.rendering.glyphs import named_glyphs
 from incident_app.rendering.reports import ReportForms
 from incident_app.rendering.word_template import shipped_template
 from incident_app.services import consistency as papers
@@ -115,8 +116,10 @@ def check(world: World, reference: str, report_id: int) -> None:
     left = [field.code for field in found.filled.fields_in(FieldState.LEFT_OPEN)]
     lines = ["Every gap is stated.", *(f"  {field.code}: {field.reason}" for field in stated)]
     lines += [f"Left open, not required: {', '.join(left)}"] if left else []
+    lacking = named_glyphs(report_papers.unprintable_in(world.engine, found, forms_of(world)))
+    lines += [f"WARNING: no PDF can be made, its font lacks {lacking}."] if lacking else []
     reasons = {field.code: field.reason for field in stated}
-    world.show({"ready": True, "stated_gaps": reasons, "left_open": left}, "\n".join(lines))
+    world.show({"ready": True, "stated_gaps": reasons, "left_open": left, "not_in_pdf_font": lacking}, "\n".join(lines))
 
 
 @report.command(name="consistency")

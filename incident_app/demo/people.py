@@ -233,5 +233,7 @@ def _held(
             yield store, stores[store]
     if "billing-db" in stores:
         yield "billing-db", stores["billing-db"] - (banks if person.pays_by_card else cards)
+    if "tenant-storage" in stores and person.kind == "organisation":
+        yield "tenant-storage", stores["tenant-storage"]
     if "id-papers" in stores and person.has_papers:
         yield "id-papers", stores["id-papers"]

@@ -13,14 +13,21 @@ from argon2 import PasswordHasher
 from sqlalchemy.engine import Engine
 
 from incident_app.demo.people import DemoPerson, customers_csv, holdings_csv, make_people
+from incident_app.demo.tenants import STORES_OF_TENANTS, choose_tenants, tell_tenants
 from incident_app.demo.texts import REPORT_FACTS, REPORT_GAPS, STEP_RESULTS, notice_facts
 from incident_app.domain.access import Role
 from incident_app.domain.customers import Refusal
 from incident_app.domain.delivery import AudienceRule, Standing
 from incident_app.domain.ids import Actor, CampaignId, IncidentId, NoticeId
 from incident_app.domain.incidents import Opening
-from incident_app.domain.scopes import Scope, TouchedList
-from incident_app.domain.vocabulary import Cause, Certainty, Harm, ListRelation, Subject
+from incident_app.domain.scopes import Scope, TouchedList, TouchedStore
+from incident_app.domain.vocabulary import (
+    Cause,
+    Certainty,
+    Harm,
+    ListRelation,
+    Subject,
+)
 from incident_app.persistence import schema
 from incident_app.rendering.notices import NoticeTemplates
 from incident_app.rendering.reports import ReportForms
@@ -100,6 +107,7 @@ def play(stage: Stage, *, customers: int) -> Told:
     incident = _open(stage, cast)
     waves: list[CampaignId] = []
     first, second, seen_cards = _lists(crowd)
+    tenants = choose_tenants(crowd)
     stage.say("List one: accounts whose pages were certainly viewed.")
     _scope(stage, cast, incident.id, [_csv(first, SEEN_FIRST)])
     notice = _notice(stage, cast, incident, "leak_notice")
@@ -110,8 +118,11 @@ def play(stage: Stage, *, customers: int) -> Told:
         cast,
         incident.id,
         [_csv(first, SEEN_FIRST), _csv(second, SEEN_FIRST), _csv(seen_cards, SEEN_ON_PAYMENT_PAGE)],
+        tenants=tenants,
     )
     waves.append(_wave(stage, cast, incident.id, notice, AudienceRule.NEWLY_AFFECTED))
+    for number in tell_tenants(stage.engine, incident.id, tenants, actor=cast.lead.actor, now=stage.clock()):
+        stage.say(f"Data sheet sent to customer {number}, who entrusted data.")
     update = _notice(stage, cast, incident, "update")
     waves.append(_wave(stage, cast, incident.id, update, AudienceRule.ITEMS_CHANGED))
     _reach_the_others(stage, cast, incident.id)
@@ -225,29 +236,40 @@ def _csv(numbers: Sequence[str], items: Sequence[str]) -> bytes:
     return "\n".join(["customer_number,items", *rows, ""]).encode()
 
 
-def _scope(stage: Stage, cast: Cast, incident_id: IncidentId, files: Sequence[bytes]) -> None:
-    entries = []
-    for content in files:
-        loaded = lists.load_list(
-            stage.engine,
-            incident_id,
-            content,
-            source="access log (demonstration)",
-            address_key=stage.address_key,
-            evidence_folder=stage.evidence_folder,
-            actor=cast.lead.actor,
-            now=stage.clock(),
-        )
-        entries.append(
-            TouchedList(
-                list_id=loaded.list_id,
-                list_digest=loaded.digest,
-                relation=ListRelation.ADDS,
-                certainty=Certainty.CONFIRMED,
-                evidence_id=loaded.evidence_id,
-            ),
-        )
-    scope = Scope(harms=frozenset({Harm.CONFIDENTIALITY}), cause=Cause.UNAUTHORISED_ACCESS, lists=tuple(entries))
+def _touched(
+    stage: Stage, cast: Cast, incident_id: IncidentId, content: bytes, relation: ListRelation = ListRelation.ADDS
+) -> TouchedList:
+    loaded = lists.load_list(
+        stage.engine,
+        incident_id,
+        content,
+        source="access log (demonstration)",
+        address_key=stage.address_key,
+        evidence_folder=stage.evidence_folder,
+        actor=cast.lead.actor,
+        now=stage.clock(),
+    )
+    return TouchedList(
+        list_id=loaded.list_id,
+        list_digest=loaded.digest,
+        relation=relation,
+        certainty=Certainty.CONFIRMED,
+        evidence_id=loaded.evidence_id,
+    )
+
+
+def _scope(
+    stage: Stage, cast: Cast, incident_id: IncidentId, files: Sequence[bytes], *, tenants: Sequence[str] = ()
+) -> None:
+    """Set what was touched: people on lists, and of the tenants named what lies in their accounts and storage."""
+    entries = [_touched(stage, cast, incident_id, content) for content in files]
+    if tenants:
+        numbers = "\n".join(["customer_number", *tenants, ""]).encode()
+        entries.append(_touched(stage, cast, incident_id, numbers, ListRelation.ONLY))
+    stores = tuple(TouchedStore(store=code, certainty=Certainty.CONFIRMED) for code in STORES_OF_TENANTS if tenants)
+    scope = Scope(
+        harms=frozenset({Harm.CONFIDENTIALITY}), cause=Cause.UNAUTHORISED_ACCESS, stores=stores, lists=tuple(entries)
+    )
     scopes.set_scope(stage.engine, incident_id, scope, actor=cast.lead.actor, now=stage.clock())
     facts.decide_fact(
         stage.engine,

@@ -71,6 +71,7 @@ REPORT_FACTS: Mapping[str, str] = {
     "contact.en": "Sakuma, privacy office (demonstration), telephone +81 3-0000-0000, privacy@incident-app.example",
     "company_kana": "ジーエムオーインターネットカブシキガイシャ",
     "corporate_number": "0000000000000（デモ）",
+    "corporate_number.en": "0000000000000 (demonstration)",
     "industry": "情報通信業（インターネット附随サービス業）",
     "industry.en": "Information and communications (Internet-based services)",
     "company_address": "東京都千代田区（デモ）",

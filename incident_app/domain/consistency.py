@@ -37,7 +37,6 @@ DAYS = frozenset({"occurred_on", "discovered_on", "aware_at"})
 SAME_AS: Mapping[str, str] = {"people_in_words": "people", "cards_in_words": "people_with_cards"}
 """Facts that answer the question of another one in other words."""
 _FIRST_NUMBER = re.compile(r"\d[\d,]*")
-_PEOPLE_IN_TEXT = re.compile(r"(\d[\d,]*)\s*(?:人|名(?![前称義刺簿])|(?:people|persons|customers|individuals)\b)")
 _DAY_JA = re.compile(r"(\d{4})年\s*(\d{1,2})月\s*(\d{1,2})日[^。\n]{0,60}?(?:検知|発覚)")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY_EN = re.compile(
@@ -153,12 +152,6 @@ def _number(number: int) -> Claim:
     return Claim(value=str(number), shown=Words(ja=f"{number:,}人", en=f"{number:,}"))
 
 
-def numbers_in(texts: Iterable[str]) -> frozenset[int]:
-    """Return the numbers of people that stand in texts."""
-    plain = [unicodedata.normalize("NFKC", text) for text in texts]
-    return frozenset(int(found[1].replace(",", "")) for text in plain for found in _PEOPLE_IN_TEXT.finditer(text))
-
-
 def day_of_discovery_in(texts: Iterable[str]) -> Claim | None:
     """Return the first day on which texts say that something was noticed; without a year nobody can tell."""
     for text in texts:
@@ -177,27 +170,39 @@ def day_of_discovery_in(texts: Iterable[str]) -> Claim | None:
     return None
 
 
-def compare(records: PaperClaims, papers: Sequence[PaperClaims], *, known_numbers: AbstractSet[int]) -> Consistency:
+def compare(
+    records: PaperClaims,
+    papers: Sequence[PaperClaims],
+    *,
+    known_numbers: AbstractSet[int],
+    own: Mapping[str, PaperClaims] | None = None,
+) -> Consistency:
     """Compare all papers with the records, and with each other where the records say nothing.
+
+    `own` holds, by paper, what the records say of the part that its recipient is told of, where that is not all.
 
     A paper that is not filed has to agree. A filed one is compared only where there is no record whose history explains
     the difference; what the records have overtaken is told apart.
     """
     mismatches, overtaken = [], []
+    held_against = {paper.paper: (own or {}).get(paper.paper, records) for paper in papers}
     for question in QUESTIONS:
-        recorded = records.claims.get(question)
-        said = [(paper, paper.claims[question]) for paper in papers if question in paper.claims]
-        if recorded is None:
-            mismatches += _among_papers(question, said)
-            continue
-        for paper, claim in said:
-            if claim.value != recorded.value:
-                pair = [(records, recorded), (paper, claim)]
+        unrecorded = []
+        for paper in (paper for paper in papers if question in paper.claims):
+            claim, against = paper.claims[question], held_against[paper.paper]
+            recorded = against.claims.get(question)
+            if recorded is None:
+                unrecorded.append((paper, claim))
+            elif claim.value != recorded.value:
+                pair = [(against, recorded), (paper, claim)]
                 if paper.filed_at is None:
                     mismatches.append(_mismatch(question, pair, [paper.paper]))
                 else:
                     overtaken.append(_mismatch(question, pair, []))
-    mismatches += [found for paper in papers if not paper.filed_at for found in _strays(paper, records, known_numbers)]
+        mismatches += _among_papers(question, unrecorded)
+    for paper in papers:
+        if not paper.filed_at:
+            mismatches += _strays(paper, held_against[paper.paper], known_numbers)
     return Consistency(mismatches=tuple(mismatches), overtaken=tuple(overtaken))
 
 

@@ -30,6 +30,7 @@ class EntrustingCustomer:
     """True once somebody recorded what the contract says; without hours it gives none."""
     told: bool = False
     """True once a data sheet with the items known so far was sent."""
+    is_person: bool = False
     told_before: bool = False
     """True when the impact was determined anew after the last sheet: what it told may be less than is known."""
 
@@ -41,7 +42,8 @@ class EntrustingCustomer:
     @property
     def name(self) -> Words:
         """Return the recipient as people read it: by number, for its name may be erased."""
-        return Words(ja=f"利用企業 {self.customer_number}", en=f"customer {self.customer_number}")
+        kind = "個人の利用者" if self.is_person else "利用企業"
+        return Words(ja=f"{kind} {self.customer_number}", en=f"customer {self.customer_number}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,12 @@ def customer_ref(customer_id: int) -> str:
 def subject_of(customer_id: int) -> str:
     """Return the subject under which the people of an entrusting customer are counted."""
     return f"tenant:{customer_id}"
+
+
+def customer_of_subject(subject: str) -> int | None:
+    """Return the entrusting customer whose people are counted under a subject; None for any other subject."""
+    kind, _, number = subject.partition(":")
+    return int(number) if kind == "tenant" and number.isascii() and number.isdecimal() else None
 
 
 def for_each(

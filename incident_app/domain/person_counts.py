@@ -40,13 +40,13 @@ class Composition:
 
     def words(self) -> Words:
         """Say what the number is made of."""
-        ja, en = [f"顧客 {self.rows:,}件"], [_some(self.rows, "customer")]
+        ja, en = [f"台帳の記録 {self.rows:,}件"], [_some(self.rows, "record")]
         if self.organisations:
             ja[0] += f"（うち法人 {self.organisations:,}件、その担当者 {self.contact_persons:,}人）"
             contacts = _some(self.contact_persons, "contact person")
             en[0] += f", of which {_some(self.organisations, 'organisation')} with {contacts}"
         if self.merged:
-            ja.append(f"統合した記録 {self.merged:,}件を除く")
+            ja.append(f"同じ人と分かって統合した {self.merged:,}件を除く")
             en.append(f"{_some(self.merged, 'record')} merged")
         if self.outside:
             ja.append(f"台帳にない人 {self.outside:,}人を加える")

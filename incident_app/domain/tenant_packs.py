@@ -21,6 +21,32 @@ ROLE_WORDS: Mapping[OurRole, Words] = {
         en="By contract we do not handle the personal data that you store with us. The duty to report is yours.",
     ),
 }
+PERSON_ROLE_WORDS: Mapping[OurRole, Words] = {
+    OurRole.PROCESSOR: Words(
+        ja="当社は、お客様が預けた個人データの取扱いの委託を受けています（委託先）。",
+        en="We process this personal data for you (as your processor).",
+    ),
+    OurRole.CLOUD_NOT_HANDLING: Words(
+        ja="当社は契約上、お客様が保存した個人データを取り扱いません。事業で用いている場合、報告の義務はお客様にあります。",
+        en="By contract we do not handle the personal data that you store with us. "
+        "If you use it in a business, the duty to report is yours.",
+    ),
+}
+PEOPLE_NOT_TOLD = Words(
+    ja="貴社のお客様等への通知は、当社からは行っていません。", en="We have not told your people ourselves."
+)
+PERSONS_PEOPLE_NOT_TOLD = Words(
+    ja="保存されていたデータの本人への通知は、当社からは行っていません。",
+    en="We have not told the people in your data ourselves.",
+)
+OFFER = Words(
+    ja="ご希望があれば、当社が代わって報告します。窓口へお知らせください。",
+    en="We can file the report on your behalf if you wish: tell the desk.",
+)
+ONLY_IN_BUSINESS = Words(
+    ja="期限は、個人データを事業で取り扱っている場合のものです。",
+    en="The deadline is for those who handle the personal data in a business.",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +98,8 @@ class TenantPack:
     notice_hours: int | None
     contract_reference: str
     offers_report: bool
+    is_person: bool = False
+    """The customer is a natural person: a business of one, or nobody who has to report."""
 
     @property
     def known(self) -> frozenset[str]:
@@ -81,7 +109,8 @@ class TenantPack:
     @property
     def role_words(self) -> tuple[Words, ...]:
         """Say in which roles we hold their data."""
-        return tuple(ROLE_WORDS[role] for role in self.our_roles)
+        words = PERSON_ROLE_WORDS if self.is_person else ROLE_WORDS
+        return tuple(words[role] for role in self.our_roles)
 
     def digest(self, told: frozenset[str]) -> ContentDigest:
         """Return the digest of what a sheet with these items says; the estimate is ours and not part of it."""

@@ -13,10 +13,8 @@ import typst
 
 from incident_app.domain.errors import IncidentAppError
 from incident_app.paths import read_text
+from incident_app.rendering.glyphs import FONT_PACKAGE, missing_glyphs, named_glyphs
 from incident_app.rendering.papers import Paper
-
-FONT_PACKAGE = "noto_cjk_sans_jp_regular"
-"""A package that brings nothing but the font and its licence (SIL Open Font License 1.1)."""
 
 
 class PaperNotSet(IncidentAppError):
@@ -25,8 +23,16 @@ class PaperNotSet(IncidentAppError):
     ja = "{file} で PDF を作れませんでした：{problem}。"
 
 
+class SignsNotInFont(IncidentAppError):
+    """The font of PDFs lacks {characters}: empty boxes would stand there. Write them otherwise, or use Word."""
+
+    ja = "PDF の文字に無い字があります：{characters}。PDF を作れません。ほかの字に直すか、Word で出してください。"
+
+
 def pdf_of(paper: Paper, *, written_at: datetime, template: Path) -> bytes:
     """Typeset a paper. The time of the version stands in the file, so that a second copy has the same bytes."""
+    if lacking := unprintable(paper):
+        raise SignsNotInFont(characters=named_glyphs(lacking))
     content = json.dumps(
         {
             "title": paper.title,
@@ -60,6 +66,12 @@ def pdf_of(paper: Paper, *, written_at: datetime, template: Path) -> bytes:
     if not isinstance(made, bytes):
         raise TypeError("one document is one file")
     return made
+
+
+def unprintable(paper: Paper) -> tuple[str, ...]:
+    """Return the characters of a paper that the embedded font lacks, for which no PDF of it is made."""
+    rows = [text for row in paper.rows for text in (row.label, row.content)]
+    return missing_glyphs([paper.title, paper.addressee, *paper.head_lines, *rows])
 
 
 @lru_cache(maxsize=1)

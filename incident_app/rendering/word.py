@@ -11,19 +11,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from docx.opc.exceptions import OpcError
-from docx.oxml.parser import parse_xml
 from docxtpl import DocxTemplate
 from jinja2 import Template, TemplateError
 
 from incident_app.rendering.notices import TemplateFaulty, TextSandbox
 from incident_app.rendering.papers import Paper
+from incident_app.rendering.word_fields import problem_in
 
 LARGEST_FILE = 5_000_000
 LARGEST_CONTENT = 50_000_000
 LONGEST_PART = 20_000_000
 """Characters of one part of a filled document."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]")
-_HYPERLINK = "/hyperlink"
 _PROGRAMS = ("vbaproject", "/activex/", "/embeddings/")
 
 
@@ -64,6 +63,7 @@ def word_of(paper: Paper, template: bytes, *, name: str, written_at: datetime) -
         at = written_at.astimezone(UTC)
         properties.title, properties.created, properties.modified = paper.title, at, at
         document.save(stream)
+        _check_file(stream.getvalue(), name)  # an expression inside a field becomes what it is told to do
     except TemplateError as fault:
         raise TemplateFaulty(file=name, problem=f"{type(fault).__name__}: {fault.message}") from None
     except (OpcError, SyntaxError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError) as fault:
@@ -108,16 +108,7 @@ def _check_file(template: bytes, name: str) -> None:
                 raise TemplateFaulty(file=name, problem=f"its content is larger than {LARGEST_CONTENT:,} bytes")
             if any(word in entry.filename.lower() for entry in entries for word in _PROGRAMS):
                 raise TemplateFaulty(file=name, problem="it holds macros or other documents")
-            for entry in entries:
-                if entry.filename.lower().endswith(".rels") and _loads_from_outside(package.read(entry)):
-                    raise TemplateFaulty(file=name, problem="it loads a picture or a template from elsewhere")
+            if (problem := problem_in(package)) is not None:
+                raise TemplateFaulty(file=name, problem=problem)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, SyntaxError):
         raise TemplateFaulty(file=name, problem="it is not a Word file (.docx)") from None
-
-
-def _loads_from_outside(relations: bytes) -> bool:
-    """Read the relations as Word does, not as they are spelt: only a link that a person follows may lead outside."""
-    return any(
-        (found.get("TargetMode") or "").lower() == "external" and not (found.get("Type") or "").endswith(_HYPERLINK)
-        for found in parse_xml(relations).iter("{*}Relationship")
-    )

@@ -13,7 +13,7 @@ from docx.shared import Mm, Pt, RGBColor
 from docx.table import _Cell, _Row
 
 LATIN, JAPANESE = "Arial", "BIZ UDGothic"
-WIDTHS = (Mm(16), Mm(50), Mm(104))
+WIDTHS = (Mm(24), Mm(46), Mm(100))
 GREY = "F3F3F3"
 
 

@@ -20,16 +20,19 @@ from incident_app.domain.consistency import (
     compare,
     day_of_discovery_in,
     disagreement,
-    numbers_in,
 )
 from incident_app.domain.delivery import CampaignStatus
 from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.events import PapersExplained
-from incident_app.domain.ids import Actor, IncidentId
+from incident_app.domain.ids import Actor, IncidentId, ReportId
+from incident_app.domain.people_in_texts import numbers_of_people
 from incident_app.domain.report_facts import FactKind, FactList, FactSource, FactValue
 from incident_app.domain.report_forms import Form
+from incident_app.domain.report_shares import Share
 from incident_app.domain.words import Words
+from incident_app.persistence.incidents import Incident
 from incident_app.persistence.notices import Notice, NoticeVersion
+from incident_app.persistence.obligations import Obligation
 from incident_app.persistence.outbox import Campaign
 from incident_app.persistence.reports import PaperExplanation, Report, ReportClaim, ReportSubmission, ReportVersion
 from incident_app.persistence.timeline import TextRow
@@ -39,6 +42,8 @@ from incident_app.services.people import newest_determination
 from incident_app.services.people_told import people_told_in
 from incident_app.services.person_counts import numbers_for_law
 from incident_app.services.report_facts import report_facts
+from incident_app.services.report_history import Planned
+from incident_app.services.report_shares import part_for, share_of_duty
 from incident_app.services.transaction import Transaction, reading, transaction
 
 OVER = frozenset({CampaignStatus.FINISHED, CampaignStatus.CANCELLED})
@@ -83,7 +88,7 @@ def keep_claims(
         ReportClaim(
             report_version_id=version.id,
             claims={question: asdict(claim) for question, claim in claims.items()},
-            numbers=sorted(numbers_in(texts)),
+            numbers=sorted(numbers_of_people(texts)),
         )
     )
 
@@ -157,10 +162,51 @@ def _reasons(session: Session, incident_id: IncidentId) -> dict[str, tuple[Paper
 
 
 def _find(session: Session, incident_id: IncidentId, now: datetime) -> Consistency:
-    facts = report_facts(session, get_row(session, incident_id), NO_FACTS, now=now)
+    row = get_row(session, incident_id)
+    facts = report_facts(session, row, NO_FACTS, now=now)
     records = PaperClaims(paper=RECORDS, title=Words(ja="記録", en="the record"), claims=claims_of(facts, ANSWERS))
     papers = [*_reports(session, incident_id), *_notices(session, incident_id)]
-    return compare(records, papers, known_numbers=_known_numbers(session, incident_id))
+    own, numbers = _own_records(session, row, now)
+    return compare(records, papers, known_numbers=_known_numbers(session, incident_id) | numbers, own=own)
+
+
+def _own_records(session: Session, row: Incident, now: datetime) -> tuple[dict[str, PaperClaims], set[int]]:
+    """Return what the records say of the part that the recipient of a report is told of, and the numbers of it."""
+    try:
+        determination = newest_determination(session, IncidentId(row.id))
+    except NotFound:
+        return {}, set()
+    reports = session.scalars(
+        sa.select(Report).where(Report.incident_id == row.id, Report.obligation_id.is_not(None)).order_by(Report.id)
+    ).all()
+    found: dict[str, PaperClaims] = {}
+    numbers: set[int] = set()
+    by_share: dict[Share, PaperClaims | None] = {}
+    for report in reports:
+        duty = session.get_one(Obligation, report.obligation_id)
+        share = share_of_duty(session, duty)
+        if share is None or share.is_everything:
+            continue
+        if share not in by_share:
+            part = part_for(session, duty, determination)
+            by_share[share] = _claims_of_part(session, row, report, now) if part else None
+            numbers |= part.numbers if part else set()
+        if (claims := by_share[share]) is not None:
+            found[f"report:{report.id}"] = claims
+    return found, numbers
+
+
+def _claims_of_part(session: Session, row: Incident, report: Report, now: datetime) -> PaperClaims:
+    planned = Planned(
+        incident_id=IncidentId(row.id),
+        form=report.form,
+        report_id=ReportId(report.id),
+        obligation_id=report.obligation_id,
+        addressee_ref=report.addressee_ref,
+    )
+    facts = report_facts(session, row, NO_FACTS, now=now, planned=planned)
+    title = Words(ja="記録（この提出先に関わる分）", en="the record (what concerns this recipient)")
+    return PaperClaims(paper=RECORDS, title=title, claims=claims_of(facts, ANSWERS))
 
 
 def _reports(session: Session, incident_id: IncidentId) -> list[PaperClaims]:
@@ -231,7 +277,7 @@ def _notices(session: Session, incident_id: IncidentId) -> list[PaperClaims]:
                 en=f"notice {notice.id} (version {notice.current_version})",
             ),
             claims={**({"discovered_on": day} if day else {}), **(before.claims if before else {})},
-            numbers=numbers_in(texts) | (before.numbers if before else frozenset()),
+            numbers=numbers_of_people(texts) | (before.numbers if before else frozenset()),
             filed_at=at if of_notice and set(of_notice) <= OVER else None,
         )
     return list(found.values())

@@ -11,8 +11,8 @@ from incident_app.domain.events import ContractRecorded
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.lengths import REFERENCE, check_length
 from incident_app.persistence.parties import CustomerContract
+from incident_app.services.entrusting import get_entrusting
 from incident_app.services.obligations import derive_if_determined
-from incident_app.services.tenant_packs import get_entrusting
 from incident_app.services.transaction import reading, transaction
 
 LONGEST_NOTICE = 8760

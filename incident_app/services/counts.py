@@ -10,6 +10,7 @@ from incident_app.domain.ids import DeterminationId, IncidentId
 from incident_app.domain.impact_summary import Summary
 from incident_app.domain.person_counts import Composition, CountOrigin
 from incident_app.domain.vocabulary import Certainty, CountKind, ItemFlag
+from incident_app.domain.words import Words
 from incident_app.persistence.impact import PersonCount
 from incident_app.persistence.person_counts import PersonCountOrigin
 from incident_app.services.transaction import Transaction
@@ -36,7 +37,7 @@ def record_counts(
         if subject not in subjects:
             continue
         composition = (compositions or {}).get(subject) or Composition(rows=sure + possible)
-        made_of = composition.words()
+        basis = determined_basis(sure, possible, composition)
         keep_count(
             act,
             PersonCount(
@@ -45,14 +46,23 @@ def record_counts(
                 subject=subject,
                 kind=CountKind.MAXIMUM if possible else CountKind.EXACT,
                 value=composition.natural_persons,
-                basis_ja=f"影響の判定（確定 {sure:,}、推定 {possible:,}）による。{made_of.ja}",
-                basis_en=f"by the determination of impact ({sure:,} confirmed, {possible:,} assumed): {made_of.en}",
+                basis_ja=basis.ja,
+                basis_en=basis.en,
                 at=act.now,
                 by=act.actor,
             ),
             CountOrigin.DETERMINATION,
             composition=composition,
         )
+
+
+def determined_basis(sure: int, possible: int, composition: Composition) -> Words:
+    """Say what a number of a determination rests on."""
+    made_of = composition.words()
+    return Words(
+        ja=f"影響の判定（確定 {sure:,}、推定 {possible:,}）による。{made_of.ja}",
+        en=f"by the determination of impact ({sure:,} confirmed, {possible:,} assumed): {made_of.en}",
+    )
 
 
 def keep_count(

@@ -21,7 +21,7 @@ from incident_app.domain.obligations import POLICY_REGIME
 from incident_app.domain.periods import Period
 from incident_app.domain.policies import Policy
 from incident_app.domain.policy_promises import Commitment
-from incident_app.domain.regimes import Confidence, Regime, Report, read_regime
+from incident_app.domain.regimes import AddresseeKind, Confidence, Regime, Report, read_regime
 from incident_app.domain.single_deadlines import Question, answer, applies
 from incident_app.domain.words import Words
 from incident_app.services.playbooks import PlaybookKind, newest
@@ -74,6 +74,9 @@ class RuleView:
     """The facts that decide whether and when it is due."""
     source: str
     confidence: str
+    form: str | None = None
+    """The form that its report is written on."""
+    to_authority: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,6 +311,8 @@ def _view(regime: Regime, report: Report, ours: frozenset[str]) -> RuleView:
         facts=tuple(asked),
         source=report.source,
         confidence=report.confidence,
+        form=report.form,
+        to_authority=report.kind is AddresseeKind.AUTHORITY,
     )
 
 

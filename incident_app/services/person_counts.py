@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from pyroaring import BitMap
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
@@ -17,7 +16,7 @@ from incident_app.domain.errors import BadInput, IncidentAppError
 from incident_app.domain.ids import Actor, DeterminationId, IncidentId
 from incident_app.domain.impact_summary import Summary
 from incident_app.domain.merging import person_keys, surplus
-from incident_app.domain.people import people
+from incident_app.domain.people import NOBODY, People, people
 from incident_app.domain.person_counts import (
     Composition,
     Count,
@@ -275,10 +274,12 @@ def subject_patterns(session: Session, determination_id: int) -> dict[str, list[
 
 
 def _organisations(session: Session, determination_id: int, pattern_ids: list[int]) -> tuple[int, int]:
+    found = people_by_pattern(session, determination_id, pattern_ids).values()
+    return organisations_among(session, NOBODY.union(*found))
+
+
+def organisations_among(session: Session, affected: People) -> tuple[int, int]:
     """Count affected organisations and their contact persons: the names that stand on their contacts now."""
-    affected = BitMap()
-    for part in people_by_pattern(session, determination_id, pattern_ids).values():
-        affected |= part
     is_organisation = sa.text("customers.kind = 'organisation'")  # written out, so that the partial index is used
     organisations = people(session.scalars(sa.select(Customer.id).where(is_organisation))) & affected
     if not organisations:

@@ -9,9 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from incident_app.domain.errors import BadInput
+from incident_app.domain.ids import IncidentId
 from incident_app.domain.report_facts import Codes, FactList, FactSource, FactValue
 from incident_app.domain.report_forms import Form, FormField, bare_names
 from incident_app.domain.report_values import read_value
+from incident_app.domain.words import Words
 from incident_app.persistence.reports import Report, ReportVersion
 from incident_app.services.incidents import get_row
 from incident_app.services.report_facts import report_facts
@@ -64,6 +66,20 @@ def _remembered(session: Session, planned: Planned, form: Form) -> dict[str, Fac
         }
         for name, value in _readable(form, {key: text for key, text in given.items() if _bare(key) in wanted}):
             found.setdefault(name, value)
+    return found
+
+
+def typed_texts(session: Session, incident_id: IncidentId) -> dict[str, Words]:
+    """Return what was typed into the papers of an incident, the newest first, for papers that are no form."""
+    planned = Planned(incident_id=incident_id, form="", report_id=None, obligation_id=None, addressee_ref="")
+    found: dict[str, Words] = {}
+    for written_for, given in _typed_elsewhere(session, planned):
+        if written_for != incident_id:
+            continue
+        for name in bare_names(given):
+            japanese, english = given.get(name, "").strip(), given.get(f"{name}{ENGLISH}", "").strip()
+            if japanese or english:
+                found.setdefault(name, Words(ja=japanese or english, en=english or japanese))
     return found
 
 

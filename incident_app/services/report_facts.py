@@ -14,17 +14,17 @@ from incident_app.domain.ids import IncidentId
 from incident_app.domain.incidents import AWARENESS
 from incident_app.domain.report_facts import Codes, FactList, FactValue
 from incident_app.domain.report_values import day_words, local_day, moment_words
-from incident_app.domain.vocabulary import Purpose
 from incident_app.domain.words import Words
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.notices import Notice, NoticeVersion
-from incident_app.persistence.outbox import PersonToInform
+from incident_app.persistence.obligations import Obligation
 from incident_app.services.incidents import newest_clocks
 from incident_app.services.people import newest_determination
-from incident_app.services.people_told import TOLD, PeopleTold, people_told_in
+from incident_app.services.people_told import Among, PeopleTold, people_told_in, told_by_means
 from incident_app.services.policies import any_policy
 from incident_app.services.report_history import Planned, history_facts
 from incident_app.services.report_impact import impact_facts
+from incident_app.services.report_shares import PartOfImpact, part_for
 
 DESK = ("desk_name", "desk_phone", "desk_mail", "desk_hours")
 
@@ -42,7 +42,9 @@ def report_facts(
         determination = newest_determination(session, incident_id)
     except NotFound:
         return facts
-    found = impact_facts(session, incident_id, determination, known) | _people_told(session, incident_id)
+    duty = session.get(Obligation, planned.obligation_id) if planned and planned.obligation_id else None
+    part = part_for(session, duty, determination)
+    found = impact_facts(session, incident_id, determination, known, part) | _people_told(session, incident_id, part)
     return facts | {name: value for name, value in found.items() if not _is_empty(value)}
 
 
@@ -82,13 +84,14 @@ def _times(session: Session, row: Incident, now: datetime) -> dict[str, Words]:
     return facts
 
 
-def _people_told(session: Session, incident_id: IncidentId) -> dict[str, FactValue]:
+def _people_told(session: Session, incident_id: IncidentId, part: PartOfImpact | None) -> dict[str, FactValue]:
     """Say how many of the people of this report were told, so that the number of people and this one agree."""
-    found = people_told_in(session, incident_id)
+    among = Among(people=part.people, outside=part.outside) if part else None
+    found = people_told_in(session, incident_id, among)
     if not found.total:
         return {}
     words = _told_words(found)
-    if when := _when_told(session, incident_id):
+    if when := _when_told(session, incident_id, among):
         words = Words(ja=f"{words.ja}。{when.ja}", en=f"{words.en}. {when.en}")
     facts: dict[str, FactValue] = {"people_told": words}
     if found.told:
@@ -119,29 +122,15 @@ MEANS: Mapping[Standing, Words] = {
 }
 
 
-def _when_told(session: Session, incident_id: IncidentId) -> Words | None:
+def _when_told(session: Session, incident_id: IncidentId, among: Among | None) -> Words | None:
     """Say by which means people were told, and between which days."""
-    rows = session.execute(
-        sa.select(
-            PersonToInform.standing,
-            sa.func.count(),
-            sa.func.min(PersonToInform.standing_since),
-            sa.func.max(PersonToInform.standing_since),
-        )
-        .where(
-            PersonToInform.incident_id == incident_id,
-            PersonToInform.purpose == Purpose.LEAK_NOTICE,
-            PersonToInform.standing.in_(TOLD),
-        )
-        .group_by(PersonToInform.standing)
-    ).all()
-    if not rows:
+    told = told_by_means(session, incident_id, among)
+    if not told:
         return None
-    by_means = {standing: number for standing, number, _, _ in rows}
-    first = day_words(local_day(min(start for _, _, start, _ in rows)))
-    last = day_words(local_day(max(end for _, _, _, end in rows)))
-    ja = "、".join(f"{MEANS[standing].ja} {by_means[standing]:,}人" for standing in MEANS if standing in by_means)
-    en = "; ".join(f"{by_means[standing]:,} {MEANS[standing].en}" for standing in MEANS if standing in by_means)
+    first = day_words(local_day(min(entry.first_at for entry in told.values())))
+    last = day_words(local_day(max(entry.last_at for entry in told.values())))
+    ja = "、".join(f"{MEANS[standing].ja} {told[standing].people:,}人" for standing in MEANS if standing in told)
+    en = "; ".join(f"{told[standing].people:,} {MEANS[standing].en}" for standing in MEANS if standing in told)
     if first == last:
         return Words(ja=f"通知の方法：{ja}（{first.ja}）", en=f"Means: {en} ({first.en})")
     return Words(ja=f"通知の方法：{ja}（{first.ja}から{last.ja}まで）", en=f"Means: {en} ({first.en} to {last.en})")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from incident_app.domain.entrusting import EntrustingCustomer
 from incident_app.domain.ids import IncidentId, ScopeId
 from incident_app.domain.inventory import Inventory, Store
 from incident_app.domain.person_counts import Count
@@ -30,9 +33,11 @@ from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.obligations import Obligation
 from incident_app.persistence.playbooks import PlaybookVersion
 from incident_app.services.counts import ALL, CARD
+from incident_app.services.entrusting import entrusting_customers, organisation_names
 from incident_app.services.facts import MY_NUMBER
 from incident_app.services.inventory import read_inventory_snapshot
 from incident_app.services.person_counts import numbers_for_law
+from incident_app.services.report_shares import PartOfImpact
 from incident_app.services.scopes import read_scope
 
 KIND_WORDS: Mapping[CountKind, Words] = {
@@ -56,6 +61,8 @@ KINDS: Mapping[str, tuple[str, Words]] = {
     Relation.SHAREHOLDER: ("other", Words(ja="株主情報", en="shareholders")),
     Relation.STAFF: ("staff", Words(ja="従業者情報", en="staff")),
 }
+PARTIES_NAMED = 20
+"""So many entrusting parties are named in a paper; it says how many more there are."""
 RULES = {"rule_items": "jp-appi", "number_rule_items": "jp-mynumber"}
 """The facts that say which situations of a regime hold."""
 EEA = frozenset(
@@ -64,13 +71,19 @@ EEA = frozenset(
 
 
 def impact_facts(
-    session: Session, incident_id: IncidentId, determination: ImpactDetermination, known: FactList
+    session: Session,
+    incident_id: IncidentId,
+    determination: ImpactDetermination,
+    known: FactList,
+    part: PartOfImpact | None = None,
 ) -> dict[str, FactValue]:
-    """Return what the newest determination answers."""
-    summary = determination.summary if isinstance(determination.summary, dict) else {}
+    """Return what the newest determination answers: of the part that the recipient is told of, where there is one."""
+    summary = cast("Mapping[str, Mapping[str, int]]", part.summary) if part else _summary(determination)
     inventory = read_inventory_snapshot(session, determination.inventory_digest)
     scope = read_scope(session, ScopeId(determination.scope_id))
     touched = [inventory.store(entry.store) for entry in scope.stores if entry.certainty is not Certainty.RULED_OUT]
+    if part is not None:
+        touched = [store for store in touched if store.code in part.stores]
     items = {item.code: item for item in inventory.items if item.code in summary.get("by_item", {})}
     facts: dict[str, FactValue] = {
         "event_kind": _event_kind(scope, summary.get("by_certainty", {})),
@@ -82,7 +95,8 @@ def impact_facts(
         "people_in_eea": _people(_living_in(summary, EEA)),
         "people_in_uk": _people(_living_in(summary, {"GB"})),
         **_roles(inventory, scope, touched),
-        **_counts(session, incident_id),
+        **_entrusting_parties(session, incident_id),
+        **_counts(numbers_for_law(session, incident_id) if part is None else part.counts),
         **_my_numbers(session, incident_id, determination, inventory, known),
     }
     if scope.cause in CAUSE_CODES:
@@ -133,6 +147,28 @@ def _roles(inventory: Inventory, scope: Scope, touched: Sequence[Store]) -> dict
     return facts
 
 
+def _entrusting_parties(session: Session, incident_id: IncidentId) -> dict[str, FactValue]:
+    """Name the organisations whose data we process; whose name was erased stands by its customer number."""
+    parties = [one for one in entrusting_customers(session, incident_id) if OurRole.PROCESSOR in one.our_roles]
+    if not parties:
+        return {}
+    names = organisation_names(session, parties[:PARTIES_NAMED])
+    shared = {name for name, number in Counter(names.values()).items() if number > 1}
+    named = [_party(one, names.get(one.customer_id), shared) for one in parties[:PARTIES_NAMED]]
+    if more := len(parties) - len(named):
+        named.append(Words(ja=f"ほか {more:,}社", en=f"and {more:,} more"))
+    return {"entrusting_party": _joined(named)}
+
+
+def _party(customer: EntrustingCustomer, name: str | None, shared: Collection[str]) -> Words:
+    """Name a customer; two of one name are told apart by their numbers."""
+    if not name:
+        return customer.name
+    if name not in shared:
+        return Words(ja=name, en=name)
+    return Words(ja=f"{name}（{customer.customer_number}）", en=f"{name} ({customer.customer_number})")
+
+
 def _yes(answer: bool) -> Codes:  # noqa: FBT001 - it is the answer itself
     return Codes(codes=("yes" if answer else "no",))
 
@@ -145,8 +181,11 @@ def _people(number: int) -> Words:
     return Words(ja=f"{number:,}人", en=f"{number:,}")
 
 
-def _counts(session: Session, incident_id: IncidentId) -> dict[str, FactValue]:
-    counts = numbers_for_law(session, incident_id)
+def _summary(determination: ImpactDetermination) -> Mapping[str, Mapping[str, int]]:
+    return determination.summary if isinstance(determination.summary, dict) else {}
+
+
+def _counts(counts: Mapping[str, Count]) -> dict[str, FactValue]:
     facts: dict[str, FactValue] = {}
     for fact, plain, subject in (("people", "people_in_words", ALL), ("people_with_cards", "cards_in_words", CARD)):
         if subject in counts:
@@ -201,11 +240,11 @@ def items_beside(session: Session, determination_id: int, flagged: Collection[st
 
 
 def _count(count: Count) -> Words:
-    """Quote a number by the row it stands in, so that the paper can be held against the history."""
+    """Quote a number with what it rests on; which row of our history it stands in is kept beside the paper."""
     kind = KIND_WORDS[count.kind]
     return Words(
-        ja=f"{count.value:,}人（{kind.ja}、{count.basis_ja}、人数の記録 {count.id}）",
-        en=f"{count.value:,} ({kind.en}; {count.basis_en}; count {count.id})",
+        ja=f"{count.value:,}人（{kind.ja}、{count.basis_ja.removesuffix('。')}）",
+        en=f"{count.value:,} ({kind.en}; {count.basis_en.removesuffix('.')})",
     )
 
 

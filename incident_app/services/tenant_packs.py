@@ -10,39 +10,48 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.deadlines import due_time, moment_en, moment_ja
+from incident_app.domain.deadlines import due_time
 from incident_app.domain.entrusting import EntrustingCustomer, subject_of
-from incident_app.domain.errors import NotFound
-from incident_app.domain.ids import IncidentId
+from incident_app.domain.ids import IncidentId, ScopeId
 from incident_app.domain.incidents import AWARENESS
 from incident_app.domain.inventory import Inventory
 from incident_app.domain.person_counts import Count
 from incident_app.domain.regimes import read_regime
-from incident_app.domain.tenant_packs import Estimate, TenantPack, nine_items
-from incident_app.domain.vocabulary import Certainty, CountKind, Medium, MessageKind, OurRole, Purpose
+from incident_app.domain.report_facts import FactList, FactValue
+from incident_app.domain.scopes import Scope
+from incident_app.domain.tenant_packs import (
+    OFFER,
+    ONLY_IN_BUSINESS,
+    PEOPLE_NOT_TOLD,
+    PERSONS_PEOPLE_NOT_TOLD,
+    Estimate,
+    TenantPack,
+    nine_items,
+)
+from incident_app.domain.vocabulary import Certainty, Medium, MessageKind, OurRole
 from incident_app.domain.words import Words
 from incident_app.persistence.impact import ImpactDetermination, ImpactPattern
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.item_sets import item_codes
-from incident_app.persistence.notices import Notice, NoticeVersion
 from incident_app.persistence.parties import PartyMessage
-from incident_app.services.entrusting import entrusting_customers, pattern_ids
+from incident_app.services.answer_words import ANSWERS
+from incident_app.services.entrusting import get_entrusting, pattern_ids
 from incident_app.services.incidents import get_row, newest_clocks
 from incident_app.services.inventory import read_inventory_snapshot
 from incident_app.services.people import newest_determination
 from incident_app.services.person_counts import number_for_law
 from incident_app.services.playbooks import PlaybookKind, pinned
+from incident_app.services.report_drafts import typed_texts
+from incident_app.services.report_facts import report_facts
+from incident_app.services.report_impact import KIND_WORDS
+from incident_app.services.scopes import read_scope
+from incident_app.services.touched_pairs import pairs_that_count
 from incident_app.services.transaction import reading
 
 JST = ZoneInfo("Asia/Tokyo")
-KINDS: Mapping[CountKind, Words] = {
-    CountKind.EXACT: Words(ja="確定", en="exact"),
-    CountKind.ESTIMATE: Words(ja="推定", en="estimate"),
-    CountKind.MAXIMUM: Words(ja="最大", en="maximum"),
-}
 REGIME, REPORT = "jp-appi", "preliminary"
 """The report that the customer's own deadline is estimated by."""
-DESK = ("desk_name", "desk_phone", "desk_mail", "desk_hours")
+NO_FACTS = FactList(facts={}, item_kinds=())
 
 
 def tenant_pack(
@@ -63,8 +72,8 @@ def fill_pack(
     aware = newest_clocks(session, incident_id).get(AWARENESS)
     subject = subject_of(customer.customer_id)
     count = number_for_law(session, incident_id, subject)
-    known = _from_notice(session, incident_id, offers_report=offers_report)
-    known["1"] = _summary(row, aware.at if aware else None, known.get("1"))
+    facts = _facts(session, row, now)
+    known = _items_of_facts(facts, is_person=customer.is_person, offers_report=offers_report)
     known["2"] = _items(session, determination, customer)
     if count is not None:
         known["3"] = _number(count)
@@ -78,32 +87,28 @@ def fill_pack(
         items=nine_items(known),
         person_count_id=count.id if count else None,
         count_subject=subject,
-        estimate=_estimate(session, incident_id, customer.customer_id, now),
+        estimate=_estimate(session, incident_id, customer, now),
         notice_hours=customer.notice_hours,
         contract_reference=customer.contract_reference,
         offers_report=offers_report,
+        is_person=customer.is_person,
     )
 
 
-def get_entrusting(session: Session, incident_id: IncidentId, customer_number: str) -> EntrustingCustomer:
-    """Return a customer who entrusted affected data; NotFound otherwise."""
-    for customer in entrusting_customers(session, incident_id):
-        if customer.customer_number == customer_number:
-            return customer
-    raise NotFound(what="entrusting customer", name=customer_number)
+def _summary(facts: Mapping[str, Words]) -> Words | None:
+    lines = [facts[name] for name in ("what_happened", "course_of_events") if name in facts]
+    lines += [_labelled(label, facts[name]) for name, label in _MOMENTS.items() if name in facts]
+    return _lines(lines)
 
 
-def _summary(row: Incident, aware_at: datetime | None, happened: Words | None) -> Words:
-    lines_ja, lines_en = ([happened.ja], [happened.en]) if happened else ([], [])
-    for label, moment in (
-        (Words(ja="発生日", en="Occurred"), row.occurred_from),
-        (Words(ja="発覚日", en="Discovered"), row.detected_at),
-        (Words(ja="当社が知った時刻", en="We became aware"), aware_at),
-    ):
-        if moment is not None:
-            lines_ja.append(f"{label.ja}：{moment_ja(moment, JST)}")
-            lines_en.append(f"{label.en}: {moment_en(moment, JST)}")
-    return Words(ja="\n".join(lines_ja), en="\n".join(lines_en))
+def _labelled(label: Words, text: Words) -> Words:
+    return Words(ja=f"{label.ja}：{text.ja}", en=f"{label.en}: {text.en}")
+
+
+def _lines(parts: Sequence[Words]) -> Words | None:
+    """Put what is known of an item into lines, each said once."""
+    once = list(dict.fromkeys(parts))
+    return Words(ja="\n".join(part.ja for part in once), en="\n".join(part.en for part in once)) if once else None
 
 
 def _items(session: Session, determination: ImpactDetermination, customer: EntrustingCustomer) -> Words:
@@ -117,15 +122,15 @@ def _items(session: Session, determination: ImpactDetermination, customer: Entru
     if not items:
         return Words(ja="確認中", en="being looked into")
     sure = any(pattern.certainty is Certainty.CONFIRMED for pattern in patterns)
-    medium = _medium(patterns, inventory)
+    medium = _medium(patterns, read_scope(session, ScopeId(determination.scope_id)), inventory)
     ja, en = "、".join(item.name_ja for item in items), ", ".join(item.name_en for item in items)
     state = Words(ja="漏えい等を確認" if sure else "おそれ", en="confirmed" if sure else "cannot be excluded")
     return Words(ja=f"{ja}（{state.ja}、媒体：{medium.ja}）", en=f"{en} ({state.en}; medium: {medium.en})")
 
 
-def _medium(patterns: Sequence[ImpactPattern], inventory: Inventory) -> Words:
-    pairs = [pair for pattern in patterns if isinstance(pattern.pairs, list) for pair in pattern.pairs]
-    stores = {str(pair["store"]) for pair in pairs if isinstance(pair, dict) and "store" in pair}
+def _medium(patterns: Sequence[ImpactPattern], scope: Scope, inventory: Inventory) -> Words:
+    pairs = [pair for pattern in patterns for pair in pairs_that_count(scope, pattern.pairs)]
+    stores = {str(pair["store"]) for pair in pairs if "store" in pair}
     paper = {inventory.store(code).medium is Medium.PAPER for code in stores}
     words = {True: Words(ja="紙", en="paper"), False: Words(ja="電子媒体", en="electronic")}
     found = [words[kind] for kind in sorted(paper)]
@@ -133,56 +138,61 @@ def _medium(patterns: Sequence[ImpactPattern], inventory: Inventory) -> Words:
 
 
 def _number(count: Count) -> Words:
-    kind = KINDS[count.kind]
+    kind = KIND_WORDS[count.kind]
     return Words(
         ja=f"{count.value:,}人（{kind.ja}、{count.basis_ja}）", en=f"{count.value:,} ({kind.en}; {count.basis_en})"
     )
 
 
-def _from_notice(session: Session, incident_id: IncidentId, *, offers_report: bool) -> dict[str, Words]:
-    """Take over what the newest notice of the leak says, so that two papers never differ (K5)."""
-    facts = _notice_facts(session, incident_id)
-    known = {number: facts[name] for number, name in _BY_ITEM.items() if name in facts}
-    if facts:
-        known["6"] = Words(
-            ja="貴社のお客様等への通知は、当社からは行っていません。", en="We have not told your people ourselves."
-        )
-    desk = [facts[name] for name in DESK if name in facts]
-    other = [Words(ja="、".join(word.ja for word in desk), en=", ".join(word.en for word in desk))] if desk else []
+def _facts(session: Session, row: Incident, now: datetime) -> dict[str, Words]:
+    """Return the facts that every paper of the incident is filled from, chosen answers in words (K5)."""
+    incident_id = IncidentId(row.id)
+    recorded = report_facts(session, row, NO_FACTS, now=now)
+    said = {name: words for name, value in recorded.items() if (words := _in_words(name, value)) is not None}
+    typed = {
+        name: ANSWERS[name].get(words.ja, words) if name in ANSWERS else words
+        for name, words in typed_texts(session, incident_id).items()
+    }
+    return typed | said
+
+
+def _in_words(name: str, value: FactValue) -> Words | None:
+    if isinstance(value, Words):
+        return value
+    known = [ANSWERS[name][code] for code in value.codes if code in ANSWERS.get(name, {})]
+    joined = Words(ja="、".join(word.ja for word in known), en=", ".join(word.en for word in known))
+    return joined if known else None
+
+
+def _items_of_facts(facts: Mapping[str, Words], *, is_person: bool, offers_report: bool) -> dict[str, Words]:
+    """Return the items that are the same for every customer: what the one fact base says of them."""
+    known = {number: _lines([facts[name] for name in names if name in facts]) for number, names in _BY_ITEM.items()}
+    known["1"] = _summary(facts)
+    if "what_happened" in facts:  # there is a notice, and it went to others
+        known["6"] = PERSONS_PEOPLE_NOT_TOLD if is_person else PEOPLE_NOT_TOLD
+    other = [facts["desk"]] if "desk" in facts else []
     if offers_report:
-        other.append(
-            Words(
-                ja="ご希望があれば、当社が代わって報告します。窓口へお知らせください。",
-                en="We can file the report on your behalf if you wish: tell the desk.",
-            )
-        )
-    if other:
-        known["9"] = Words(ja="\n".join(word.ja for word in other), en="\n".join(word.en for word in other))
-    return known
+        other.append(OFFER)
+    known["9"] = _lines(other)
+    return {number: text for number, text in known.items() if text is not None}
 
 
-_BY_ITEM: Mapping[str, str] = {"1": "what_happened", "4": "cause", "5": "secondary_harm", "8": "prevention"}
+_BY_ITEM: Mapping[str, tuple[str, ...]] = {
+    "4": ("where_it_leaked", "cause_kind", "cause"),
+    "5": ("secondary_harm_known", "secondary_harm"),
+    "7": ("publication",),
+    "8": ("our_measures", "prevention", "prevention_planned"),
+}
+_MOMENTS: Mapping[str, Words] = {
+    "occurred_on": Words(ja="発生日", en="Occurred"),
+    "discovered_on": Words(ja="発覚日", en="Discovered"),
+    "aware_at": Words(ja="当社が知った時刻", en="We became aware"),
+}
 
 
-def _notice_facts(session: Session, incident_id: IncidentId) -> dict[str, Words]:
-    rows = session.execute(
-        sa.select(NoticeVersion.language, NoticeVersion.facts)
-        .join(Notice, sa.and_(Notice.id == NoticeVersion.notice_id, Notice.current_version == NoticeVersion.version))
-        .where(Notice.incident_id == incident_id, Notice.purpose == Purpose.LEAK_NOTICE)
-        .order_by(NoticeVersion.id),
-    )
-    by_language: dict[str, dict[str, str]] = {
-        str(language): facts for language, facts in rows if isinstance(facts, dict)
-    }
-    japanese, english = by_language.get("ja", {}), by_language.get("en", {})
-    names = {name for name in (*japanese, *english) if japanese.get(name) or english.get(name)}
-    return {
-        name: Words(ja=japanese.get(name) or english.get(name, ""), en=english.get(name) or japanese.get(name, ""))
-        for name in names
-    }
-
-
-def _estimate(session: Session, incident_id: IncidentId, customer_id: int, now: datetime) -> Estimate | None:
+def _estimate(
+    session: Session, incident_id: IncidentId, customer: EntrustingCustomer, now: datetime
+) -> Estimate | None:
     """Estimate the customer's own deadline: it counts from when they know, at the latest from when we told them.
 
     They may have known earlier, and whether their case is reportable is theirs to judge (Guideline 3-5-3-3, 3-5-3-5).
@@ -190,10 +200,11 @@ def _estimate(session: Session, incident_id: IncidentId, customer_id: int, now: 
     told_at = session.scalar(
         sa.select(sa.func.min(PartyMessage.at)).where(
             PartyMessage.incident_id == incident_id,
-            PartyMessage.customer_id == customer_id,
+            PartyMessage.customer_id == customer.customer_id,
             PartyMessage.kind == MessageKind.TENANT_DATA_SHEET,
         ),
     )
+    only = [ONLY_IN_BUSINESS] if customer.is_person else []
     for playbook in pinned(session, incident_id, [PlaybookKind.REGIME]):
         if playbook.code != REGIME:
             continue
@@ -207,8 +218,8 @@ def _estimate(session: Session, incident_id: IncidentId, customer_id: int, now: 
             due_at=due.due_at,
             told_at=told_at or now,
             is_assumed=told_at is None,
-            explanation_ja=due.explanation_ja,
-            explanation_en=due.explanation_en,
+            explanation_ja=(*(words.ja for words in only), *due.explanation_ja),
+            explanation_en=(*(words.en for words in only), *due.explanation_en),
             source=report.source,
         )
     return None

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput
 from incident_app.domain.vocabulary import CountKind
-from incident_app.services import person_counts, recounting
+from incident_app.services import count_subjects, person_counts, recounting
 from incident_app.services.counts import ALL, CARD
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
@@ -21,11 +21,13 @@ blueprint = flask.Blueprint("counts", __name__, url_prefix="/incidents/<referenc
 @requires(Permission.INCIDENT_READ)
 def show(reference: str) -> str:
     view = context.incident_of(reference)
+    history = person_counts.history(context.engine(), view.id)[::-1]
     return incident_page(
         "counts/show.html",
         view,
         numbers=person_counts.show_numbers(context.engine(), view.id),
-        history=person_counts.history(context.engine(), view.id)[::-1],
+        history=history,
+        names=count_subjects.subject_names(context.engine(), view.id, {row.count.subject for row in history}),
         subjects=(ALL, CARD),
         kinds=tuple(CountKind),
     )

@@ -40,6 +40,7 @@ def show(reference: str) -> str:
         view,
         messages=parties.list_messages(context.engine(), view.id),
         customers=customers,
+        persons=entrusting.entrusting_people(context.engine(), view.id),
         companies=[("", "−"), *companies],
         chosen=[("", "−"), *((row.customer_number, row.customer_number) for row in customers)],
         kinds=TO_RECORD,

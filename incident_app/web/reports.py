@@ -13,6 +13,7 @@ from incident_app.domain.ids import ReportId
 from incident_app.domain.report_difference import FieldDifference
 from incident_app.domain.report_forms import Form
 from incident_app.domain.vocabulary import Subject
+from incident_app.rendering.glyphs import named_glyphs
 from incident_app.services import (
     accounts,
     approvals,
@@ -109,6 +110,7 @@ def one(reference: str, report_id: int) -> str:
         names=accounts.names_by_actor(context.engine()),
         differing=_differing(view, f"report:{report_id}"),
         changed=_changed(report),
+        unprintable=named_glyphs(report_papers.unprintable_in(context.engine(), report, context.parts().forms)),
         form_of=form,
         asked_of={field.code: field for field in form.fields},
         answers=lambda field: [(choice.code, context.named_in(choice.words)) for choice in field.choices],

@@ -95,10 +95,17 @@ def _page(rule: RuleView, *, found: deadline_rules.Computed | None = None, at: d
         rule=rule,
         facts=[_asked(name) for name in rule.facts],
         fact_names=fact_names(),
+        form_title=_form_title(rule),
         found=found,
         at=at,
         given=flask.request.args,
     )
+
+
+def _form_title(rule: RuleView) -> Words | None:
+    """Return what the form of a report is called; None where none is there or the file is faulty."""
+    usable, _ = context.parts().forms.usable()
+    return next((form.title for form in usable if form.code == rule.form), None)
 
 
 def _rules() -> list[RuleView]:

@@ -35,6 +35,7 @@ def test_entrusting_customers_are_listed_told_and_settled_by_commands(
     assert [(row["customer_number"], row["our_roles"], row["told"]) for row in listed] == [
         ("T1", ["processor"], False),
         ("T2", ["processor"], False),
+        ("C1", ["processor"], False),  # a natural person: a pack, and no duty of its own
     ]
     run("parties", "contract", ref, "T1", "--hours", "24", "--reference", "K-7", *AUTHOR)
     run("parties", "contract", ref, "T1", *AUTHOR, code=2)

@@ -40,6 +40,11 @@ def test_a_new_version_by_command_keeps_what_the_last_one_said(
     assert "found-by" in refused.stderr
 
 
+def export_pdf(incident: IncidentView, number: str, folder: Path) -> tuple[str, ...]:
+    target = str(folder / "report.pdf")
+    return ("report", "export", incident.reference, number, "--format", "pdf", "--to", target, *AUTHOR)
+
+
 def test_a_report_is_written_as_every_kind_of_file(run: Run, incident: IncidentView, tmp_path: Path) -> None:
     drafted = run("report", "draft", incident.reference, "public-faq", "--json", *AUTHOR)
     number = str(json.loads(drafted.stdout)["id"])
@@ -47,8 +52,23 @@ def test_a_report_is_written_as_every_kind_of_file(run: Run, incident: IncidentV
         target = tmp_path / f"report.{form}"
         run("report", "export", incident.reference, number, "--format", form, "--to", str(target), *AUTHOR)
         assert target.read_bytes().startswith(start)
-    refused = run("report", "export", incident.reference, number, "--format", "pdf", *AUTHOR, code=1)
-    assert "--to" in refused.stderr
+    unnamed = run("report", "export", incident.reference, number, "--format", "pdf", *AUTHOR, code=1)
+    assert "--to" in unnamed.stderr
+    unnamed = run("report", "export", incident.reference, number, "--format", "pdf", *AUTHOR, code=1)
+    assert "--to" in unnamed.stderr
+    run(
+        "report",
+        "draft",
+        incident.reference,
+        "public-faq",
+        "--report",
+        number,
+        "--fact",
+        "who_is_concerned=会員😀",
+        *AUTHOR,
+    )
+    refused = run(*export_pdf(incident, number, tmp_path), code=1)
+    assert "lacks 😀 (U+1F600)" in refused.stderr
 
 
 def test_the_word_template_is_taken_out_and_a_spoilt_one_is_refused_by_name(

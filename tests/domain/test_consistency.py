@@ -19,7 +19,6 @@ from incident_app.domain.consistency import (
     compare,
     day_of_discovery_in,
     disagreement,
-    numbers_in,
 )
 from incident_app.domain.report_facts import Codes
 from incident_app.domain.words import Words
@@ -116,20 +115,6 @@ def test_every_output_of_a_fact_is_the_same_claim() -> None:
     assert chosen["medium"].shown == Words(ja="紙、x", en="paper, x")
     assert set(chosen) == {"medium"}
     assert claims_of({"medium": Codes(codes=()), "items": Words(ja=" ", en="")}, {}) == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "numbers"),
-    [
-        ("対象は412,380人です。うち１２名はカード情報を含みます。", {412380, 12}),
-        ("3,012 people, of whom 12 customers", {3012, 12}),
-        ("2人目の担当者", {2}),
-        ("電話 0120-000-000、3名称、5件、2026年", set()),
-        ("お一人ずつ", set()),
-    ],
-)
-def test_numbers_of_people_are_found_in_texts(text: str, numbers: set[int]) -> None:
-    assert numbers_in([text]) == numbers
 
 
 @pytest.mark.parametrize(

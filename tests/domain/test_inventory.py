@@ -42,6 +42,7 @@ def test_the_example_has_the_stores_of_a_gpu_cloud() -> None:
         "member-backup",
         "support-mailbox",
         "control-panel",
+        "tenant-storage",
         "shareholder-register",
         "staff-register",
     ]

@@ -144,14 +144,15 @@ def test_organisations_count_by_their_contact_persons_and_merged_records_once() 
     assert composition.natural_persons == 1_204 - 12 + 15 - 7 + 3
     words = composition.words()
     assert words.en == (
-        "1,204 customers, of which 12 organisations with 15 contact persons; 7 records merged; "
+        "1,204 records, of which 12 organisations with 15 contact persons; 7 records merged; "
         "3 people outside the inventory added"
     )
     assert words.ja == (
-        "顧客 1,204件（うち法人 12件、その担当者 15人）、統合した記録 7件を除く、台帳にない人 3人を加える"
+        "台帳の記録 1,204件（うち法人 12件、その担当者 15人）、同じ人と分かって統合した 7件を除く、"
+        "台帳にない人 3人を加える"
     )
 
 
 def test_a_plain_number_is_said_plainly() -> None:
-    assert Composition(rows=5).words().en == "5 customers"
+    assert Composition(rows=5).words().en == "5 records"
     assert Composition(rows=5).with_merged(2) == Composition(rows=5, merged=2)

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incident_app.domain.errors import BadInput, FaultyFile
+from incident_app.domain.regimes import AddresseeKind, read_regime
 from incident_app.domain.report_facts import CHOSEN, Codes, FactKind, FactSource, ReportFact, read_fact_list
 from incident_app.domain.report_forms import Choice, Form, FormField, Stage, read_form, read_part
 from incident_app.domain.report_values import number_words, read_value
 from incident_app.domain.reports import FieldState, fill_form
 from incident_app.domain.words import Words
-from tests.builders import FORMS
+from tests.builders import FORMS, playbook_files
 
 FACTS = read_fact_list(
     (
@@ -59,7 +60,31 @@ def test_the_papers_of_the_issue_are_there() -> None:
     wanted |= {f"jp-{name}-{stage}" for name in ("mynumber", "privacymark") for stage in ("preliminary", "definitive")}
     wanted |= {"jp-telecom-first", "jp-telecom-detailed", "jp-common-ransomware", "jp-common-ddos"}
     wanted |= {"jp-cyber-response"}
+    wanted |= {f"eu-nis2-{stage}" for stage in ("early-warning", "notification", "final")}
     assert set(FORMS.codes()) == wanted
+
+
+def test_each_stage_of_nis2_asks_for_what_its_paragraph_asks_for_and_no_earlier() -> None:
+    """NIS2 art. 23(4): (a) suspicion and borders; (b) severity, impact, indicators; (d) cause, measures."""
+    required = {
+        stage: {field.code for field in FORMS.form(f"eu-nis2-{stage}").fields if field.required}
+        for stage in ("early-warning", "notification", "final")
+    }
+    assert {"suspected-cause", "cross-border"} <= set.intersection(*required.values())
+    assert required["notification"] - required["early-warning"] >= {"severity", "business-impact", "indicators"}
+    assert required["final"] - required["notification"] == {"cause", "course-of-events", "measures", "measures-planned"}
+    assert "cause" not in FORMS.form("eu-nis2-early-warning").field_codes
+
+
+def test_every_report_to_an_authority_has_its_form_but_for_the_examples_of_the_united_states() -> None:
+    without = set()
+    for path in playbook_files("regimes"):
+        regime = read_regime(path.read_text(encoding="utf-8"), file=path.name)
+        for report in regime.reports:
+            assert report.form is None or report.form in FORMS.codes()
+            if report.kind is AddresseeKind.AUTHORITY and report.form is None:
+                without.add(regime.code)
+    assert without == {"us-california", "us-hipaa", "us-sec"}
 
 
 @pytest.mark.parametrize("code", ["jp-appi-follow-up", "jp-mynumber-definitive", "jp-appi-preliminary"])

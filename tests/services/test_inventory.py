@@ -324,7 +324,7 @@ def test_stores_are_listed_with_ours_first_and_retired_ones_left_out(instance: E
     held = now_in(instance)
     load(instance, replace(held, stores=tuple(store for store in held.stores if store.code != "web-logs")))
     views = list_stores(instance)
-    assert [view.is_ours for view in views] == [True] * 10 + [False] * 4
+    assert [view.is_ours for view in views] == [True] * 11 + [False] * 4
     assert "web-logs" not in {view.code for view in views}
 
 

@@ -16,7 +16,13 @@ from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.incidents import AWARENESS, ReasonNeeded
 from incident_app.domain.parties import Message
-from incident_app.domain.vocabulary import ClockSource, CountKind, DutyStatus, MessageDirection, MessageKind
+from incident_app.domain.vocabulary import (
+    ClockSource,
+    CountKind,
+    DutyStatus,
+    MessageDirection,
+    MessageKind,
+)
 from incident_app.persistence.parties import CustomerContract, PartyMessage
 from incident_app.persistence.timeline import EventRow
 from incident_app.services import (
@@ -181,7 +187,7 @@ def test_what_a_person_decided_goes_before_what_the_sheets_show(instance: Engine
 def test_the_pack_holds_the_nine_items_their_own_number_and_an_estimate(instance: Engine, leak: IncidentView) -> None:
     pack = tenant_pack(instance, leak.id, "T1", now=NOW)
     assert [item.number for item in pack.items] == list("123456789")
-    assert pack.known == {"1", "2"}
+    assert pack.known == {"1", "2", "4"}  # the scope names the kind of cause
     items = {item.number: item.text for item in pack.items}
     assert items["2"] is not None
     assert "氏名" in items["2"].ja

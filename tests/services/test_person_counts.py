@@ -57,7 +57,7 @@ def test_a_determination_counts_natural_persons_and_says_what_they_are(instance:
     row = person_counts.history(instance, incident, "all")[0]
     assert row.count.kind is MAXIMUM
     assert row.count.value == 5
-    assert "5 customers, of which 1 organisation with 1 contact person" in row.count.basis_en
+    assert "5 records, of which 1 organisation with 1 contact person" in row.count.basis_en
     assert "うち法人 1件" in row.count.basis_ja
 
 
@@ -157,7 +157,9 @@ def test_a_number_that_is_none_is_refused(instance: Engine, incident: IncidentId
         person_counts.set_count(instance, incident, actor=SYSTEM, now=NOW, **values)
 
 
-def test_a_paper_quotes_the_number_that_drives_the_law_by_its_id(instance: Engine, incident: IncidentId) -> None:
+def test_a_paper_quotes_the_number_that_drives_the_law_and_keeps_its_id_beside_the_text(
+    instance: Engine, incident: IncidentId
+) -> None:
     count_id = set_count(instance, incident, EXACT, 4)
     builders.determined(instance, incident, builders.a_scope("member-db", "staff-register"))
     view = reports.draft_report(
@@ -166,7 +168,9 @@ def test_a_paper_quotes_the_number_that_drives_the_law_by_its_id(instance: Engin
     with reading(instance) as session:
         row = session.scalars(sa.select(ReportVersion)).one()
         assert row.person_count_id == count_id
-        assert f"人数の記録 {count_id}" in str(row.fields)
+        assert "4人（確定" in str(row.fields)
+        assert "人数の記録" not in str(row.fields)  # the number of a row of ours says nothing to an authority
+        assert "顧客 " not in str(row.fields)  # a member of staff is among them
     assert view.id
 
 

@@ -7,8 +7,11 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.engine import Engine
 
+from incident_app.domain.report_shares import share_subject
+from incident_app.domain.vocabulary import CountKind
 from incident_app.services import merge_proposals, merging, person_counts, severity
 from incident_app.services.incidents import IncidentView
+from incident_app.services.tenant_packs import tenant_pack
 from tests import builders
 from tests.builders import NOW, SYSTEM
 from tests.web.browsing import check, post, read, refused_field, signed_in
@@ -222,3 +225,31 @@ def test_what_a_merge_changed_is_told_only_for_ones_own_incidents(
     assert incident.reference not in client.get(page.headers["Location"]).get_data(as_text=True)
     with pytest.raises(merging.AlreadyMerged):
         merging.confirm(instance, view.id, actor=SYSTEM, now=NOW)
+
+
+def test_a_number_of_an_entrusting_customer_is_named_and_not_shown_as_a_code(
+    client: FlaskClient, instance: Engine
+) -> None:
+    builders.with_tenants(instance)
+    view = builders.an_incident(instance)
+    builders.determined(instance, view.id, builders.a_scope("tenant-volumes", "staff-register"))
+    subject = tenant_pack(instance, view.id, "T1", now=NOW).count_subject
+    for name in (subject, share_subject("ppc"), "my-number", "shops"):
+        person_counts.set_count(
+            instance,
+            view.id,
+            kind=CountKind.EXACT,
+            value=3,
+            basis="b",
+            subject=name,
+            actor=builders.author(instance).actor,
+            now=NOW,
+        )
+    path = f"/incidents/{view.reference}/counts"
+    page = client.get(path).get_data(as_text=True)
+    assert "利用企業 T1 が委託したデータの本人" in page
+    assert subject not in page
+    assert "個人情報保護委員会（株主・従業者のデータ、電気通信以外の事業）へ報告する分の本人" in page
+    assert "マイナンバーが影響を受けた人" in page
+    assert "ほかの区分 <code>shops</code>" in page
+    assert "People in the data entrusted by customer T1" in in_english(client, path)

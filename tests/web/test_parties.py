@@ -82,7 +82,7 @@ def test_the_pack_of_a_customer_is_a_page_a_print_and_json_with_the_same_content
     client = signed_in(app)
     listed = read(client.get(f"/incidents/{leak.reference}/parties")).text
     assert "T1" in listed
-    assert "C1" not in listed
+    assert "個人の利用者 1人" in listed  # C1: no company, and perhaps a business all the same
     page = pack_page(instance, leak, "T1")
     shown, printed = read(client.get(page)), read(client.get(f"{page}/print"))
     check(shown)
@@ -96,7 +96,12 @@ def test_the_pack_of_a_customer_is_a_page_a_print_and_json_with_the_same_content
     assert "見込み" in shown.text
     assert "見込み" in printed.text
     assert "代わって報告します" in read(client.get(f"{page}?offer=yes")).text
-    assert client.get(pack_page(instance, leak, "C1")).status_code == 404
+    person_page = pack_page(instance, leak, "C1")
+    person = read(client.get(person_page))
+    check(person)
+    assert "お客様番号 C1 の方宛" in person.text
+    assert "貴社" not in read(client.get(f"{person_page}/print")).text
+    assert client.get(pack_page(instance, leak, "C2")).status_code == 404
     client.get("/language/en")
     check(read(client.get(page)))
     assert "estimate" in read(client.get(f"{page}/print")).text

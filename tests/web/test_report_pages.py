@@ -16,6 +16,7 @@ from incident_app.rendering.reports import ReportForms
 from incident_app.services import approvals, reports
 from incident_app.services.incidents import IncidentView
 from tests import builders
+from tests.services.test_reports import draft
 from tests.web.browsing import csrf_of, post, read, signed_in
 
 BASE = "/incidents/INC-2026-0001"
@@ -27,6 +28,22 @@ def view(instance: Engine) -> IncidentView:
     view = builders.an_incident(instance)
     builders.determined(instance, view.id, builders.a_scope("member-db"))
     return view
+
+
+def test_a_page_names_the_characters_that_the_pdf_would_not_show(
+    app: flask.Flask, instance: Engine, view: IncidentView
+) -> None:
+    fine = draft(instance, view, "jp-appi-preliminary")
+    odd = draft(instance, view, "jp-appi-follow-up", given={"contact": "担当 😀"})
+    client = signed_in(app)
+    page = f"/incidents/{view.reference}/reports"
+    assert "PDF を作れません" not in client.get(f"{page}/{fine.id}").get_data(as_text=True)
+    shown = client.get(f"{page}/{odd.id}").get_data(as_text=True)
+    assert "😀 (U+1F600)" in shown
+    assert "PDF を作れません" in shown
+    refused = client.get(f"{page}/{odd.id}/document.pdf")
+    assert refused.status_code == 422
+    assert "😀 (U+1F600)" in refused.get_data(as_text=True)
 
 
 def given(engine: Engine, view: IncidentView) -> dict[str, str]:

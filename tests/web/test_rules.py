@@ -49,6 +49,12 @@ def test_the_list_shows_every_regime_with_source_how_sure_and_how_counted(client
     assert "社内目標 72時間（期限ではない）" in japanese
 
 
+def test_a_rule_names_the_form_of_its_report_or_says_that_there_is_none(client: FlaskClient) -> None:
+    assert "最終報告（NIS2指令第23条）" in text(client, "/rules/eu-nis2/final")
+    assert "There is no form for this report" in text(client, "/rules/us-sec/authority", language="en")
+    assert "様式" not in text(client, "/rules/jp-appi/people")  # people are told by a notice
+
+
 def test_regimes_that_are_on_come_before_those_that_are_off(client: FlaskClient) -> None:
     headings = [heading.text for heading in read(client.get("/rules")).all("h2")]
     places = {code: place for place, text in enumerate(headings) for code in text.split()[-1:]}
