@@ -11,7 +11,7 @@ from incident_app.cli.context import REFUSED, World, command
 from incident_app.domain.access import Permission
 from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing, WhenUncertain
 from incident_app.domain.ids import CampaignId, NoticeId
-from incident_app.services import campaigns, exports, people, waves
+from incident_app.services import campaigns, canaries, exports, people, waves
 from incident_app.services import dispatch as control
 from incident_app.services.accounts import Account
 from incident_app.services.setup import sender_of
@@ -57,12 +57,27 @@ def fill(world: World, reference: str, notice_id: int, rule: str, items: tuple[s
 @click.argument("reference")
 @click.argument("campaign_id", type=int)
 @click.option("--count", type=int, required=True, help="The number of messages, typed by you.")
+@click.option("--canary", type=int, help="Send so many messages first, then hold until `dispatch go`.")
 @command
-def start(world: World, reference: str, campaign_id: int, count: int) -> None:
+def start(world: World, reference: str, campaign_id: int, count: int, canary: int | None) -> None:
     """Let an approved wave go; a worker sends it."""
     wave, account = _wave(world, reference, campaign_id)
-    control.start_campaign(world.engine, wave.id, typed_count=count, actor=account.actor, now=world.now)
-    world.show({"started": campaign_id}, f"Wave {wave.wave} was started. `incident-app worker` sends it.")
+    control.start_campaign(world.engine, wave.id, typed_count=count, canary=canary, actor=account.actor, now=world.now)
+    text = f"Wave {wave.wave} was started. `incident-app worker` sends it."
+    if canary is not None:
+        text = f"Wave {wave.wave} was started: {canary:,} messages are sent, then it holds until `dispatch go`."
+    world.show({"started": campaign_id, "canary": canary}, text)
+
+
+@dispatch.command()
+@click.argument("reference")
+@click.argument("campaign_id", type=int)
+@command
+def go(world: World, reference: str, campaign_id: int) -> None:
+    """Let the rest of a wave go after a look at its canary."""
+    wave, account = _wave(world, reference, campaign_id)
+    canaries.go_on(world.engine, wave.id, actor=account.actor, now=world.now)
+    world.show({"went_on": campaign_id}, f"Wave {wave.wave} goes on; {wave.totals.waiting:,} messages are left.")
 
 
 @dispatch.command()
@@ -113,6 +128,7 @@ def status(world: World, reference: str) -> None:
             "campaign": wave,
             "totals": _totals(wave),
             "withheld": waves.withheld_by_reason(world.engine, wave.id),
+            "awaits_look": wave.awaits_look,
         }
         for wave in found
     ]
@@ -120,10 +136,7 @@ def status(world: World, reference: str) -> None:
         {"campaign": {"wave": wave, "status": CampaignStatus.BUILDING, "since": since}, "totals": NOTHING_YET}
         for wave, since in filling
     ]
-    lines = [
-        f"Wave {wave.wave} ({wave.status}): " + ", ".join(f"{k} {v:,}" for k, v in _totals(wave).items())
-        for wave in found
-    ]
+    lines = [line for wave in found for line in _lines(wave)]
     lines += [f"Wave {wave} (building): being filled since {since.isoformat()}" for wave, since in filling]
     world.show(shown, "\n".join(lines) or "There is no wave yet.")
 
@@ -238,6 +251,15 @@ def _wave(
 ) -> tuple[waves.CampaignView, Account]:
     view, account = world.incident(reference, permission)
     return waves.get_wave_of(world.engine, view.id, CampaignId(campaign_id)), account
+
+
+def _lines(wave: waves.CampaignView) -> list[str]:
+    lines = [f"Wave {wave.wave} ({wave.status}): " + ", ".join(f"{k} {v:,}" for k, v in _totals(wave).items())]
+    if wave.stop is not None:
+        lines.append(f"  {wave.stop.summary_en}" + (f": {wave.stop.reason}" if wave.stop.reason else ""))
+    if wave.awaits_look:
+        lines.append(f"  `incident-app dispatch go REFERENCE {wave.id}` lets the rest go.")
+    return lines
 
 
 def _totals(wave: waves.CampaignView) -> dict[str, int]:

@@ -24,6 +24,7 @@ from incident_app.persistence.outbox import Campaign, DeliveryRow
 from incident_app.persistence.sql_outbox import SqlOutbox, microseconds
 from incident_app.services import dispatch, jobs
 from incident_app.services.campaigns import drop_stale_fills
+from incident_app.services.canaries import hold_sent_canaries
 from incident_app.services.composing import NoticeComposer
 from incident_app.services.transaction import reading, recording
 from notifications.dispatcher import Dispatcher, DispatcherOptions, Ended, Summary
@@ -68,11 +69,15 @@ class Worker:
             clock=clock,
             on_hold=self._hold,
             admit=self._admit,
+            hold_canaries=self._hold_canaries,
             policy=settings.retry,
         )
 
     def _hold(self, campaign_id: int, reason: str) -> None:
         dispatch.pause_for_fault(self.engine, CampaignId(campaign_id), reason=reason, actor=WORKER, now=self.clock())
+
+    def _hold_canaries(self) -> list[CampaignId]:
+        return hold_sent_canaries(self.engine, actor=WORKER, now=self.clock())
 
     def _admit(self, campaign_id: int) -> bool:
         """Test a running wave before its first message leaves; one that fails is stopped with the reason."""
@@ -119,6 +124,7 @@ class Worker:
         self._path(self.owner).unlink(missing_ok=True)
         if summary.unknown:
             dispatch.note_doubts(self.engine, actor=WORKER, now=self.clock(), retry=self.settings.retry)
+        self._hold_canaries()
         dispatch.finish_settled(self.engine, actor=WORKER, now=self.clock())
         return summary
 

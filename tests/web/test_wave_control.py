@@ -1,0 +1,67 @@
+"""The pages of a wave that is held: why it stands still, and who lets it go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import flask
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy.engine import Engine
+
+from incident_app.domain.delivery import CampaignStatus
+from incident_app.services import waves
+from notifications.sink import MailSink
+from tests import builders
+from tests.builders import a_worker, run_until_idle
+from tests.conftest import Clock
+from tests.web.browsing import post, signed_in
+
+
+@pytest.fixture
+def author(app: flask.Flask) -> FlaskClient:
+    return signed_in(app)
+
+
+def test_a_canary_is_chosen_at_the_start_held_shown_and_let_go_on_the_page(
+    instance: Engine, author: FlaskClient, clock: Clock, tmp_path: Path
+) -> None:
+    builders.with_customers(instance)
+    view = builders.an_incident(instance)
+    builders.determined(instance, view.id, builders.a_scope("member-db"))
+    wave = builders.a_wave(instance, view.id, builders.a_notice(instance, view.id)).filled
+    base = f"/incidents/{view.reference}/dispatch"
+    one = f"{base}/{wave.campaign_id}"
+    assert "先に送る通数" in author.get(one).get_data(as_text=True)
+    for faulty in ("4", "0", "いち"):
+        refused = post(author, one, f"{one}/start", count="4", canary=faulty)
+        assert refused.status_code == 422
+        assert 'aria-invalid="true"' in refused.get_data(as_text=True)
+    assert post(author, one, f"{one}/start", count="4", canary="１").status_code == 302
+    assert f"{one}/go" not in author.get(one).get_data(as_text=True)
+    with MailSink() as sink:
+        worker = a_worker(instance, sink.port, tmp_path / "j", clock)
+        run_until_idle(worker)
+        held = author.get(one).get_data(as_text=True)
+        assert "先行分を送り、止めました（受付済 1、送れず 0" in held
+        assert f"{one}/go" in held
+        assert f"{one}/resume" not in held
+        assert "先行分の確認待ち" in author.get(base).get_data(as_text=True)
+        assert post(author, one, f"{one}/go").status_code == 302
+        run_until_idle(worker)
+        assert len(sink.received) == 4
+    assert waves.get_campaign(instance, wave.campaign_id).status is CampaignStatus.FINISHED
+    assert "先に送る通数" in author.get(one).get_data(as_text=True)
+    again = post(author, base, f"{one}/go")
+    assert again.status_code == 422
+    assert "確認を待っている先行分がありません" in again.get_data(as_text=True)
+
+
+def test_who_may_not_send_may_not_let_a_wave_go_on(instance: Engine, app: flask.Flask) -> None:
+    builders.with_customers(instance)
+    view = builders.an_incident(instance)
+    builders.determined(instance, view.id, builders.a_scope("member-db"))
+    wave = builders.a_wave(instance, view.id, builders.a_notice(instance, view.id)).filled
+    approver = signed_in(app, "approver@example.jp")
+    base = f"/incidents/{view.reference}/dispatch/{wave.campaign_id}"
+    assert post(approver, "/approvals", f"{base}/go").status_code == 403
