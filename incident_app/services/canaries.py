@@ -23,7 +23,10 @@ from incident_app.services.waves import canary_in, get_campaign_row, totals_in
 class NoCanaryWaits(IncidentAppError):
     """No canary of this wave waits for somebody to look: it has none, or it is not sent yet, or the wave went on."""
 
-    ja = "この波には、確認を待っている先行分がありません（先行分がない、まだ送り終えていない、またはすでに残りを送っています）。"
+    ja = (
+        "この波には、確認を待っている先行分がありません"
+        "（先行分がない、まだ送り終えていない、またはすでに残りを送っています）。"
+    )
 
 
 class CanaryWaits(IncidentAppError):

@@ -129,8 +129,8 @@ class DispatchPaused(EventFacts):
     ja="第{wave}波の先行分を送り、止めました"
     "（受付済 {accepted}、送れず {refused}、不確か {in_doubt}、再試行待ち {to_retry}、見送り {withheld}）。"
     "結果を確かめてから、残りを送ってください",
-    en="Canary of wave {wave} sent: {accepted} accepted, {refused} refused, {in_doubt} in doubt, {to_retry} to be tried "
-    "again, {withheld} withheld; look, then go on",
+    en="Canary of wave {wave} sent: {accepted} accepted, {refused} refused, {in_doubt} in doubt, {to_retry} to be "
+    "tried again, {withheld} withheld; look, then go on",
 )
 class DispatchCanarySent(EventFacts):
     campaign_id: int
