@@ -46,6 +46,10 @@ class Settings:
     smtp_ca_file: Path | None
     smtp_connections: int
     smtp_per_second: int
+    brake_attempts: int
+    brake_minutes: int
+    brake_percent: int
+    brake_at_least: int
     sender_address: str
     bounce_domain: str
     policy: str
@@ -90,6 +94,10 @@ class Settings:
             smtp_ca_file=reader.certificates("SMTP_CA_FILE"),
             smtp_connections=reader.number("SMTP_CONNECTIONS", 5, low=1, high=100),
             smtp_per_second=reader.number("SMTP_PER_SECOND", 100, low=1, high=100_000),
+            brake_attempts=reader.number("BRAKE_ATTEMPTS", 200, low=1, high=10_000),
+            brake_minutes=reader.number("BRAKE_MINUTES", 10, low=1, high=1440),
+            brake_percent=reader.number("BRAKE_PERCENT", 10, low=0, high=100),
+            brake_at_least=reader.number("BRAKE_AT_LEAST", 20, low=1, high=10_000),
             sender_address=reader.address("SENDER_ADDRESS", "notice@incident-app.example"),
             bounce_domain=reader.domain("BOUNCE_DOMAIN", "incident-app.example"),
             policy=reader.text("POLICY", "gpu-cloud-bygmo"),
@@ -136,6 +144,11 @@ def _unsafe(settings: Settings) -> list[str]:
         )
     if (settings.smtp_username is None) != (settings.smtp_password is None):
         problems.append(f"{PREFIX}SMTP_USERNAME and {PREFIX}SMTP_PASSWORD: set both or neither.")
+    if settings.brake_at_least > settings.brake_attempts:
+        problems.append(
+            f"{PREFIX}BRAKE_AT_LEAST: {settings.brake_at_least} attempts never stand among the last "
+            f"{settings.brake_attempts} of {PREFIX}BRAKE_ATTEMPTS, so the brake would never act.",
+        )
     return problems
 
 

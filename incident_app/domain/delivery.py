@@ -90,6 +90,7 @@ class CampaignEvent(StrEnum):
     STARTED = "started"
     PAUSED = "paused"
     CANARY_SENT = "canary_sent"
+    BRAKED = "braked"
     RESUMED = "resumed"
     WENT_ON = "went_on"
     FINISHED = "finished"
@@ -108,6 +109,7 @@ NEXT_CAMPAIGN_STATUS: Mapping[tuple[CampaignStatus, CampaignEvent], CampaignStat
     (_C.APPROVED, _E.STARTED): _C.RUNNING,
     (_C.RUNNING, _E.PAUSED): _C.PAUSED,
     (_C.RUNNING, _E.CANARY_SENT): _C.PAUSED,
+    (_C.RUNNING, _E.BRAKED): _C.PAUSED,
     (_C.PAUSED, _E.RESUMED): _C.RUNNING,
     (_C.PAUSED, _E.WENT_ON): _C.RUNNING,
     (_C.RUNNING, _E.FINISHED): _C.FINISHED,

@@ -9,17 +9,18 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from incident_app.domain.brake import AttemptOutcome
 from incident_app.domain.delivery import DeliveryState, Standing
 from incident_app.persistence.bulk import insert_many, key_list, one_of, stored_moment
 from incident_app.persistence.outbox import DeliveryAttempt
 from notifications.outbox import Attempt
 from notifications.outcome import Accepted, Outcome, RefusedForGood, RefusedForNow, Unknown
 
-UNKNOWN = "unknown"
+UNKNOWN = AttemptOutcome.UNKNOWN.value
 _WORDS = {
-    Accepted: "accepted",
-    RefusedForNow: "refused_for_now",
-    RefusedForGood: "refused_for_good",
+    Accepted: AttemptOutcome.ACCEPTED.value,
+    RefusedForNow: AttemptOutcome.REFUSED_FOR_NOW.value,
+    RefusedForGood: AttemptOutcome.REFUSED_FOR_GOOD.value,
     Unknown: UNKNOWN,
 }
 _COLUMNS = (

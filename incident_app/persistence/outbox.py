@@ -141,6 +141,8 @@ class Campaign(Base):
     canary_from: Mapped[int | None] = mapped_column(BigKey)
     canary_through: Mapped[int | None] = mapped_column(BigKey)
     """First and last message that may be sent while the canary is looked at; empty when all of them may."""
+    watched_after: Mapped[int | None] = mapped_column(BigKey)
+    """The newest attempt when a person last let the wave go on: the brake judges what came after it."""
     when_uncertain: Mapped[WhenUncertain]
     sender_name: Mapped[Json]
     sender_address: Mapped[str] = mapped_column(sa.String(254))

@@ -64,12 +64,14 @@ class SqlOutbox:
         on_hold: Callable[[int, str], None],
         admit: Callable[[int], bool],
         hold_canaries: Callable[[], Collection[int]],
+        brake: Callable[[], Collection[int]],
         policy: RetryPolicy | None = None,
     ) -> None:
         """Make an outbox.
 
         `on_hold` stops a campaign, with the reason, of which nothing can be sent; `admit` tells once for each that
-        runs whether it may be sent as it stands; `hold_canaries` stops those whose canary is sent, and names them.
+        runs whether it may be sent as it stands; `hold_canaries` stops those whose canary is sent, and names them;
+        `brake` does so with those that fail too often, asked whenever an attempt ended badly.
         """
         self._open = open_session
         self._read = read
@@ -79,6 +81,7 @@ class SqlOutbox:
         self._on_hold = on_hold
         self._admit = admit
         self._hold_canaries = hold_canaries
+        self._brake = brake
         self._admitted: set[int] = set()
         self._running, self._looked_at = frozenset[int](), float("-inf")
 
@@ -138,6 +141,8 @@ class SqlOutbox:
         """Store what came of these attempts and move their deliveries and people, all or none."""
         with self._open() as session:
             self.record_in(session, attempts)
+        if any(isinstance(attempt.outcome, RefusedForGood | Unknown) for attempt in attempts) and self._brake():
+            self._looked_at = float("-inf")
 
     def record_in(self, session: Session, attempts: Sequence[Attempt], *, owner: str | None = None) -> None:
         """Store results within an open session. A row that is no longer leased to `owner` is left as it is."""

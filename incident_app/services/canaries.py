@@ -15,6 +15,7 @@ from incident_app.domain.ids import Actor, CampaignId, IncidentId
 from incident_app.persistence.outbox import Campaign, DeliveryRow
 from incident_app.services.approved_content import check_audience
 from incident_app.services.attempts_digest import AttemptsDigest, report_attempts
+from incident_app.services.braking import watch_anew
 from incident_app.services.sending_checks import check_may_send
 from incident_app.services.transaction import Transaction, reading, transaction
 from incident_app.services.waves import canary_in, get_campaign_row, totals_in
@@ -99,6 +100,7 @@ def go_on(engine: Engine, campaign_id: CampaignId, *, actor: Actor, now: datetim
         check_may_send(act.session, campaign)
         campaign.status = next_campaign_status(campaign.status, CampaignEvent.WENT_ON)
         campaign.canary_from = campaign.canary_through = None
+        watch_anew(act.session, campaign)
         act.record(
             DispatchWentOn(
                 campaign_id=campaign_id,

@@ -39,6 +39,7 @@ from incident_app.persistence.sql_outbox import CRASHED, microseconds, withhold
 from incident_app.persistence.timeline import EventRow
 from incident_app.services.approved_content import check_audience
 from incident_app.services.attempts_digest import AttemptsDigest, report_attempts
+from incident_app.services.braking import watch_anew
 from incident_app.services.canaries import bounds_of_canary, check_no_canary_waits
 from incident_app.services.sending_checks import check_may_send
 from incident_app.services.transaction import Transaction, reading, recording, transaction
@@ -154,13 +155,14 @@ def _pause(act: Transaction, campaign: Campaign, reason: str | None, ahead: Atte
 
 
 def resume_campaign(engine: Engine, campaign_id: CampaignId, *, actor: Actor, now: datetime) -> None:
-    """Go on with a paused wave; its approval and its rows are tested again."""
+    """Go on with a paused wave; its approval and its rows are tested again, and its brake begins to watch anew."""
     check_audience(engine, campaign_id)
     with transaction(engine, actor=actor, now=now) as act:
         campaign = get_campaign_row(act.session, campaign_id)
         check_may_send(act.session, campaign)
         check_no_canary_waits(act.session, campaign)
         campaign.status = next_campaign_status(campaign.status, CampaignEvent.RESUMED)
+        watch_anew(act.session, campaign)
         act.record(
             DispatchResumed(campaign_id=campaign_id, wave=campaign.wave_number),
             incident=IncidentId(campaign.incident_id),

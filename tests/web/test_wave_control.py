@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import flask
@@ -9,9 +10,10 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.engine import Engine
 
+from incident_app.domain.brake import BrakeRule
 from incident_app.domain.delivery import CampaignStatus
 from incident_app.services import waves
-from notifications.sink import MailSink
+from notifications.sink import MailSink, SinkScript
 from tests import builders
 from tests.builders import a_worker, run_until_idle
 from tests.conftest import Clock
@@ -65,3 +67,26 @@ def test_who_may_not_send_may_not_let_a_wave_go_on(instance: Engine, app: flask.
     approver = signed_in(app, "approver@example.jp")
     base = f"/incidents/{view.reference}/dispatch/{wave.campaign_id}"
     assert post(approver, "/approvals", f"{base}/go").status_code == 403
+
+
+def test_a_wave_that_stopped_by_itself_says_why_on_the_page_and_is_resumed_there(
+    instance: Engine, author: FlaskClient, clock: Clock, tmp_path: Path
+) -> None:
+    builders.with_customers(instance)
+    view = builders.an_incident(instance)
+    builders.determined(instance, view.id, builders.a_scope("member-db"))
+    wave = builders.a_wave(instance, view.id, builders.a_notice(instance, view.id)).filled
+    one = f"/incidents/{view.reference}/dispatch/{wave.campaign_id}"
+    assert post(author, one, f"{one}/start", count="4").status_code == 302
+    with MailSink(script=SinkScript(recipient=lambda _: "550 5.7.1 blocked")) as sink:
+        worker = a_worker(instance, sink.port, tmp_path / "j", clock)
+        options = replace(worker.settings.options, claim_limit=1, record_batch=1)
+        worker.settings = replace(worker.settings, options=options, brake=BrakeRule(at_least=2))
+        run_until_idle(worker)
+    shown = author.get(one).get_data(as_text=True)
+    assert "第1波を自動で止めました。" in shown
+    assert "最も多い応答 550 5.7.1" in shown
+    author.get("/language/en?next=/")
+    assert "stopped by itself" in author.get(one).get_data(as_text=True)
+    assert post(author, one, f"{one}/resume").status_code == 302
+    assert "stopped by itself" not in author.get(one).get_data(as_text=True)

@@ -157,6 +157,27 @@ class DispatchWentOn(EventFacts):
     waiting: int
 
 
+@event(
+    "dispatch.braked",
+    ja="第{wave}波を自動で止めました。直近の {attempts}回の送信のうち、拒否 {refused}、結果不明 {in_doubt}"
+    "（上限 {limit}%）。最も多い応答 {reply}。原因を確かめてから再開してください",
+    en="Wave {wave} stopped by itself: of the last {attempts} attempts {refused} were refused for good and {in_doubt} "
+    "are in doubt (limit {limit} %), most frequent reply {reply}. Find the cause, then resume",
+)
+class DispatchBraked(EventFacts):
+    campaign_id: int
+    wave: int
+    attempts: int
+    refused: int
+    in_doubt: int
+    limit: int
+    reply: str | None
+    accepted: int
+    waiting: int
+    attempts_through: int
+    attempts_digest: str
+
+
 @event("dispatch.resumed", ja="第{wave}波の送信を再開しました", en="Wave {wave} resumed")
 class DispatchResumed(EventFacts):
     campaign_id: int

@@ -1,4 +1,4 @@
-"""Which messages of a wave may leave while its canary is looked at.
+"""Which messages of a wave may leave while its canary is looked at, and where its brake began to watch.
 
 Revision ID: 0018
 Revises: 0013
@@ -15,7 +15,7 @@ branch_labels = None
 depends_on = None
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-COLUMNS = ("canary_from", "canary_through")
+COLUMNS = ("canary_from", "canary_through", "watched_after")
 
 
 def upgrade() -> None:
