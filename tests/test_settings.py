@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from incident_app.cli.serve import make_worker
 from incident_app.domain.brake import BrakeRule
+from incident_app.keys import make_home
 from incident_app.settings import PREFIX, Settings, SettingsError, default_home, is_loopback
 from notifications.addresses import parse_address
 
@@ -91,6 +92,7 @@ def test_a_brake_that_could_never_act_is_refused(tmp_path: Path) -> None:
     settings = read(
         HOME=str(tmp_path), BRAKE_ATTEMPTS="50", BRAKE_AT_LEAST="50", BRAKE_MINUTES="3", BRAKE_PERCENT="100"
     )
+    make_home(tmp_path)
     assert make_worker(sa.create_engine("sqlite://"), settings).settings.brake == BrakeRule(
         attempts=50, within=timedelta(minutes=3), percent=100, at_least=50
     )

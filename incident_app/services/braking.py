@@ -14,13 +14,11 @@ from incident_app.domain.delivery import CampaignEvent, CampaignStatus, next_cam
 from incident_app.domain.errors import IllegalMove
 from incident_app.domain.events import DispatchBraked
 from incident_app.domain.ids import Actor, CampaignId, IncidentId
-from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow
+from incident_app.persistence.attempts import newest_of_wave
+from incident_app.persistence.outbox import Campaign, DeliveryAttempt
 from incident_app.services.attempts_digest import AttemptsDigest, report_attempts
 from incident_app.services.transaction import Transaction, reading, transaction
 from incident_app.services.waves import get_campaign_row, totals_in
-
-LOOKED_BACK = 50_000
-"""So many attempts of all waves are looked through, so that a slow wave beside a fast one costs little."""
 
 
 def brake_failing_waves(engine: Engine, rule: BrakeRule, *, actor: Actor, now: datetime) -> list[CampaignId]:
@@ -50,15 +48,11 @@ def watch_anew(session: Session, campaign: Campaign) -> None:
 
 
 def _last_attempts(session: Session, campaign: Campaign, rule: BrakeRule) -> Sequence[FinishedAttempt]:
-    newest = session.scalar(sa.select(sa.func.max(DeliveryAttempt.id))) or 0
     attempt = DeliveryAttempt
-    # Asked this way round, both databases walk back over the newest attempts and stop when the window is full.
-    of_wave = sa.select(DeliveryRow.campaign_id).where(DeliveryRow.id == attempt.delivery_id).scalar_subquery()
     rows = session.execute(
-        sa.select(attempt.finished_at, attempt.outcome, attempt.reply_code, attempt.enhanced_code)
-        .where(attempt.id > max(campaign.watched_after or 0, newest - LOOKED_BACK), of_wave == campaign.id)
-        .order_by(attempt.id.desc())
-        .limit(rule.attempts),
+        newest_of_wave(session, campaign.id, after=campaign.watched_after or 0)
+        .with_only_columns(attempt.finished_at, attempt.outcome, attempt.reply_code, attempt.enhanced_code)
+        .limit(rule.attempts)
     )
     return [
         FinishedAttempt(

@@ -12,7 +12,7 @@ from incident_app.domain.delivery import AudienceRule, Standing, WhenUncertain
 from incident_app.domain.errors import BadInput
 from incident_app.domain.ids import CampaignId
 from incident_app.domain.vocabulary import JobKind, Subject
-from incident_app.services import approvals, canaries, dispatch, jobs, notices, people, waves
+from incident_app.services import approvals, canaries, dispatch, forecasts, jobs, notices, people, waves
 from incident_app.services.setup import sender_of
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
@@ -78,6 +78,9 @@ def one(reference: str, campaign_id: int) -> str:
         "dispatch/one.html",
         view,
         wave=wave,
+        forecast=forecasts.forecast_of(
+            context.engine(), wave, configured_per_second=context.parts().per_second, now=context.now()
+        ),
         doubts=doubts,
         numbered=[(number, number) for number in doubts[:50]],
         first_three=waves.first_recipients(context.engine(), wave.id),

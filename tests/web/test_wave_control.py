@@ -34,7 +34,10 @@ def test_a_canary_is_chosen_at_the_start_held_shown_and_let_go_on_the_page(
     wave = builders.a_wave(instance, view.id, builders.a_notice(instance, view.id)).filled
     base = f"/incidents/{view.reference}/dispatch"
     one = f"{base}/{wave.campaign_id}"
-    assert "先に送る通数" in author.get(one).get_data(as_text=True)
+    first = author.get(one).get_data(as_text=True)
+    assert "先に送る通数" in first
+    assert "1分あたり 6,000通" in first
+    assert "設定された上限の速さでの見込み" in first
     for faulty in ("4", "0", "いち"):
         refused = post(author, one, f"{one}/start", count="4", canary=faulty)
         assert refused.status_code == 422
