@@ -95,7 +95,7 @@ def go_on(engine: Engine, campaign_id: CampaignId, *, actor: Actor, now: datetim
     check_audience(engine, campaign_id)
     with transaction(engine, actor=actor, now=now) as act:
         campaign = get_campaign_row(act.session, campaign_id, lock=True)
-        if campaign.status is not CampaignStatus.PAUSED or not _is_sent(act.session, campaign):
+        if not _waits(act.session, campaign):
             raise NoCanaryWaits
         check_may_send(act.session, campaign)
         campaign.status = next_campaign_status(campaign.status, CampaignEvent.WENT_ON)
@@ -113,8 +113,12 @@ def go_on(engine: Engine, campaign_id: CampaignId, *, actor: Actor, now: datetim
 
 def check_no_canary_waits(session: Session, campaign: Campaign) -> None:
     """Refuse to resume a wave that waits for a look at its canary: that is an act of its own."""
-    if _is_sent(session, campaign):
+    if _waits(session, campaign):
         raise CanaryWaits
+
+
+def _waits(session: Session, campaign: Campaign) -> bool:
+    return campaign.status is CampaignStatus.PAUSED and _is_sent(session, campaign)
 
 
 def _is_sent(session: Session, campaign: Campaign) -> bool:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.domain.delivery import CampaignStatus
-from incident_app.domain.errors import BadInput
+from incident_app.domain.errors import BadInput, IllegalMove
 from incident_app.domain.ids import CampaignId, IncidentId
 from incident_app.persistence.outbox import DeliveryAttempt, DeliveryRow
 from incident_app.services import canaries, dispatch, waves
@@ -128,6 +128,10 @@ def test_a_pause_in_the_middle_of_a_canary_ends_with_resume_and_the_canary_still
         assert len(sink.received) == 5
     assert waves.get_campaign(instance, campaign).awaits_look
     assert dispatch.cancel_campaign(instance, campaign, reason="文面に誤り", **act) == PEOPLE - 5
+    with pytest.raises(canaries.NoCanaryWaits):
+        canaries.go_on(instance, campaign, **act)
+    with pytest.raises(IllegalMove):
+        dispatch.resume_campaign(instance, campaign, **act)
 
 
 @pytest.mark.parametrize("canary", [0, -1, 4, 10**6])

@@ -93,3 +93,20 @@ def test_a_wave_that_stopped_by_itself_says_why_on_the_page_and_is_resumed_there
     assert "stopped by itself" in author.get(one).get_data(as_text=True)
     assert post(author, one, f"{one}/resume").status_code == 302
     assert "stopped by itself" not in author.get(one).get_data(as_text=True)
+
+
+def test_a_wave_that_is_cancelled_while_it_holds_asks_nobody_to_let_it_go(
+    instance: Engine, author: FlaskClient, clock: Clock, tmp_path: Path
+) -> None:
+    builders.with_customers(instance)
+    view = builders.an_incident(instance)
+    builders.determined(instance, view.id, builders.a_scope("member-db"))
+    wave = builders.a_wave(instance, view.id, builders.a_notice(instance, view.id)).filled
+    one = f"/incidents/{view.reference}/dispatch/{wave.campaign_id}"
+    post(author, one, f"{one}/start", count="4", canary="1")
+    with MailSink() as sink:
+        run_until_idle(a_worker(instance, sink.port, tmp_path / "j", clock))
+    assert post(author, one, f"{one}/cancel", reason="文面に誤り").status_code == 302
+    shown = author.get(one)
+    assert f"{one}/go" not in shown.get_data(as_text=True)
+    assert "残りを送ってください" not in shown.get_data(as_text=True)
