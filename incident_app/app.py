@@ -116,6 +116,7 @@ def create_app(
         uploads=settings.home / "uploads",
         evidence=settings.home / "evidence",
         sender_address=settings.sender_address,
+        per_second=settings.smtp_per_second,
         designated_operator=settings.designated_operator,
         templates=NoticeTemplates(templates),
         forms=ReportForms(templates),

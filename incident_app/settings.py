@@ -56,6 +56,10 @@ class Settings:
     smtp_per_second: int
     dkim_key_file: Path | None
     dkim_selector: str
+    brake_attempts: int
+    brake_minutes: int
+    brake_percent: int
+    brake_at_least: int
     sender_address: str
     bounce_domain: str
     bounce_mailbox: str | None
@@ -104,6 +108,10 @@ class Settings:
             smtp_per_second=reader.number("SMTP_PER_SECOND", 100, low=1, high=100_000),
             dkim_key_file=reader.signing_key("DKIM_KEY_FILE"),
             dkim_selector=reader.text("DKIM_SELECTOR", "incident"),
+            brake_attempts=reader.number("BRAKE_ATTEMPTS", 200, low=1, high=10_000),
+            brake_minutes=reader.number("BRAKE_MINUTES", 10, low=1, high=1440),
+            brake_percent=reader.number("BRAKE_PERCENT", 10, low=0, high=100),
+            brake_at_least=reader.number("BRAKE_AT_LEAST", 20, low=1, high=10_000),
             sender_address=reader.address("SENDER_ADDRESS", "notice@incident-app.example"),
             bounce_domain=reader.domain("BOUNCE_DOMAIN", "incident-app.example"),
             bounce_mailbox=reader.mailbox("BOUNCE_MAILBOX"),
@@ -159,6 +167,11 @@ def _unsafe(settings: Settings) -> list[str]:
         )
     if (settings.smtp_username is None) != (settings.smtp_password is None):
         problems.append(f"{PREFIX}SMTP_USERNAME and {PREFIX}SMTP_PASSWORD: set both or neither.")
+    if settings.brake_at_least > settings.brake_attempts:
+        problems.append(
+            f"{PREFIX}BRAKE_AT_LEAST: {settings.brake_at_least} attempts never stand among the last "
+            f"{settings.brake_attempts} of {PREFIX}BRAKE_ATTEMPTS, so the brake would never act.",
+        )
     return problems
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incident_app.cli.serve import mail_signer
+from incident_app.cli.serve import mail_signer, make_worker
+from incident_app.domain.brake import BrakeRule
+from incident_app.keys import make_home
 from incident_app.settings import PREFIX, Settings, SettingsError, default_home, is_loopback
 from notifications.addresses import parse_address
 
@@ -82,6 +86,18 @@ def test_the_limits_of_a_number_belong_to_it() -> None:
 def test_yes_and_no_are_written_in_one_way(value: str) -> None:
     assert len(problems(DESIGNATED_OPERATOR=value)) == 1
     assert read(DESIGNATED_OPERATOR="yes").designated_operator is True
+
+
+def test_a_brake_that_could_never_act_is_refused(tmp_path: Path) -> None:
+    (problem,) = problems(BRAKE_ATTEMPTS="10", BRAKE_AT_LEAST="11")
+    assert "BRAKE_AT_LEAST" in problem
+    settings = read(
+        HOME=str(tmp_path), BRAKE_ATTEMPTS="50", BRAKE_AT_LEAST="50", BRAKE_MINUTES="3", BRAKE_PERCENT="100"
+    )
+    make_home(tmp_path)
+    assert make_worker(sa.create_engine("sqlite://"), settings).settings.brake == BrakeRule(
+        attempts=50, within=timedelta(minutes=3), percent=100, at_least=50
+    )
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "0.0.0.0", "::", "incident.example", "127.0.0.1.example"])

@@ -10,8 +10,9 @@ import click
 from incident_app.cli.context import REFUSED, World, command
 from incident_app.domain.access import Permission
 from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing, WhenUncertain
+from incident_app.domain.forecast import Forecast
 from incident_app.domain.ids import CampaignId, NoticeId
-from incident_app.services import campaigns, exports, people, waves
+from incident_app.services import campaigns, canaries, exports, forecasts, people, waves
 from incident_app.services import dispatch as control
 from incident_app.services.accounts import Account
 from incident_app.services.setup import sender_of
@@ -57,12 +58,27 @@ def fill(world: World, reference: str, notice_id: int, rule: str, items: tuple[s
 @click.argument("reference")
 @click.argument("campaign_id", type=int)
 @click.option("--count", type=int, required=True, help="The number of messages, typed by you.")
+@click.option("--canary", type=int, help="Send so many messages first, then hold until `dispatch go`.")
 @command
-def start(world: World, reference: str, campaign_id: int, count: int) -> None:
+def start(world: World, reference: str, campaign_id: int, count: int, canary: int | None) -> None:
     """Let an approved wave go; a worker sends it."""
     wave, account = _wave(world, reference, campaign_id)
-    control.start_campaign(world.engine, wave.id, typed_count=count, actor=account.actor, now=world.now)
-    world.show({"started": campaign_id}, f"Wave {wave.wave} was started. `incident-app worker` sends it.")
+    control.start_campaign(world.engine, wave.id, typed_count=count, canary=canary, actor=account.actor, now=world.now)
+    text = f"Wave {wave.wave} was started. `incident-app worker` sends it."
+    if canary is not None:
+        text = f"Wave {wave.wave} was started: {canary:,} messages are sent, then it holds until `dispatch go`."
+    world.show({"started": campaign_id, "canary": canary}, text)
+
+
+@dispatch.command()
+@click.argument("reference")
+@click.argument("campaign_id", type=int)
+@command
+def go(world: World, reference: str, campaign_id: int) -> None:
+    """Let the rest of a wave go after a look at its canary."""
+    wave, account = _wave(world, reference, campaign_id)
+    canaries.go_on(world.engine, wave.id, actor=account.actor, now=world.now)
+    world.show({"went_on": campaign_id}, f"Wave {wave.wave} goes on; {wave.totals.waiting:,} messages are left.")
 
 
 @dispatch.command()
@@ -108,11 +124,19 @@ def status(world: World, reference: str) -> None:
     view, _ = world.incident(reference)
     found = waves.list_campaigns(world.engine, view.id)
     filling = waves.being_filled(world.engine, view.id)
+    foreseen = {
+        wave.id: forecasts.forecast_of(
+            world.engine, wave, configured_per_second=world.settings.smtp_per_second, now=world.now
+        )
+        for wave in found
+    }
     shown: list[dict[str, object]] = [
         {
             "campaign": wave,
             "totals": _totals(wave),
             "withheld": waves.withheld_by_reason(world.engine, wave.id),
+            "awaits_look": wave.awaits_look,
+            "forecast": foreseen[wave.id],
         }
         for wave in found
     ]
@@ -120,10 +144,7 @@ def status(world: World, reference: str) -> None:
         {"campaign": {"wave": wave, "status": CampaignStatus.BUILDING, "since": since}, "totals": NOTHING_YET}
         for wave, since in filling
     ]
-    lines = [
-        f"Wave {wave.wave} ({wave.status}): " + ", ".join(f"{k} {v:,}" for k, v in _totals(wave).items())
-        for wave in found
-    ]
+    lines = [line for wave in found for line in _lines(wave, foreseen[wave.id])]
     lines += [f"Wave {wave} (building): being filled since {since.isoformat()}" for wave, since in filling]
     world.show(shown, "\n".join(lines) or "There is no wave yet.")
 
@@ -238,6 +259,24 @@ def _wave(
 ) -> tuple[waves.CampaignView, Account]:
     view, account = world.incident(reference, permission)
     return waves.get_wave_of(world.engine, view.id, CampaignId(campaign_id)), account
+
+
+def _lines(wave: waves.CampaignView, forecast: Forecast | None) -> list[str]:
+    lines = [f"Wave {wave.wave} ({wave.status}): " + ", ".join(f"{k} {v:,}" for k, v in _totals(wave).items())]
+    if wave.stop is not None:
+        lines.append(f"  {wave.stop.summary_en}" + (f": {wave.stop.reason}" if wave.stop.reason else ""))
+    if wave.awaits_look:
+        lines.append(f"  `incident-app dispatch go REFERENCE {wave.id}` lets the rest go.")
+    if forecast is not None:
+        lines.append("  " + _foreseen(forecast))
+    return lines
+
+
+def _foreseen(forecast: Forecast) -> str:
+    rate = f"{forecast.per_minute:,g} a minute ({forecast.basis})"
+    end = f"ends about {forecast.ends_at.isoformat()}" if forecast.ends_at else "no end in sight"
+    limit = f"; deadline {forecast.deadline.isoformat()}" if forecast.deadline else ""
+    return f"{forecast.left:,} left at {rate}: {end}{limit}" + (" - TOO LATE" if forecast.is_late else "")
 
 
 def _totals(wave: waves.CampaignView) -> dict[str, int]:

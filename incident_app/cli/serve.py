@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import click
 import flask
@@ -19,6 +19,7 @@ from sqlalchemy.engine import Engine
 
 from incident_app.app import create_app
 from incident_app.cli.context import World, command, return_path_of
+from incident_app.domain.brake import BrakeRule
 from incident_app.keys import own_key
 from incident_app.services.jobs import JobTools
 from incident_app.services.worker import Worker, WorkerSettings
@@ -57,6 +58,12 @@ def make_worker(engine: Engine, settings: Settings, *, retry: RetryPolicy | None
                 connections=settings.smtp_connections, rate=RateLimit(per_second=settings.smtp_per_second)
             ),
             retry=retry or RetryPolicy(),
+            brake=BrakeRule(
+                attempts=settings.brake_attempts,
+                within=timedelta(minutes=settings.brake_minutes),
+                percent=settings.brake_percent,
+                at_least=settings.brake_at_least,
+            ),
         ),
         clock=utc_now,
     )

@@ -89,7 +89,10 @@ class CampaignEvent(StrEnum):
     APPROVAL_VOIDED = "approval_voided"
     STARTED = "started"
     PAUSED = "paused"
+    CANARY_SENT = "canary_sent"
+    BRAKED = "braked"
     RESUMED = "resumed"
+    WENT_ON = "went_on"
     FINISHED = "finished"
     REOPENED = "reopened"
     CANCELLED = "cancelled"
@@ -105,7 +108,10 @@ NEXT_CAMPAIGN_STATUS: Mapping[tuple[CampaignStatus, CampaignEvent], CampaignStat
     (_C.APPROVED, _E.APPROVAL_VOIDED): _C.FROZEN,
     (_C.APPROVED, _E.STARTED): _C.RUNNING,
     (_C.RUNNING, _E.PAUSED): _C.PAUSED,
+    (_C.RUNNING, _E.CANARY_SENT): _C.PAUSED,
+    (_C.RUNNING, _E.BRAKED): _C.PAUSED,
     (_C.PAUSED, _E.RESUMED): _C.RUNNING,
+    (_C.PAUSED, _E.WENT_ON): _C.RUNNING,
     (_C.RUNNING, _E.FINISHED): _C.FINISHED,
     (_C.PAUSED, _E.FINISHED): _C.FINISHED,
     (_C.FINISHED, _E.REOPENED): _C.RUNNING,
@@ -225,3 +231,35 @@ class DeliveryTotals:
     def is_settled(self) -> bool:
         """True when nothing waits and nothing is in doubt: "finished" is computed from the rows, never set."""
         return self.waiting == 0 and self.in_doubt == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canary:
+    """The first messages of a wave, sent before all others so that somebody can look at what comes of them (F11)."""
+
+    size: int
+    untried: int
+    accepted: int
+    refused: int
+    in_doubt: int
+    to_retry: int
+    withheld: int
+
+    @property
+    def is_sent(self) -> bool:
+        """True when each was tried once: the wave then holds until somebody lets it go on."""
+        return self.untried == 0
+
+
+def canary_of(size: int, numbers: Mapping[tuple[DeliveryState, bool], int]) -> Canary:
+    """Sum up the first messages of a wave, counted by state and by whether an attempt was begun."""
+    by_state = {state: numbers.get((state, False), 0) + numbers.get((state, True), 0) for state in DeliveryState}
+    return Canary(
+        size=size,
+        untried=numbers.get((DeliveryState.QUEUED, False), 0) + by_state[DeliveryState.SENDING],
+        accepted=by_state[DeliveryState.ACCEPTED] + by_state[DeliveryState.BOUNCED],
+        refused=by_state[DeliveryState.FAILED],
+        in_doubt=by_state[DeliveryState.UNCERTAIN],
+        to_retry=numbers.get((DeliveryState.QUEUED, True), 0),
+        withheld=by_state[DeliveryState.WITHHELD],
+    )

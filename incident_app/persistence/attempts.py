@@ -9,17 +9,18 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from incident_app.domain.brake import AttemptOutcome
 from incident_app.domain.delivery import DeliveryState, Standing
 from incident_app.persistence.bulk import insert_many, key_list, one_of, stored_moment
-from incident_app.persistence.outbox import DeliveryAttempt
+from incident_app.persistence.outbox import DeliveryAttempt, DeliveryRow
 from notifications.outbox import Attempt
 from notifications.outcome import Accepted, Outcome, RefusedForGood, RefusedForNow, Unknown
 
-UNKNOWN = "unknown"
+UNKNOWN = AttemptOutcome.UNKNOWN.value
 _WORDS = {
-    Accepted: "accepted",
-    RefusedForNow: "refused_for_now",
-    RefusedForGood: "refused_for_good",
+    Accepted: AttemptOutcome.ACCEPTED.value,
+    RefusedForNow: AttemptOutcome.REFUSED_FOR_NOW.value,
+    RefusedForGood: AttemptOutcome.REFUSED_FOR_GOOD.value,
     Unknown: UNKNOWN,
 }
 _COLUMNS = (
@@ -133,4 +134,22 @@ def move_people(session: Session, delivery_ids: Sequence[int], standing: Standin
     session.execute(
         sa.text(f"UPDATE delivery_people SET open = FALSE WHERE {condition}"),  # noqa: S608 - names of ours
         {"ids": values["ids"]},
+    )
+
+
+LOOKED_BACK = 50_000
+"""So many attempts of all waves are looked through, so that a slow wave beside a fast one costs little."""
+
+
+def newest_of_wave(session: Session, campaign_id: int, *, after: int) -> sa.Select[DeliveryAttempt]:
+    """Return the question for the newest attempts of a wave behind the attempt `after`, newest first.
+
+    Asked this way round, both databases walk back over the newest attempts and stop when there are enough.
+    """
+    newest = session.scalar(sa.select(sa.func.max(DeliveryAttempt.id))) or 0
+    of_wave = sa.select(DeliveryRow.campaign_id).where(DeliveryRow.id == DeliveryAttempt.delivery_id).scalar_subquery()
+    return (
+        sa.select(DeliveryAttempt)
+        .where(DeliveryAttempt.id > max(after, newest - LOOKED_BACK), of_wave == campaign_id)
+        .order_by(DeliveryAttempt.id.desc())
     )

@@ -70,12 +70,17 @@ def due_deliveries(session: Session, limit: int, now: int, campaigns: Collection
     """Return up to `limit` messages whose time has come, urgent waves first, and keep other workers from them.
 
     Each wave is asked for by itself: its queue stands in an index in the order of its times, so that a claim reads what
-    it takes and no more, however many wait.
+    it takes and no more, however many wait. Of a wave that shows its canary only those first messages are due: whatever
+    number of workers ask, and whichever of them die, no other message can leave.
     """
-    by_priority = sa.select(Campaign.id).where(Campaign.id.in_(campaigns), Campaign.status == CampaignStatus.RUNNING)
+    running = sa.select(Campaign.id, Campaign.canary_from, Campaign.canary_through).where(
+        Campaign.id.in_(campaigns), Campaign.status == CampaignStatus.RUNNING
+    )
     lock = " FOR UPDATE OF waiting SKIP LOCKED" if session.get_bind().dialect.name == "postgresql" else ""
     due: list[Due] = []
-    for campaign_id in session.scalars(by_priority.order_by(Campaign.priority, Campaign.id)).all():
+    for campaign_id, first, last in session.execute(running.order_by(Campaign.priority, Campaign.id)).all():
+        canary_only = "" if last is None else "AND waiting.id BETWEEN :first AND :last "
+        within = {} if last is None else {"first": first, "last": last}
         if len(due) == limit:
             break
         found = session.execute(
@@ -84,10 +89,10 @@ def due_deliveries(session: Session, limit: int, now: int, campaigns: Collection
                 "contact.address, contact.valid_until "
                 "FROM deliveries waiting JOIN customer_contacts contact ON contact.id = waiting.contact_id "
                 "WHERE waiting.campaign_id = :campaign AND waiting.state = 'queued' "
-                "AND waiting.next_attempt_at <= :now "
+                f"AND waiting.next_attempt_at <= :now {canary_only}"
                 f"ORDER BY waiting.next_attempt_at, waiting.id LIMIT :most{lock}"
             ),
-            {"campaign": campaign_id, "now": now, "most": limit - len(due)},
+            {"campaign": campaign_id, "now": now, "most": limit - len(due), **within},
         )
         due += [Due(*row) for row in found]
     return due

@@ -137,6 +137,12 @@ class Campaign(Base):
     per_hour_ceiling: Mapped[int | None]
     contacts_as_of: Mapped[datetime]
     canary_size: Mapped[int | None]
+    """How many messages were to be sent before all others; kept after the wave went on."""
+    canary_from: Mapped[int | None] = mapped_column(BigKey)
+    canary_through: Mapped[int | None] = mapped_column(BigKey)
+    """First and last message that may be sent while the canary is looked at; empty when all of them may."""
+    watched_after: Mapped[int | None] = mapped_column(BigKey)
+    """The newest attempt when a person last let the wave go on: the brake judges what came after it."""
     when_uncertain: Mapped[WhenUncertain]
     sender_name: Mapped[Json]
     sender_address: Mapped[str] = mapped_column(sa.String(254))

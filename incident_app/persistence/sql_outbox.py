@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
@@ -63,12 +63,15 @@ class SqlOutbox:
         clock: Callable[[], datetime],
         on_hold: Callable[[int, str], None],
         admit: Callable[[int], bool],
+        hold_canaries: Callable[[], Collection[int]],
+        brake: Callable[[], Collection[int]],
         policy: RetryPolicy | None = None,
     ) -> None:
         """Make an outbox.
 
         `on_hold` stops a campaign, with the reason, of which nothing can be sent; `admit` tells once for each that
-        runs whether it may be sent as it stands.
+        runs whether it may be sent as it stands; `hold_canaries` stops those whose canary is sent, and names them;
+        `brake` does so with those that fail too often, asked whenever an attempt ended badly.
         """
         self._open = open_session
         self._read = read
@@ -77,6 +80,8 @@ class SqlOutbox:
         self._policy = policy or RetryPolicy()
         self._on_hold = on_hold
         self._admit = admit
+        self._hold_canaries = hold_canaries
+        self._brake = brake
         self._admitted: set[int] = set()
         self._running, self._looked_at = frozenset[int](), float("-inf")
 
@@ -99,7 +104,12 @@ class SqlOutbox:
     def _admitted_now(self) -> set[int]:
         """Return the running campaigns that may be sent; each is tested anew whenever it begins to run."""
         with self._read() as session:
-            running = set(session.scalars(sa.select(Campaign.id).where(Campaign.status == CampaignStatus.RUNNING)))
+            found = session.execute(
+                sa.select(Campaign.id, Campaign.canary_through).where(Campaign.status == CampaignStatus.RUNNING)
+            ).all()
+        running = {campaign_id for campaign_id, _ in found}
+        if any(canary_through is not None for _, canary_through in found):
+            running -= set(self._hold_canaries())
         self._admitted &= running
         self._admitted |= {campaign_id for campaign_id in running - self._admitted if self._admit(campaign_id)}
         return set(self._admitted)
@@ -131,6 +141,8 @@ class SqlOutbox:
         """Store what came of these attempts and move their deliveries and people, all or none."""
         with self._open() as session:
             self.record_in(session, attempts)
+        if any(isinstance(attempt.outcome, RefusedForGood | Unknown) for attempt in attempts) and self._brake():
+            self._looked_at = float("-inf")
 
     def record_in(self, session: Session, attempts: Sequence[Attempt], *, owner: str | None = None) -> None:
         """Store results within an open session. A row that is no longer leased to `owner` is left as it is."""

@@ -32,16 +32,16 @@ from incident_app.domain.events import (
     DispatchStarted,
 )
 from incident_app.domain.ids import Actor, CampaignId, IncidentId
-from incident_app.domain.vocabulary import Subject
 from incident_app.persistence.attempts import UNKNOWN, move_people
 from incident_app.persistence.bulk import CHUNK
-from incident_app.persistence.incidents import Incident
 from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow
 from incident_app.persistence.sql_outbox import CRASHED, microseconds, withhold
 from incident_app.persistence.timeline import EventRow
-from incident_app.services.approvals import ApprovalOutdated, NotApproved, is_approved
-from incident_app.services.approved_content import check_audience, current_campaign_digest
+from incident_app.services.approved_content import check_audience
 from incident_app.services.attempts_digest import AttemptsDigest, report_attempts
+from incident_app.services.braking import watch_anew
+from incident_app.services.canaries import bounds_of_canary, check_no_canary_waits
+from incident_app.services.sending_checks import check_may_send
 from incident_app.services.transaction import Transaction, reading, recording, transaction
 from incident_app.services.waves import get_campaign_row, totals_in
 from notifications.retry import RetryPolicy
@@ -51,12 +51,6 @@ class WrongCount(IncidentAppError):
     """The number typed is not the number of messages of this wave. Look at the count again."""
 
     ja = "入力した数が、この波の通数と一致しません。もう一度ご確認ください。"
-
-
-class ExerciseNotSent(IncidentAppError):
-    """This incident is an exercise: nothing of it is ever sent to a real address."""
-
-    ja = "この事案は演習です。実在の宛先には送信できません。"
 
 
 class Resolution(StrEnum):
@@ -74,22 +68,37 @@ _RESOLVED = {
 }
 
 
-def start_campaign(engine: Engine, campaign_id: CampaignId, *, typed_count: int, actor: Actor, now: datetime) -> None:
-    """Let a wave go: approved exactly as it is now, and the number of messages typed by a person (J5)."""
+def start_campaign(
+    engine: Engine,
+    campaign_id: CampaignId,
+    *,
+    typed_count: int,
+    canary: int | None = None,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Let a wave go: approved exactly as it is now, and the number of messages typed by a person (J5).
+
+    With a canary so many messages are sent first; then the wave holds by itself until somebody looks and lets it go on.
+    """
     check_audience(engine, campaign_id)
+    bounds = bounds_of_canary(engine, campaign_id, canary)
     with transaction(engine, actor=actor, now=now) as act:
         campaign = get_campaign_row(act.session, campaign_id)
-        _check_may_send(act.session, campaign)
+        check_may_send(act.session, campaign)
         if typed_count != campaign.planned:
             raise WrongCount
         campaign.status = next_campaign_status(campaign.status, CampaignEvent.STARTED)
-        campaign.started_at = now
+        campaign.started_at, campaign.canary_size = now, canary
+        if bounds is not None:
+            campaign.canary_from, campaign.canary_through = bounds
         act.record(
             DispatchStarted(
                 campaign_id=campaign_id,
                 wave=campaign.wave_number,
                 planned=campaign.planned,
                 approved_digest=campaign.approved_digest or "",
+                canary=canary,
             ),
             incident=IncidentId(campaign.incident_id),
         )
@@ -110,7 +119,7 @@ def check_before_sending(engine: Engine, campaign_id: CampaignId) -> None:
     """Test a running wave as its start was tested: somebody may have set it running, or changed it, by other means."""
     check_audience(engine, campaign_id)
     with reading(engine) as session:
-        _check_may_send(session, get_campaign_row(session, campaign_id))
+        check_may_send(session, get_campaign_row(session, campaign_id))
 
 
 def pause_for_fault(engine: Engine, campaign_id: CampaignId, *, reason: str, actor: Actor, now: datetime) -> bool:
@@ -146,12 +155,14 @@ def _pause(act: Transaction, campaign: Campaign, reason: str | None, ahead: Atte
 
 
 def resume_campaign(engine: Engine, campaign_id: CampaignId, *, actor: Actor, now: datetime) -> None:
-    """Go on with a paused wave; its approval and its rows are tested again."""
+    """Go on with a paused wave; its approval and its rows are tested again, and its brake begins to watch anew."""
     check_audience(engine, campaign_id)
     with transaction(engine, actor=actor, now=now) as act:
         campaign = get_campaign_row(act.session, campaign_id)
-        _check_may_send(act.session, campaign)
+        check_may_send(act.session, campaign)
+        check_no_canary_waits(act.session, campaign)
         campaign.status = next_campaign_status(campaign.status, CampaignEvent.RESUMED)
+        watch_anew(act.session, campaign)
         act.record(
             DispatchResumed(campaign_id=campaign_id, wave=campaign.wave_number),
             incident=IncidentId(campaign.incident_id),
@@ -333,16 +344,3 @@ def verify_attempts(engine: Engine, campaign_id: CampaignId) -> bool:
                 return False
             since = through
         return True
-
-
-def _check_may_send(session: Session, campaign: Campaign) -> None:
-    incident = session.get_one(Incident, campaign.incident_id)
-    if incident.exercise:
-        raise ExerciseNotSent
-    current = current_campaign_digest(session, campaign.id)
-    if campaign.approved_digest is None:
-        raise NotApproved
-    if campaign.approved_digest != current:
-        raise ApprovalOutdated
-    if not is_approved(session, Subject.CAMPAIGN, campaign.id, current):
-        raise NotApproved

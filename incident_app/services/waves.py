@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,14 +11,28 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.delivery import CampaignStatus, DeliveryState, DeliveryTotals
+from incident_app.domain.delivery import CampaignStatus, Canary, DeliveryState, DeliveryTotals, canary_of
 from incident_app.domain.errors import NotFound
+from incident_app.domain.events import DispatchBraked, DispatchCanarySent, DispatchPaused, summary
 from incident_app.domain.ids import CampaignId, IncidentId
 from incident_app.persistence.customers import CustomerContact
 from incident_app.persistence.outbox import Campaign, DeliveryRow, MailDomain
+from incident_app.persistence.timeline import EventRow, TextRow
 from incident_app.services.approved_content import current_campaign_digest
 from incident_app.services.impact_views import mask
 from incident_app.services.transaction import reading
+
+STOPPING = (DispatchPaused.kind, DispatchCanarySent.kind, DispatchBraked.kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """Why a paused wave does not go on: what the timeline says of it, and the reason that was given."""
+
+    at: datetime
+    summary_ja: str
+    summary_en: str
+    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +53,16 @@ class CampaignView:
     started_at: datetime | None
     finished_at: datetime | None
     domains: tuple[tuple[str, int], ...]
+    canary_size: int | None
+    """How many messages were to be sent before all others, whether or not the wave went on since."""
+    canary: Canary | None
+    """What came of them, until the wave goes on."""
+    stop: Stop | None
+
+    @property
+    def awaits_look(self) -> bool:
+        """True while the wave holds because its canary is sent and nobody let it go on."""
+        return self.status is CampaignStatus.PAUSED and self.canary is not None and self.canary.is_sent
 
 
 def list_campaigns(engine: Engine, incident_id: IncidentId) -> list[CampaignView]:
@@ -132,6 +158,44 @@ def totals_in(session: Session, campaign: Campaign) -> DeliveryTotals:
     return DeliveryTotals(planned=campaign.planned, by_state=dict(rows.all()))
 
 
+def canary_in(session: Session, campaign: Campaign) -> Canary | None:
+    """Count what came of the messages that are sent before all others; None when every message may be sent."""
+    if campaign.canary_through is None:
+        return None
+    begun = DeliveryRow.attempt_count > 0
+    rows = session.execute(
+        sa.select(DeliveryRow.state, begun, sa.func.count())
+        .where(
+            DeliveryRow.campaign_id == campaign.id,
+            DeliveryRow.id.between(campaign.canary_from, campaign.canary_through),
+        )
+        .group_by(DeliveryRow.state, begun),
+    )
+    return canary_of(campaign.canary_size or 0, {(state, bool(tried)): number for state, tried, number in rows})
+
+
+def _stop(session: Session, campaign: Campaign) -> Stop | None:
+    """Return what the timeline says of the pause of a wave: the newest of its events that stopped it."""
+    rows = session.scalars(
+        sa.select(EventRow)
+        .where(EventRow.incident_id == campaign.incident_id, EventRow.kind.in_(STOPPING))
+        .order_by(EventRow.sequence.desc())
+        .execution_options(yield_per=10),
+    )
+    with closing(rows):
+        for row in rows:
+            facts = json.loads(row.body)["facts"]
+            if facts.get("campaign_id") == campaign.id:
+                text = session.get(TextRow, campaign.pause_reason_text_id) if campaign.pause_reason_text_id else None
+                return Stop(
+                    at=row.recorded_at,
+                    summary_ja=summary(row.kind, facts, "ja"),
+                    summary_en=summary(row.kind, facts, "en"),
+                    reason=text.body if text else None,
+                )
+    return None
+
+
 def _view(session: Session, row: Campaign) -> CampaignView:
     domains = session.execute(
         sa.select(MailDomain.name, sa.func.count())
@@ -155,4 +219,7 @@ def _view(session: Session, row: Campaign) -> CampaignView:
         started_at=row.started_at,
         finished_at=row.finished_at,
         domains=tuple(domains.all()),
+        canary_size=row.canary_size,
+        canary=canary_in(session, row),
+        stop=_stop(session, row) if row.status is CampaignStatus.PAUSED else None,
     )

@@ -17,13 +17,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from incident_app.domain.brake import BrakeRule
 from incident_app.domain.delivery import CampaignStatus, DeliveryState
 from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.ids import Actor, CampaignId
 from incident_app.persistence.outbox import Campaign, DeliveryRow
 from incident_app.persistence.sql_outbox import SqlOutbox, microseconds
 from incident_app.services import dispatch, jobs
+from incident_app.services.braking import brake_failing_waves
 from incident_app.services.campaigns import drop_stale_fills
+from incident_app.services.canaries import hold_sent_canaries
 from incident_app.services.composing import NoticeComposer
 from incident_app.services.transaction import reading, recording
 from notifications.bounces.verp import ReturnPath
@@ -53,6 +56,7 @@ class WorkerSettings:
     """Signed envelope senders; without it they bear the token alone, in the bounce domain."""
     options: DispatcherOptions = field(default_factory=DispatcherOptions)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    brake: BrakeRule = field(default_factory=BrakeRule)
 
 
 class Worker:
@@ -73,11 +77,19 @@ class Worker:
             clock=clock,
             on_hold=self._hold,
             admit=self._admit,
+            hold_canaries=self._hold_canaries,
+            brake=self._brake,
             policy=settings.retry,
         )
 
     def _hold(self, campaign_id: int, reason: str) -> None:
         dispatch.pause_for_fault(self.engine, CampaignId(campaign_id), reason=reason, actor=WORKER, now=self.clock())
+
+    def _hold_canaries(self) -> list[CampaignId]:
+        return hold_sent_canaries(self.engine, actor=WORKER, now=self.clock())
+
+    def _brake(self) -> list[CampaignId]:
+        return brake_failing_waves(self.engine, self.settings.brake, actor=WORKER, now=self.clock())
 
     def _admit(self, campaign_id: int) -> bool:
         """Test a running wave before its first message leaves; one that fails is stopped with the reason."""
@@ -100,6 +112,7 @@ class Worker:
             self._path(owner).unlink(missing_ok=True)
         if doubts:
             dispatch.note_doubts(self.engine, actor=WORKER, now=self.clock(), retry=self.settings.retry)
+            self._brake()
         return doubts
 
     async def send(self, stop: asyncio.Event) -> Summary | None:
@@ -126,6 +139,7 @@ class Worker:
         self._path(self.owner).unlink(missing_ok=True)
         if summary.unknown:
             dispatch.note_doubts(self.engine, actor=WORKER, now=self.clock(), retry=self.settings.retry)
+        self._hold_canaries()
         dispatch.finish_settled(self.engine, actor=WORKER, now=self.clock())
         return summary
 

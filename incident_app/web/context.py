@@ -46,6 +46,7 @@ class Parts:
         uploads: Path,
         evidence: Path,
         sender_address: str,
+        per_second: int,
         designated_operator: bool,
         templates: NoticeTemplates,
         forms: ReportForms,
@@ -56,6 +57,7 @@ class Parts:
         self.uploads = uploads
         self.evidence = evidence
         self.sender_address = sender_address
+        self.per_second = per_second
         self.designated_operator = designated_operator
         self.templates = templates
         self.forms = forms

@@ -12,7 +12,7 @@ from incident_app.domain.delivery import AudienceRule, Standing, WhenUncertain
 from incident_app.domain.errors import BadInput
 from incident_app.domain.ids import CampaignId
 from incident_app.domain.vocabulary import JobKind, Subject
-from incident_app.services import approvals, dispatch, jobs, notices, people, waves
+from incident_app.services import approvals, canaries, dispatch, forecasts, jobs, notices, people, waves
 from incident_app.services.setup import sender_of
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
@@ -78,6 +78,9 @@ def one(reference: str, campaign_id: int) -> str:
         "dispatch/one.html",
         view,
         wave=wave,
+        forecast=forecasts.forecast_of(
+            context.engine(), wave, configured_per_second=context.parts().per_second, now=context.now()
+        ),
         doubts=doubts,
         numbered=[(number, number) for number in doubts[:50]],
         first_three=waves.first_recipients(context.engine(), wave.id),
@@ -102,11 +105,13 @@ def ask_approval(reference: str, campaign_id: int) -> Response:
 @shown_at("dispatch.one")
 def start(reference: str, campaign_id: int) -> Response:
     wave = _wave(reference, campaign_id)
-    digits = unicodedata.normalize("NFKC", context.typed("count")).replace(",", "").replace("、", "")
-    if not context.is_number(digits):
-        raise BadInput(field="count", problem="type the number of messages")
     dispatch.start_campaign(
-        context.engine(), wave.id, typed_count=int(digits), actor=context.account().actor, now=context.now()
+        context.engine(),
+        wave.id,
+        typed_count=_number("count"),
+        canary=_number("canary") if context.typed("canary") else None,
+        actor=context.account().actor,
+        now=context.now(),
     )
     context.done("dispatch.started")
     return _back(reference, campaign_id)
@@ -129,6 +134,16 @@ def resume(reference: str, campaign_id: int) -> Response:
     wave = _wave(reference, campaign_id)
     dispatch.resume_campaign(context.engine(), wave.id, actor=context.account().actor, now=context.now())
     context.done("dispatch.resumed")
+    return _back(reference, campaign_id)
+
+
+@blueprint.post("/<int:campaign_id>/go")
+@requires(Permission.DISPATCH_RUN)
+@shown_at("dispatch.one")
+def go(reference: str, campaign_id: int) -> Response:
+    wave = _wave(reference, campaign_id)
+    canaries.go_on(context.engine(), wave.id, actor=context.account().actor, now=context.now())
+    context.done("dispatch.went_on")
     return _back(reference, campaign_id)
 
 
@@ -185,6 +200,13 @@ def told(reference: str) -> Response:
     )
     context.done("dispatch.told", people=number)
     return flask.redirect(flask.url_for("dispatch.show", reference=reference))
+
+
+def _number(field: str) -> int:
+    digits = unicodedata.normalize("NFKC", context.typed(field)).replace(",", "").replace("、", "")
+    if not context.is_number(digits):
+        raise BadInput(field=field, problem="type the number of messages")
+    return int(digits)
 
 
 def _version(number: int) -> str:

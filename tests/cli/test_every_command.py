@@ -14,11 +14,11 @@ from sqlalchemy.engine import Engine
 
 from incident_app.cli.main import main
 from incident_app.persistence.outbox import DeliveryRow
-from incident_app.services import dispatch, obligations, steps
+from incident_app.services import canaries, dispatch, obligations, steps
 from incident_app.services.incidents import IncidentView
 from incident_app.services.transaction import recording
 from tests import builders
-from tests.builders import NOW, ROOT, author
+from tests.builders import NOW, ROOT, SYSTEM, author
 from tests.cli.conftest import Run
 
 AUTHOR = ("--as", "author@example.jp")
@@ -157,6 +157,34 @@ def test_a_wave_is_paused_resumed_settled_and_cancelled_by_commands(
     run("dispatch", "verify", ref, number, *AUTHOR)
     cancelled = run("dispatch", "cancel", ref, number, "--reason", "文面の誤り", "--json", *AUTHOR)
     assert json.loads(cancelled.stdout)["unsent"] == wave.planned - 1
+
+
+def test_a_wave_with_a_canary_is_held_shown_and_let_go_by_commands(
+    run: Run, instance: Engine, incident: IncidentView
+) -> None:
+    ref = incident.reference
+    wave = builders.a_wave(instance, incident.id, builders.a_notice(instance, incident.id)).filled
+    number = str(wave.campaign_id)
+    run("dispatch", "start", ref, number, "--count", str(wave.planned), "--canary", str(wave.planned), *AUTHOR, code=1)
+    run("dispatch", "start", ref, number, "--count", str(wave.planned), "--canary", "1", *AUTHOR)
+    run("dispatch", "go", ref, number, *AUTHOR, code=1)
+    with recording(instance) as session:
+        first = session.query(DeliveryRow).order_by(DeliveryRow.id).first()
+        assert first is not None
+        first.state, first.attempt_count = "accepted", 1
+    canaries.hold_sent_canaries(instance, actor=SYSTEM, now=NOW)
+    shown = run("dispatch", "status", ref, *AUTHOR).stdout
+    assert "1 accepted, 0 refused, 0 in doubt" in shown
+    assert f"dispatch go REFERENCE {number}" in shown
+    (listed,) = json.loads(run("dispatch", "status", ref, "--json", *AUTHOR).stdout)
+    assert listed["campaign"]["canary"]["accepted"] == 1
+    assert (listed["forecast"]["basis"], listed["forecast"]["left"]) == ("configured", wave.planned - 1)
+    assert "left at 6,000 a minute (configured): ends about" in shown
+    assert "look, then go on" in listed["campaign"]["stop"]["summary_en"]
+    run("dispatch", "resume", ref, number, *AUTHOR, code=1)
+    run("dispatch", "go", ref, number, *AUTHOR)
+    (listed,) = json.loads(run("dispatch", "status", ref, "--json", *AUTHOR).stdout)
+    assert (listed["campaign"]["status"], listed["campaign"]["canary"]) == ("running", None)
 
 
 def test_looking_things_up_by_commands(run: Run, instance: Engine, incident: IncidentView, tmp_path: Path) -> None:

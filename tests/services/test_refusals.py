@@ -40,6 +40,7 @@ from incident_app.services import (
     policies,
     reports,
     scopes,
+    sending_checks,
     steps,
 )
 from incident_app.services.transaction import reading
@@ -277,7 +278,7 @@ def test_an_exercise_is_never_sent(instance: Engine) -> None:
     view = builders.an_incident(instance, exercise=True)
     builders.determined(instance, view.id, builders.a_scope("member-db"))
     wave = builders.a_wave(instance, view.id, builders.a_notice(instance, view.id))
-    with pytest.raises(dispatch.ExerciseNotSent):
+    with pytest.raises(sending_checks.ExerciseNotSent):
         dispatch.start_campaign(
             instance, wave.filled.campaign_id, typed_count=wave.filled.planned, actor=author(instance).actor, now=NOW
         )

@@ -118,6 +118,7 @@ class DispatchStarted(EventFacts):
     wave: int
     planned: int
     approved_digest: str
+    canary: int | None
 
 
 @event(
@@ -131,6 +132,60 @@ class DispatchPaused(EventFacts):
     accepted: int
     waiting: int
     reason_digest: str | None
+    attempts_through: int
+    attempts_digest: str
+
+
+@event(
+    "dispatch.canary_sent",
+    ja="第{wave}波の先行分を送り、止めました"
+    "（受付済 {accepted}、送れず {refused}、不確か {in_doubt}、再試行待ち {to_retry}、見送り {withheld}）。"
+    "結果を確かめてから、残りを送ってください",
+    en="Canary of wave {wave} sent: {accepted} accepted, {refused} refused, {in_doubt} in doubt, {to_retry} to be "
+    "tried again, {withheld} withheld; look, then go on",
+)
+class DispatchCanarySent(EventFacts):
+    campaign_id: int
+    wave: int
+    canary: int
+    accepted: int
+    refused: int
+    in_doubt: int
+    to_retry: int
+    withheld: int
+    waiting: int
+    attempts_through: int
+    attempts_digest: str
+
+
+@event(
+    "dispatch.went_on",
+    ja="第{wave}波の先行分を確かめ、残り {waiting}通を送ることにしました",
+    en="Wave {wave} goes on after its canary ({waiting} messages left)",
+)
+class DispatchWentOn(EventFacts):
+    campaign_id: int
+    wave: int
+    waiting: int
+
+
+@event(
+    "dispatch.braked",
+    ja="第{wave}波を自動で止めました。直近の {attempts}回の送信のうち、拒否 {refused}、結果不明 {in_doubt}"
+    "（上限 {limit}%）。最も多い応答 {reply}。原因を確かめてから再開してください",
+    en="Wave {wave} stopped by itself: of the last {attempts} attempts {refused} were refused for good and {in_doubt} "
+    "are in doubt (limit {limit} %), most frequent reply {reply}. Find the cause, then resume",
+)
+class DispatchBraked(EventFacts):
+    campaign_id: int
+    wave: int
+    attempts: int
+    refused: int
+    in_doubt: int
+    limit: int
+    reply: str | None
+    accepted: int
+    waiting: int
     attempts_through: int
     attempts_digest: str
 

@@ -1,0 +1,105 @@
+"""Forecasts of waves as they stand in the database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from incident_app.domain.brake import AttemptOutcome
+from incident_app.domain.forecast import Forecast, RateBasis
+from incident_app.domain.ids import CampaignId, IncidentId
+from incident_app.domain.regimes import AddresseeKind
+from incident_app.domain.vocabulary import DutyStatus
+from incident_app.persistence.obligations import Obligation
+from incident_app.persistence.outbox import DeliveryAttempt, DeliveryRow
+from incident_app.services import dispatch, waves
+from incident_app.services.forecasts import forecast_of
+from incident_app.services.obligations import list_obligations
+from incident_app.services.transaction import recording
+from tests.builders import NOW, author
+from tests.services.test_canaries import a_wave_of, start
+
+STARTED = NOW + timedelta(minutes=1)
+LATER = STARTED + timedelta(minutes=30)
+
+
+@pytest.fixture
+def wave(instance: Engine) -> tuple[IncidentId, CampaignId]:
+    return a_wave_of(instance, 60)
+
+
+def foreseen(engine: Engine, campaign: CampaignId) -> Forecast | None:
+    return forecast_of(engine, waves.get_campaign(engine, campaign), configured_per_second=2, now=LATER)
+
+
+def add_attempts(engine: Engine, campaign: CampaignId, outcome: AttemptOutcome, number: int) -> None:
+    with recording(engine) as session:
+        ids = session.scalars(
+            sa.select(DeliveryRow.id).where(DeliveryRow.campaign_id == campaign).order_by(DeliveryRow.id)
+        ).all()
+        rows = [
+            {"delivery_id": key, "number": place, "finished_at": LATER, "outcome": outcome.value, "reply_text": ""}
+            for place in (1 if outcome is AttemptOutcome.ACCEPTED else 2,)
+            for key in ids[:number]
+        ]
+        session.execute(sa.insert(DeliveryAttempt), rows)
+
+
+def test_before_the_start_the_configured_rate_tells_the_end_and_the_deadline_stands_beside_it(
+    instance: Engine, wave: tuple[IncidentId, CampaignId]
+) -> None:
+    incident, campaign = wave
+    found = foreseen(instance, campaign)
+    assert found is not None
+    assert (found.basis, found.left, found.ends_at) == (RateBasis.CONFIGURED, 60, LATER + timedelta(seconds=30))
+    times = [
+        duty.due_at or duty.internal_target_at
+        for duty in list_obligations(instance, incident)
+        if duty.addressee_kind == AddresseeKind.PEOPLE and duty.is_live
+    ]
+    assert found.deadline == min((at for at in times if at is not None), default=None)
+
+
+def test_while_it_runs_the_last_minutes_tell_the_end_and_what_is_tried_again_does_not_count(
+    instance: Engine, wave: tuple[IncidentId, CampaignId]
+) -> None:
+    _, campaign = wave
+    start(instance, campaign, canary=None)
+    stuck = foreseen(instance, campaign)
+    assert stuck is not None
+    assert (stuck.basis, stuck.ends_at) == (RateBasis.MEASURED, None)
+    add_attempts(instance, campaign, AttemptOutcome.ACCEPTED, 30)
+    add_attempts(instance, campaign, AttemptOutcome.REFUSED_FOR_NOW, 20)
+    found = foreseen(instance, campaign)
+    assert found is not None
+    assert (found.per_minute, found.ends_at) == (6.0, LATER + timedelta(minutes=10))
+    dispatch.cancel_campaign(instance, campaign, reason="誤り", actor=author(instance).actor, now=LATER)
+    assert foreseen(instance, campaign) is None
+
+
+def test_only_open_duties_toward_people_are_held_against_a_wave(
+    instance: Engine, wave: tuple[IncidentId, CampaignId]
+) -> None:
+    incident, campaign = wave
+    found = foreseen(instance, campaign)
+    assert found is not None
+    assert found.deadline is not None
+    view = waves.get_campaign(instance, campaign)
+    for seconds, late in ((31, False), (29, True)):
+        at = found.deadline - timedelta(seconds=seconds)
+        judged = forecast_of(instance, view, configured_per_second=2, now=at)
+        assert judged is not None
+        assert judged.is_late is late
+    with recording(instance) as session:
+        session.execute(
+            sa.update(Obligation)
+            .where(Obligation.incident_id == incident, Obligation.addressee_kind == AddresseeKind.PEOPLE)
+            .values(status=DutyStatus.FULFILLED)
+        )
+    assert [duty for duty in list_obligations(instance, incident) if duty.is_live and duty.due_at]  # to others
+    settled = foreseen(instance, campaign)
+    assert settled is not None
+    assert (settled.deadline, settled.is_late) == (None, False)
