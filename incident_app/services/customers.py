@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from incident_app.domain.column_profiles import ColumnProfile, layout_of
+from incident_app.domain.column_profiles import ColumnProfile, Layout, layout_of
 from incident_app.domain.customers import FileKind, Refusal, RowsRefused
 from incident_app.domain.errors import IncidentAppError, NotFound
 from incident_app.domain.events import CustomersImported
@@ -134,18 +134,21 @@ def import_file(
         if (first := checked.first_refusal()) and not keep_good:
             raise RowsRefused(refused=checked.refused.count, read=checked.read, line=first[0], reason=first[1])
         batch = _open_import(engine, plan, actor, now)
-        with_contacts = bool(CONTACT_COLUMNS & (set(layout.places) | set(layout.constants)))
-        loader = Loader(
-            address_key=address_key,
-            import_id=batch.id,
-            at=batch.at,
-            with_contacts=with_contacts,
-            fresh=batch.fresh,
-        )
-        _Loading(engine, loader, batch, checked, progress).run()
+        _Loading(engine, _loader(batch, layout, address_key), batch, checked, progress).run()
         _seal(engine, batch.id, checked, actor=actor, now=now)
     with reading(engine) as session:
         return _result(session, session.get_one(Import, batch.id), plan, unchanged=False)
+
+
+def _loader(batch: _Batch, layout: Layout, address_key: bytes) -> Loader:
+    named = set(layout.places) | set(layout.constants)
+    return Loader(
+        address_key=address_key,
+        import_id=batch.id,
+        at=batch.at,
+        with_contacts=bool(CONTACT_COLUMNS & named),
+        fresh=batch.fresh,
+    )
 
 
 def _earlier(session: Session, plan: _Plan) -> Import | None:
