@@ -70,8 +70,16 @@ class Addressee:
         known = jurisdictions if isinstance(jurisdictions, frozenset) else frozenset()
         found = [country for country in sorted(self.each) if country in known]
         return tuple(
-            replace(self, ref=f"{self.ref}-{country.lower()}", name=self.each[country], each={}) for country in found
+            replace(self, ref=self.ref_in(country), name=self.each[country], each={}) for country in found
         ) or (self,)
+
+    def ref_in(self, country: str) -> str:
+        """Return the reference of the recipient in a country."""
+        return f"{self.ref}-{country.lower()}"
+
+    def goes_by(self, ref: str) -> bool:
+        """Tell whether a duty with this reference is owed to this recipient, or to the one of a country."""
+        return ref == self.ref or any(ref == self.ref_in(country) for country in self.each)
 
 
 @dataclass(frozen=True, kw_only=True)
