@@ -79,7 +79,11 @@ class Addressee:
 
     def goes_by(self, ref: str) -> bool:
         """Tell whether a duty with this reference is owed to this recipient, or to the one of a country."""
-        return ref == self.ref or any(ref == self.ref_in(country) for country in self.each)
+        return ref == self.ref or self.country_of(ref) is not None
+
+    def country_of(self, ref: str) -> str | None:
+        """Return the country whose recipient goes by this reference."""
+        return next((country for country in self.each if ref == self.ref_in(country)), None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -208,6 +208,25 @@ def test_the_reason_for_delay_is_asked_for_only_past_the_limit(instance: Engine)
     assert "delay" in late.filled.gaps
 
 
+def test_the_authority_of_a_member_state_reads_how_many_there_are_and_how_many_in_its_country(
+    instance: Engine,
+) -> None:
+    """Its form said "0 people" of everything, for its reference is not the one that the regime gives to all of them."""
+    view = a_determined_incident(instance)
+    whole = values(draft(instance, view, "eu-gdpr-authority"))
+    found = draft(
+        instance, view, "eu-gdpr-authority", obligation_id=duty(instance, view, "eu-gdpr:authority").id
+    ).filled
+    said = {field.code: field.value for field in found.fields if field.value is not None}
+    assert said["people"].ja == whole["people"]
+    assert said["items"].ja == whole["items"]
+    assert (said["people-there"].ja, said["people-there"].en) == (
+        "1人（うちこの監督機関の加盟国 1人）",
+        "1 (of whom 1 in the member state of this authority)",
+    )
+    assert whole["people-there"] == "1人"
+
+
 def test_every_fact_that_the_program_fills_is_listed_as_such_and_filled(instance: Engine) -> None:
     view = a_determined_incident(instance, "member-db", "staff-register")
     builders.a_notice(instance, view.id)
