@@ -178,6 +178,19 @@ def test_a_report_after_a_filed_one_is_a_follow_up_that_names_it(instance: Engin
     assert first.addressee_ja in other["reports-filed"]
 
 
+def test_the_form_for_follow_ups_which_no_duty_asks_for_continues_what_was_filed(instance: Engine) -> None:
+    """It said that it was a new report, and that its own authority had been told as another one."""
+    view = a_determined_incident(instance)
+    assert values(draft(instance, view, "jp-appi-follow-up"))["report-series"] == "新規"
+    first = duty(instance, view, "jp-appi:preliminary")
+    filed(instance, an_approved_report(instance, view, "jp-appi-preliminary", obligation_id=first.id), receipt="R-1")
+    said = values(draft(instance, view, "jp-appi-follow-up"))
+    assert said["report-series"] == "続報"
+    assert "受付番号 R-1" in said["previous-reports"]
+    assert "reports-filed" not in said
+    assert values(draft(instance, view, "jp-privacymark-preliminary"))["report-series"] == "新規"
+
+
 def test_a_filed_public_statement_is_the_publication_of_every_report(instance: Engine) -> None:
     view = a_determined_incident(instance)
     assert "publication-state" in draft(instance, view, "jp-appi-definitive").filled.gaps
