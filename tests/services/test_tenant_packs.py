@@ -109,8 +109,11 @@ def test_a_natural_person_who_entrusted_data_gets_a_pack_and_a_duty_once_a_contr
     )
     assert len(duties(instance, leak.id, "jp-appi:tenant")) == 3
     sheet(instance, leak.id, "C1")
-    assert {row.status for row in duties(instance, leak.id, "contract:entrusting_party").values()} == {
-        DutyStatus.FULFILLED
+    found_in_contracts = duties(instance, leak.id, "contract:entrusting_party").values()
+    assert {row.addressee_en: row.status for row in found_in_contracts} == {
+        "customer C1": DutyStatus.FULFILLED,
+        "customer T1": DutyStatus.TO_DECIDE,  # nobody recorded their contracts
+        "customer T2": DutyStatus.TO_DECIDE,
     }
     with pytest.raises(NotFound):
         tenant_pack(instance, leak.id, "C2", now=NOW)  # nothing of theirs lies in an entrusted store
