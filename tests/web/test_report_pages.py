@@ -51,8 +51,8 @@ def test_pages_say_to_whom_a_report_goes(app: flask.Flask, view: IncidentView, i
     owed = duty(instance, view, "eu-gdpr:authority")
     report = draft(instance, view, "eu-gdpr-authority", obligation_id=owed.id)
     browser = signed_in(app)
-    assert f"<td>{owed.addressee_ja}</td>" in read(browser, f"{BASE}/reports")
-    page = read(browser, f"{BASE}/reports/{report.id}")
+    assert f"<td>{owed.addressee_ja}</td>" in browser.get(f"{BASE}/reports").get_data(as_text=True)
+    page = browser.get(f"{BASE}/reports/{report.id}").get_data(as_text=True)
     assert f"提出先: {owed.addressee_ja}" in page
     assert "ドイツ" in owed.addressee_ja
 
