@@ -266,9 +266,10 @@ def _count(count: Count) -> Words:
 def _published(count: Count) -> Words:
     """Say a number to the public: how sure it is, and nothing of our records."""
     kind = KIND_WORDS[count.kind]
+    number = Words(ja=f"{count.value:,}人", en=f"{count.value:,} {'person' if count.value == 1 else 'people'}")
     if count.kind is CountKind.EXACT:
-        return Words(ja=f"{count.value:,}人", en=f"{count.value:,}")
-    return Words(ja=f"{kind.ja} {count.value:,}人", en=f"{count.value:,} ({kind.en})")
+        return number
+    return Words(ja=f"{kind.ja} {number.ja}", en=f"{number.en} ({kind.en})")
 
 
 def _situations(session: Session, incident_id: IncidentId, regime: str) -> Codes | None:

@@ -203,8 +203,12 @@ def test_a_filed_public_statement_is_the_publication_of_every_report(instance: E
 
 def test_the_public_reads_numbers_without_our_record_numbers(instance: Engine) -> None:
     view = a_determined_incident(instance)
-    said = values(draft(instance, view, "public-statement"))
+    statement = draft(instance, view, "public-statement")
+    said = values(statement)
     assert said["people"] == "5人"
+    assert {field.value.en for field in statement.filled.fields if field.code == "people" and field.value} == {
+        "5 people"
+    }
     assert "お詫び申し上げます" in said["opening"]
     own = values(draft(instance, view, "public-statement", given={"opening": "心よりお詫びします。"}))
     assert own["opening"] == "心よりお詫びします。"
