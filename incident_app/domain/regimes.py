@@ -70,8 +70,20 @@ class Addressee:
         known = jurisdictions if isinstance(jurisdictions, frozenset) else frozenset()
         found = [country for country in sorted(self.each) if country in known]
         return tuple(
-            replace(self, ref=f"{self.ref}-{country.lower()}", name=self.each[country], each={}) for country in found
+            replace(self, ref=self.ref_in(country), name=self.each[country], each={}) for country in found
         ) or (self,)
+
+    def ref_in(self, country: str) -> str:
+        """Return the reference of the recipient in a country."""
+        return f"{self.ref}-{country.lower()}"
+
+    def goes_by(self, ref: str) -> bool:
+        """Tell whether a duty with this reference is owed to this recipient, or to the one of a country."""
+        return ref == self.ref or self.country_of(ref) is not None
+
+    def country_of(self, ref: str) -> str | None:
+        """Return the country whose recipient goes by this reference."""
+        return next((country for country in self.each if ref == self.ref_in(country)), None)
 
 
 @dataclass(frozen=True, kw_only=True)

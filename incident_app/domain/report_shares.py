@@ -62,7 +62,7 @@ def share_of(regime: Regime, report: Report, ref: str) -> Share:
 
 def _belongs(regime: Regime, report: Report, ref: str, relation: Relation, line: BusinessLine) -> bool:
     facts = {RELATIONS: frozenset({relation}), LINES: frozenset({line})}
-    addressed = any_of(_answer(entry.conditions, facts) for entry in report.addressees if entry.ref == ref)
+    addressed = any_of(_answer(entry.conditions, facts) for entry in report.addressees if entry.goes_by(ref))
     due = any_of(_answer(regime.situation(code).conditions, facts) for code in report.situations)
     return all_of((addressed, due, _answer(report.applies_when, facts))) is Answer.YES
 

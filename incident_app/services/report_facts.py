@@ -24,7 +24,7 @@ from incident_app.services.people_told import Among, PeopleTold, people_told_in,
 from incident_app.services.policies import any_policy
 from incident_app.services.report_history import Planned, history_facts
 from incident_app.services.report_impact import impact_facts
-from incident_app.services.report_shares import PartOfImpact, part_for
+from incident_app.services.report_shares import PartOfImpact, country_of_duty, part_for
 
 DESK = ("desk_name", "desk_phone", "desk_mail", "desk_hours")
 
@@ -44,7 +44,9 @@ def report_facts(
         return facts
     duty = session.get(Obligation, planned.obligation_id) if planned and planned.obligation_id else None
     part = part_for(session, duty, determination)
-    found = impact_facts(session, incident_id, determination, known, part) | _people_told(session, incident_id, part)
+    country = country_of_duty(session, duty) if duty is not None else None
+    found = impact_facts(session, incident_id, determination, known, part, country)
+    found |= _people_told(session, incident_id, part)
     return facts | {name: value for name, value in found.items() if not _is_empty(value)}
 
 

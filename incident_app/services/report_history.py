@@ -18,6 +18,8 @@ from incident_app.persistence.reports import Report, ReportSubmission, ReportVer
 
 PUBLIC_STATEMENT = "public-statement"
 PUBLIC = frozenset({PUBLIC_STATEMENT, "public-faq"})
+STAGES = ("preliminary", "follow-up", "definitive", "first", "detailed", "early-warning", "notification", "final")
+"""How the code of a form ends that is one of several to the same authority."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +107,16 @@ def history_facts(
 
 
 def _continues(paper: FiledPaper, planned: Planned, regime: str | None) -> bool:
-    """Tell whether a report adds to that paper: the same authority under the same regime, or the same form."""
+    """Tell whether a report adds to that paper: the same authority under the same regime, or the same series."""
     if regime is not None and paper.regime is not None:
         return (paper.regime, paper.addressee_ref) == (regime, planned.addressee_ref)
-    return paper.form == planned.form and paper.addressee_ref == planned.addressee_ref
+    same_place = not planned.addressee_ref or paper.addressee_ref == planned.addressee_ref
+    return _series(paper.form) == _series(planned.form) and same_place
+
+
+def _series(form: str) -> str:
+    """Return what the forms of one series share: a follow-up continues the preliminary report, without a duty too."""
+    return next((form.removesuffix(f"-{stage}") for stage in STAGES if form.endswith(f"-{stage}")), form)
 
 
 def _lines(papers: Sequence[FiledPaper], *, addressed: bool) -> Words:

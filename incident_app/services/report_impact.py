@@ -76,8 +76,12 @@ def impact_facts(
     determination: ImpactDetermination,
     known: FactList,
     part: PartOfImpact | None = None,
+    country: str | None = None,
 ) -> dict[str, FactValue]:
-    """Return what the newest determination answers: of the part that the recipient is told of, where there is one."""
+    """Return what the newest determination answers: of the part that the recipient is told of, where there is one.
+
+    `country` is the one whose authority is told: it reads how many of the people are there.
+    """
     summary = cast("Mapping[str, Mapping[str, int]]", part.summary) if part else _summary(determination)
     inventory = read_inventory_snapshot(session, determination.inventory_digest)
     scope = read_scope(session, ScopeId(determination.scope_id))
@@ -92,7 +96,7 @@ def impact_facts(
         "medium": _media(touched),
         "kinds_of_people": _relations(summary.get("by_relation", {})),
         "kinds_of_information": Codes(codes=tuple(KINDS[word][0] for word in summary.get("by_relation", {}))),
-        "people_in_eea": _people(_living_in(summary, EEA)),
+        "people_in_eea": _people_in_eea(summary, country),
         "people_in_uk": _people(_living_in(summary, {"GB"})),
         **_roles(inventory, scope, touched),
         **_entrusting_parties(session, incident_id),
@@ -177,6 +181,17 @@ def _living_in(summary: Mapping[str, Mapping[str, int]], countries: frozenset[st
     return sum(count for country, count in summary.get("by_jurisdiction", {}).items() if country in countries)
 
 
+def _people_in_eea(summary: Mapping[str, Mapping[str, int]], country: str | None) -> Words:
+    everywhere = _people(_living_in(summary, EEA))
+    if country not in EEA:
+        return everywhere
+    there = _people(_living_in(summary, {country}))
+    return Words(
+        ja=f"{everywhere.ja}（うちこの監督機関の加盟国 {there.ja}）",
+        en=f"{everywhere.en} (of whom {there.en} in the member state of this authority)",
+    )
+
+
 def _people(number: int) -> Words:
     return Words(ja=f"{number:,}人", en=f"{number:,}")
 
@@ -251,9 +266,10 @@ def _count(count: Count) -> Words:
 def _published(count: Count) -> Words:
     """Say a number to the public: how sure it is, and nothing of our records."""
     kind = KIND_WORDS[count.kind]
+    number = Words(ja=f"{count.value:,}人", en=f"{count.value:,} {'person' if count.value == 1 else 'people'}")
     if count.kind is CountKind.EXACT:
-        return Words(ja=f"{count.value:,}人", en=f"{count.value:,}")
-    return Words(ja=f"{kind.ja} {count.value:,}人", en=f"{count.value:,} ({kind.en})")
+        return number
+    return Words(ja=f"{kind.ja} {number.ja}", en=f"{number.en} ({kind.en})")
 
 
 def _situations(session: Session, incident_id: IncidentId, regime: str) -> Codes | None:

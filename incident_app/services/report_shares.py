@@ -17,7 +17,7 @@ from incident_app.domain.merging import person_keys, surplus
 from incident_app.domain.people import NOBODY, People
 from incident_app.domain.person_counts import Composition, Count, CountOrigin
 from incident_app.domain.policies import read_policy
-from incident_app.domain.regimes import read_regime
+from incident_app.domain.regimes import Regime, Report, read_regime
 from incident_app.domain.report_shares import Share, Touched, part_of, share_of
 from incident_app.domain.vocabulary import BusinessLine, Certainty, CountKind, ItemFlag, Protection, Relation
 from incident_app.persistence.affected import people_by_pattern
@@ -90,12 +90,23 @@ def part_for(session: Session, duty: Obligation | None, determination: ImpactDet
 
 def share_of_duty(session: Session, duty: Obligation) -> Share | None:
     """Return which part of an incident the recipient of a duty is told of; None where no regime says it."""
+    regime, report = _rule_of(session, duty)
+    return share_of(regime, report, duty.addressee_ref) if regime and report else None
+
+
+def country_of_duty(session: Session, duty: Obligation) -> str | None:
+    """Return the country whose authority the duty is owed to; None where a regime names none."""
+    _, report = _rule_of(session, duty)
+    found = (entry.country_of(duty.addressee_ref) for entry in report.addressees) if report else ()
+    return next((country for country in found if country), None)
+
+
+def _rule_of(session: Session, duty: Obligation) -> tuple[Regime | None, Report | None]:
     version = session.get_one(PlaybookVersion, duty.playbook_version_id)
     if version.kind != PlaybookKind.REGIME:
-        return None
+        return None, None
     regime = read_regime(version.content, file=version.code)
-    report = next((entry for entry in regime.reports if entry.code == duty.stage), None)
-    return share_of(regime, report, duty.addressee_ref) if report else None
+    return regime, next((entry for entry in regime.reports if entry.code == duty.stage), None)
 
 
 def _main(session: Session, incident_id: IncidentId) -> frozenset[BusinessLine]:

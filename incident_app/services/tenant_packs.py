@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.deadlines import due_time
-from incident_app.domain.entrusting import EntrustingCustomer, subject_of
+from incident_app.domain.entrusting import ENTRUSTED, EntrustingCustomer, subject_of
 from incident_app.domain.ids import IncidentId, ScopeId
 from incident_app.domain.incidents import AWARENESS
 from incident_app.domain.inventory import Inventory
@@ -112,26 +113,40 @@ def _lines(parts: Sequence[Words]) -> Words | None:
 
 
 def _items(session: Session, determination: ImpactDetermination, customer: EntrustingCustomer) -> Words:
-    """Name the customer's own items, how sure that is, and whether they lay on paper."""
+    """Name the items that the customer entrusted, how sure that is, and whether they lay on paper.
+
+    What we hold of the customer themselves, in stores of our own, is not theirs to report.
+    """
     inventory = read_inventory_snapshot(session, determination.inventory_digest)
     wanted = pattern_ids(session, determination, customer.customer_id)
     patterns = session.scalars(sa.select(ImpactPattern).where(ImpactPattern.id.in_(wanted))).all()
     sets = item_codes(session, {pattern.item_set_id for pattern in patterns})
-    codes = {code for pattern in patterns for code in sets[pattern.item_set_id]}
+    scope = read_scope(session, ScopeId(determination.scope_id))
+    entrusted = [(pattern, _entrusted_pairs(pattern, scope, inventory)) for pattern in patterns]
+    codes = {
+        code
+        for pattern, pairs in entrusted
+        for pair in pairs
+        for code in pair["items"]
+        if code in sets[pattern.item_set_id]
+    }
     items = [item for item in inventory.items if item.code in codes]
     if not items:
         return Words(ja="確認中", en="being looked into")
     sure = any(pattern.certainty is Certainty.CONFIRMED for pattern in patterns)
-    medium = _medium(patterns, read_scope(session, ScopeId(determination.scope_id)), inventory)
+    medium = _medium([pair for _, pairs in entrusted for pair in pairs], inventory)
     ja, en = "、".join(item.name_ja for item in items), ", ".join(item.name_en for item in items)
     state = Words(ja="漏えい等を確認" if sure else "おそれ", en="confirmed" if sure else "cannot be excluded")
     return Words(ja=f"{ja}（{state.ja}、媒体：{medium.ja}）", en=f"{en} ({state.en}; medium: {medium.en})")
 
 
-def _medium(patterns: Sequence[ImpactPattern], scope: Scope, inventory: Inventory) -> Words:
-    pairs = [pair for pattern in patterns for pair in pairs_that_count(scope, pattern.pairs)]
-    stores = {str(pair["store"]) for pair in pairs if "store" in pair}
-    paper = {inventory.store(code).medium is Medium.PAPER for code in stores}
+def _entrusted_pairs(pattern: ImpactPattern, scope: Scope, inventory: Inventory) -> list[dict[str, Any]]:
+    pairs = [pair for pair in pairs_that_count(scope, pattern.pairs) if "store" in pair]
+    return [pair for pair in pairs if inventory.store(str(pair["store"])).our_role in ENTRUSTED]
+
+
+def _medium(pairs: Sequence[Mapping[str, Any]], inventory: Inventory) -> Words:
+    paper = {inventory.store(str(pair["store"])).medium is Medium.PAPER for pair in pairs}
     words = {True: Words(ja="紙", en="paper"), False: Words(ja="電子媒体", en="electronic")}
     found = [words[kind] for kind in sorted(paper)]
     return Words(ja="・".join(word.ja for word in found), en=" and ".join(word.en for word in found))

@@ -43,3 +43,18 @@ def test_a_report_of_user_information_is_about_users_though_its_only_recipient_n
 )
 def test_without_such_a_condition_nothing_is_left_out(code: str, report: str, ref: str) -> None:
     assert share(code, report, ref).is_everything
+
+
+@pytest.mark.parametrize(("code", "report"), [("eu-gdpr", "authority"), ("eu-nis2", "notification")])
+def test_the_authority_of_a_country_is_told_what_the_entry_it_comes_from_says_and_not_of_nobody(
+    code: str, report: str
+) -> None:
+    """The form for one authority said "0 people": the reference of a country matched no entry of the regime."""
+    found = next(entry for entry in regime(code).reports if entry.code == report)
+    for addressee in found.addressees:
+        for recipient in addressee.where(frozenset(addressee.each)):
+            assert share_of(regime(code), found, recipient.ref).is_everything, recipient.ref
+
+
+def test_a_country_of_which_the_regime_knows_no_authority_is_nobody() -> None:
+    assert share("eu-gdpr", "authority", "eu-authorities-jp").pairs == frozenset()

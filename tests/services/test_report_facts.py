@@ -178,6 +178,19 @@ def test_a_report_after_a_filed_one_is_a_follow_up_that_names_it(instance: Engin
     assert first.addressee_ja in other["reports-filed"]
 
 
+def test_the_form_for_follow_ups_which_no_duty_asks_for_continues_what_was_filed(instance: Engine) -> None:
+    """It said that it was a new report, and that its own authority had been told as another one."""
+    view = a_determined_incident(instance)
+    assert values(draft(instance, view, "jp-appi-follow-up"))["report-series"] == "新規"
+    first = duty(instance, view, "jp-appi:preliminary")
+    filed(instance, an_approved_report(instance, view, "jp-appi-preliminary", obligation_id=first.id), receipt="R-1")
+    said = values(draft(instance, view, "jp-appi-follow-up"))
+    assert said["report-series"] == "続報"
+    assert "受付番号 R-1" in said["previous-reports"]
+    assert "reports-filed" not in said
+    assert values(draft(instance, view, "jp-privacymark-preliminary"))["report-series"] == "新規"
+
+
 def test_a_filed_public_statement_is_the_publication_of_every_report(instance: Engine) -> None:
     view = a_determined_incident(instance)
     assert "publication-state" in draft(instance, view, "jp-appi-definitive").filled.gaps
@@ -190,8 +203,12 @@ def test_a_filed_public_statement_is_the_publication_of_every_report(instance: E
 
 def test_the_public_reads_numbers_without_our_record_numbers(instance: Engine) -> None:
     view = a_determined_incident(instance)
-    said = values(draft(instance, view, "public-statement"))
+    statement = draft(instance, view, "public-statement")
+    said = values(statement)
     assert said["people"] == "5人"
+    assert {field.value.en for field in statement.filled.fields if field.code == "people" and field.value} == {
+        "5 people"
+    }
     assert "お詫び申し上げます" in said["opening"]
     own = values(draft(instance, view, "public-statement", given={"opening": "心よりお詫びします。"}))
     assert own["opening"] == "心よりお詫びします。"
@@ -206,6 +223,25 @@ def test_the_reason_for_delay_is_asked_for_only_past_the_limit(instance: Engine)
         instance, view, "eu-gdpr-authority", obligation_id=wanted.id, report_id=early.id, now=NOW + timedelta(days=4)
     )
     assert "delay" in late.filled.gaps
+
+
+def test_the_authority_of_a_member_state_reads_how_many_there_are_and_how_many_in_its_country(
+    instance: Engine,
+) -> None:
+    """Its form said "0 people" of everything, for its reference is not the one that the regime gives to all of them."""
+    view = a_determined_incident(instance)
+    whole = values(draft(instance, view, "eu-gdpr-authority"))
+    found = draft(
+        instance, view, "eu-gdpr-authority", obligation_id=duty(instance, view, "eu-gdpr:authority").id
+    ).filled
+    said = {field.code: field.value for field in found.fields if field.value is not None}
+    assert said["people"].ja == whole["people"]
+    assert said["items"].ja == whole["items"]
+    assert (said["people-there"].ja, said["people-there"].en) == (
+        "1人（うちこの監督機関の加盟国 1人）",
+        "1 (of whom 1 in the member state of this authority)",
+    )
+    assert whole["people-there"] == "1人"
 
 
 def test_every_fact_that_the_program_fills_is_listed_as_such_and_filled(instance: Engine) -> None:

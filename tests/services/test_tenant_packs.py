@@ -48,6 +48,19 @@ def test_a_pack_says_what_the_other_papers_of_the_incident_say(instance: Engine,
     assert after["7"] == Words(ja="12月に公表予定", en="12月に公表予定")
 
 
+def test_a_pack_names_what_was_entrusted_and_not_what_we_hold_of_the_customer_themselves(instance: Engine) -> None:
+    """A tenant read that their data held a password: it was the password of their own account with us."""
+    builders.with_tenants(instance)
+    builders.import_text(instance, "customer_number,store,items\nT1,member-db,name email password\n")
+    view = builders.an_incident(instance)
+    builders.determined(instance, view.id, builders.a_scope("tenant-volumes", "member-db"))
+    items = {item.number: item.text for item in tenant_pack(instance, view.id, "T1", now=NOW).items}
+    assert items["2"] == Words(
+        ja="氏名、メールアドレス（漏えい等を確認、媒体：電子媒体）",
+        en="name, e-mail address (confirmed; medium: electronic)",
+    )
+
+
 def test_who_is_on_a_list_of_their_own_is_no_entrusting_customer_of_a_store_that_others_are_confined_to(
     instance: Engine,
 ) -> None:
@@ -96,8 +109,11 @@ def test_a_natural_person_who_entrusted_data_gets_a_pack_and_a_duty_once_a_contr
     )
     assert len(duties(instance, leak.id, "jp-appi:tenant")) == 3
     sheet(instance, leak.id, "C1")
-    assert {row.status for row in duties(instance, leak.id, "contract:entrusting_party").values()} == {
-        DutyStatus.FULFILLED
+    found_in_contracts = duties(instance, leak.id, "contract:entrusting_party").values()
+    assert {row.addressee_en: row.status for row in found_in_contracts} == {
+        "customer C1": DutyStatus.FULFILLED,
+        "customer T1": DutyStatus.TO_DECIDE,  # nobody recorded their contracts
+        "customer T2": DutyStatus.TO_DECIDE,
     }
     with pytest.raises(NotFound):
         tenant_pack(instance, leak.id, "C2", now=NOW)  # nothing of theirs lies in an entrusted store

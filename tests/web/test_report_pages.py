@@ -16,7 +16,7 @@ from incident_app.rendering.reports import ReportForms
 from incident_app.services import approvals, reports
 from incident_app.services.incidents import IncidentView
 from tests import builders
-from tests.services.test_reports import draft
+from tests.services.test_reports import draft, duty
 from tests.web.browsing import csrf_of, post, read, signed_in
 
 BASE = "/incidents/INC-2026-0001"
@@ -44,6 +44,17 @@ def test_a_page_names_the_characters_that_the_pdf_would_not_show(
     refused = client.get(f"{page}/{odd.id}/document.pdf")
     assert refused.status_code == 422
     assert "😀 (U+1F600)" in refused.get_data(as_text=True)
+
+
+def test_pages_say_to_whom_a_report_goes(app: flask.Flask, view: IncidentView, instance: Engine) -> None:
+    """Two authorities get the same form: the list showed the same line twice, and the page did not say whose it was."""
+    owed = duty(instance, view, "eu-gdpr:authority")
+    report = draft(instance, view, "eu-gdpr-authority", obligation_id=owed.id)
+    browser = signed_in(app)
+    assert f"<td>{owed.addressee_ja}</td>" in browser.get(f"{BASE}/reports").get_data(as_text=True)
+    page = browser.get(f"{BASE}/reports/{report.id}").get_data(as_text=True)
+    assert f"提出先: {owed.addressee_ja}" in page
+    assert "ドイツ" in owed.addressee_ja
 
 
 def given(engine: Engine, view: IncidentView) -> dict[str, str]:
