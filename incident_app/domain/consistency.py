@@ -36,7 +36,7 @@ NUMBERS = frozenset({"people", "people_with_cards"})
 DAYS = frozenset({"occurred_on", "discovered_on", "aware_at"})
 SAME_AS: Mapping[str, str] = {"people_in_words": "people", "cards_in_words": "people_with_cards"}
 """Facts that answer the question of another one in other words."""
-_FIRST_NUMBER = re.compile(r"\d[\d,]*")
+_FIRST_NUMBER = re.compile(r"\d[\d,]{0,40}")
 _DAY_JA = re.compile(r"(\d{4})年\s*(\d{1,2})月\s*(\d{1,2})日[^。\n]{0,60}?(?:検知|発覚)")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY_EN = re.compile(

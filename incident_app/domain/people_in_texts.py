@@ -16,7 +16,7 @@ _WHOSE = (
     r"|会員|加入者|利用者|契約者|顧客|お客|本人|従業員|社員|職員|株主|患者|学生|生徒|住民"
 )
 _UNIT_JA = re.compile(
-    r"\s*(?:余り?|弱|強|超|以上|程度|ほど|前後|近い|を超える|を上回る)?\s*"
+    r"\s*\+?\s*(?:余り?|弱|強|超|以上|程度|ほど|前後|近い|を超える|を上回る)?\s*"
     rf"(?:も?の\s*(?:方(?![法式針向面])|{_WHOSE})|(?P<unit>{_WHOSE}))"
 )
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -26,10 +26,11 @@ _QUALIFIER = (
 )
 _PEOPLE = (
     r"people|persons?|individuals?|customers?|clients?|consumers?|users?|subscribers?|members?|accounts?|data subjects?"
-    r"|employees?|staff|shareholders?|patients?|residents?|guests?|students?"
+    r"|employees?|staff|shareholders?|patients?|residents?|guests?|students?|victims?|citizens?|donors?|applicants?"
+    r"|passengers?|(?:card|policy|account)[ -]?holders?"
 )
 _UNIT_EN = re.compile(
-    rf"[\s-]+(?:{_QUALIFIER}\s+){{0,4}}?(?:{_PEOPLE})\b(?! (?:hours|days|minutes|service))", re.IGNORECASE
+    rf"(?:\+|-plus)?[\s-]+(?:{_QUALIFIER}\s+){{0,4}}?(?:{_PEOPLE})\b(?! (?:hours|days|minutes|service))", re.IGNORECASE
 )
 _RANGE = re.compile(rf"\s*(?:人|名|件)?\s*(?:から|[~〜–—-]|(?:to|and)\b)\s*(?={_RUN.pattern})", re.IGNORECASE)
 _ABOUT = r"(?:約|およそ|最大|計|合計|延べ|about|approximately|around|up to|at most|some)?\s*"
@@ -61,11 +62,13 @@ _CASES_BEFORE = re.compile(rf"(?:{_OTHER_CASES})[^、。\n]{{0,6}}$")
 _CASES_AFTER = re.compile(rf"\s*の\s*(?:お|ご)?(?:{_OTHER_CASES})")
 _ONE_SIGN = "一二三四五六七八九十百千"
 _LAST_DAY = 31
+_MOST_PEOPLE = 10**12
+"""Beyond it a number counts nobody; what somebody pastes may be longer than can be stored."""
 
 
 def numbers_of_people(texts: Iterable[str]) -> frozenset[int]:
     """Return the numbers of people that stand in texts."""
-    return frozenset(number for text in texts for number in _in_text(plain_text(text)))
+    return frozenset(number for text in texts for number in _in_text(plain_text(text)) if number < _MOST_PEOPLE)
 
 
 def _in_text(text: str) -> Iterator[int]:
@@ -115,9 +118,9 @@ def _counts_people(text: str, run: str, before: str, after: int) -> bool:
 
 def _is_idiom(run: str, unit: str, before: str, after: str) -> bool:
     """Tell 第三者, 一様 and 一人ひとり, and cases that are no records of people, from counts."""
-    if run in _ONE_SIGN and (
-        unit in {"者", "様", "客"} or (run == "一" and unit == "人" and _every_one(before, after))
-    ):
+    if unit == "人" and run in {"一", "1"} and _every_one(before, after):
+        return True
+    if run in _ONE_SIGN and unit in {"者", "様", "客"}:
         return True
     if unit != "件":
         return False
@@ -126,7 +129,9 @@ def _is_idiom(run: str, unit: str, before: str, after: str) -> bool:
 
 
 def _every_one(before: str, after: str) -> bool:
-    return before.endswith(("お", "一人", "誰")) or after.startswith(("ひとり", "一人", "ずつ", "でも", "暮"))
+    if before.endswith(("お", "一人", "1人", "誰")):
+        return True
+    return after.startswith(("ひとり", "一人", "1人", "ずつ", "でも", "暮", "あたり", "当たり"))
 
 
 def _labelled(text: str, before: str, after: int) -> bool:

@@ -10,6 +10,8 @@ DIGITS = "〇一二三四五六七八九"
 _FORMAL = str.maketrans("零壱壹弐貳参參伍拾佰仟阡萬", "〇一一二二三三五十百千千万")
 """Numerals of contracts and cheques, by their everyday sign."""
 _GROUPING_SPACE = re.compile("(?<=\\d)[\u00a0\u2009\u202f'’](?=\\d{3}(?!\\d))")
+_UNSEEN = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+_SPACES = re.compile(r"\s{2,}")
 _TENS = {"千": 1_000, "百": 100, "十": 10}
 _MYRIADS = {"兆": 10**12, "億": 10**8, "万": 10**4}
 NUMERALS = f"0-9{DIGITS}{''.join(_TENS)}{''.join(_MYRIADS)}"
@@ -34,8 +36,13 @@ SPOKEN_WORDS = "|".join(sorted((*_SPOKEN, "hundred", "thousand", "million"), key
 
 
 def plain_text(text: str) -> str:
-    """Return a text with one sign for each numeral: full-width and formal ones, and spaces inside numbers, are gone."""
-    return unicodedata.normalize("NFKC", _GROUPING_SPACE.sub(",", text)).translate(_FORMAL)
+    """Return a text with one sign for each numeral: full-width and formal ones, and spaces inside numbers, are gone.
+
+    So are characters that nobody sees, which would cut a number in two, and all but one of several spaces in a row.
+    """
+    seen = _UNSEEN.sub("", text)
+    plain = unicodedata.normalize("NFKC", _GROUPING_SPACE.sub(",", seen)).translate(_FORMAL)
+    return _SPACES.sub(lambda spaces: "\n" if "\n" in spaces[0] else " ", plain)
 
 
 def read_number(run: str) -> int | None:

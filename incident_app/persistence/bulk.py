@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
-from incident_app.persistence.database import Base
+from incident_app.persistence.database import Base, ValueDoesNotFit, leave_out_values
 
 Row = Mapping[str, Any]  # column name -> value of that column's type
 Entry = TypeVar("Entry")
@@ -83,6 +83,9 @@ def insert_packed(session: Session, packed: Packed) -> None:
             marks = ", ".join("?" * len(packed.columns))
             driver.executemany(f"INSERT INTO {packed.table} ({names}) VALUES ({marks})", packed.rows)  # noqa: S608
     except connection.dialect.loaded_dbapi.Error as fault:
+        leave_out_values(fault)
+        if isinstance(fault, connection.dialect.loaded_dbapi.DataError):
+            raise ValueDoesNotFit from None
         raise sa.exc.DBAPIError(f"bulk insert into {packed.table}", None, fault) from None
 
 
@@ -135,6 +138,9 @@ def rows_with(session: Session, query: str, column: str, keys: Iterable[int | st
             )
         return list(found.fetchall())
     except connection.dialect.loaded_dbapi.Error as fault:
+        leave_out_values(fault)
+        if isinstance(fault, connection.dialect.loaded_dbapi.DataError):
+            raise ValueDoesNotFit from None
         raise sa.exc.DBAPIError(query, None, fault) from None
 
 

@@ -180,15 +180,22 @@ def make_engine(url: str, *, for_writing: bool = True) -> Engine:
 def _tell_no_values(context: ExceptionContext) -> IncidentAppError | None:
     """Take the row out of what a driver says, and answer a value that does not fit with a refusal."""
     found = context.original_exception
-    diagnosis = getattr(found, "diag", None)  # PostgreSQL's driver: its text repeats the row under DETAIL
-    if diagnosis is not None and diagnosis.message_primary is not None:
-        said = str(diagnosis.message_primary)
-        found.args = (said,)
-        if context.sqlalchemy_exception is not None:
-            context.sqlalchemy_exception.args = (f"({type(found).__name__}) {said}",)
+    said = leave_out_values(found)
+    if said is not None and context.sqlalchemy_exception is not None:
+        context.sqlalchemy_exception.args = (f"({type(found).__name__}) {said}",)
     if isinstance(found, OverflowError) or isinstance(context.sqlalchemy_exception, DataError):
         return ValueDoesNotFit()
     return None
+
+
+def leave_out_values(found: BaseException) -> str | None:
+    """Take out of what PostgreSQL's driver says what repeats a row, under DETAIL and CONTEXT; return what is left."""
+    diagnosis = getattr(found, "diag", None)
+    if diagnosis is None or diagnosis.message_primary is None:
+        return None
+    said = str(diagnosis.message_primary)
+    found.args = (said,)
+    return said
 
 
 def _begin_sqlite(connection: Connection) -> None:

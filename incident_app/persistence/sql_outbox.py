@@ -259,14 +259,19 @@ class SqlOutbox:
 
 
 def withhold(session: Session, ids: Sequence[int], because: WithheldBecause) -> None:
-    """Withhold queued messages on purpose; their people keep their standing and are free for another message."""
+    """Withhold queued messages on purpose; their people keep their standing and are free for another message.
+
+    A message that a worker took meanwhile is not withheld, and its people are not free.
+    """
+    withheld = sa.select(DeliveryRow.id).where(DeliveryRow.state == DeliveryState.WITHHELD)
     for chunk in chunks(ids):
         session.execute(
             sa.update(DeliveryRow)
             .where(DeliveryRow.id.in_(chunk), DeliveryRow.state == DeliveryState.QUEUED)
             .values(state=next_state(DeliveryState.QUEUED, DeliveryEvent.WITHHELD), withheld_because=because),
         )
-        session.execute(sa.update(DeliveryPerson).where(DeliveryPerson.delivery_id.in_(chunk)).values(open=False))
+        free = DeliveryPerson.delivery_id.in_(withheld.where(DeliveryRow.id.in_(chunk)))
+        session.execute(sa.update(DeliveryPerson).where(free).values(open=False))
 
 
 def _leased_by(owner: str) -> sa.Update:

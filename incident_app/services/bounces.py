@@ -274,17 +274,31 @@ def _move(act: Transaction) -> dict[int, int]:
 
 
 def _not_reached(session: Session, delivery_ids: Sequence[int], at: datetime) -> None:
-    """Say of the people in these messages that they were not reached, but for those whom another message reached."""
-    inside = sa.select(DeliveryPerson.person_id).where(DeliveryPerson.delivery_id.in_(delivery_ids))
-    reached = (
-        sa.select(DeliveryPerson.person_id)
-        .join(DeliveryRow, DeliveryRow.id == DeliveryPerson.delivery_id)
-        .where(DeliveryPerson.person_id.in_(inside), DeliveryRow.state == DeliveryState.ACCEPTED)
-    )
+    """Say of the people in these messages that they were not reached, and of what else they were told, if of anything.
+
+    Whom a later message reached, or another one that said the same, was told all the same.
+    """
+    of_person = sa.select(DeliveryPerson.person_id, DeliveryPerson.delivery_id, DeliveryPerson.item_set_id)
+    inside = DeliveryPerson.delivery_id.in_(delivery_ids)
+    lost = session.execute(of_person.where(inside)).all()
+    arrived: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for person_id, delivery_id, items in session.execute(
+        of_person.join(DeliveryRow, DeliveryRow.id == DeliveryPerson.delivery_id).where(
+            DeliveryPerson.person_id.in_(sa.select(DeliveryPerson.person_id).where(inside)),
+            DeliveryRow.state == DeliveryState.ACCEPTED,
+        )
+    ):
+        arrived[person_id].append((delivery_id, items))
+    untold: dict[int | None, set[int]] = defaultdict(set)
+    for person_id, delivery_id, items in lost:
+        others = arrived[person_id]
+        if not any(other > delivery_id or told == items for other, told in others):
+            untold[max(others)[1] if others else None].add(person_id)
     by_mail = [Standing.TO_INFORM, Standing.NOT_REACHED, Standing.INFORMED]
-    session.execute(
-        sa.update(PersonToInform)
-        .where(PersonToInform.id.in_(inside), PersonToInform.id.not_in(reached), PersonToInform.standing.in_(by_mail))
-        .values(standing=Standing.NOT_REACHED, standing_since=at, how="mail"),
-    )
-    session.execute(sa.update(DeliveryPerson).where(DeliveryPerson.delivery_id.in_(delivery_ids)).values(open=False))
+    for told, people in untold.items():
+        session.execute(
+            sa.update(PersonToInform)
+            .where(PersonToInform.id.in_(people), PersonToInform.standing.in_(by_mail))
+            .values(standing=Standing.NOT_REACHED, standing_since=at, how="mail", told_item_set_id=told),
+        )
+    session.execute(sa.update(DeliveryPerson).where(inside).values(open=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from incident_app.domain.audience import PlannedMessage
 from incident_app.domain.delivery import (
     AudienceRule,
     CampaignEvent,
@@ -34,7 +35,7 @@ from incident_app.services.accounts import user_of
 from incident_app.services.approved_content import NamedItem, names_of_items
 from incident_app.services.audience import census, chosen_people, messages_of, with_contacts
 from incident_app.services.people import newest_determination
-from incident_app.services.transaction import Turns, building, reading, transaction
+from incident_app.services.transaction import Turns, building, reading_one_moment, transaction
 from notifications.addresses import parse_address
 from notifications.errors import AddressRefused
 
@@ -114,25 +115,21 @@ def fill_campaign(
 def _build(
     engine: Engine, begun: _Begun, rule: AudienceRule, items: frozenset[str], now: datetime
 ) -> tuple[Filled, _Content]:
-    """Look at everybody twice, so that nobody need be held: once to count and digest, once to store."""
-    with reading(engine) as session:
+    """Look at everybody twice, so that nobody need be held: once to count and digest, once to store.
+
+    Both looks are of one moment: a contact that changes between them would belie the digest.
+    """
+    with reading_one_moment(engine) as session:
         campaign = _still_ours(session, begun, locked=False)
         purpose = campaign.purpose
         found = census(session, chosen_people(session, campaign, rule, items), purpose)
+        if not found.people:
+            raise NobodyToInform
         names = names_of_items(session, found.item_sets)
-    if not found.people:
-        raise NobodyToInform
-    planned = told_apart = 0
-    with reading(engine) as session:
-        chosen = chosen_people(session, _still_ours(session, begun, locked=False), rule, items)
-        messages = messages_of(with_contacts(session, chosen, purpose), found.shared)
-        turns = Turns()
-        while chunk := list(islice(messages, CHUNK)):
-            with turns.building(engine) as turn:
-                _still_ours(turn, begun)
-                _store(turn, begun.id, chunk, microseconds(now))
-            planned += len(chunk)
-            told_apart += sum(bool(message.told_apart_by) for message in chunk)
+        messages = messages_of(
+            with_contacts(session, chosen_people(session, campaign, rule, items), purpose), found.shared
+        )
+        planned, told_apart = _store_all(engine, begun, messages, now)
     filled = Filled(
         campaign_id=begun.id,
         wave=begun.wave,
@@ -142,6 +139,19 @@ def _build(
         told_apart=told_apart,
     )
     return filled, _Content(audience=found.digest.finish(), item_names=names)
+
+
+def _store_all(engine: Engine, begun: _Begun, messages: Iterator[PlannedMessage], now: datetime) -> tuple[int, int]:
+    """Store messages turn by turn; return how many they are, and how many of them are told apart at one address."""
+    planned = told_apart = 0
+    turns = Turns()
+    while chunk := list(islice(messages, CHUNK)):
+        with turns.building(engine) as turn:
+            _still_ours(turn, begun)
+            _store(turn, begun.id, chunk, microseconds(now))
+        planned += len(chunk)
+        told_apart += sum(bool(message.told_apart_by) for message in chunk)
+    return planned, told_apart
 
 
 @dataclass(frozen=True, kw_only=True)

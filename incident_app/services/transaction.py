@@ -139,6 +139,15 @@ def reading(engine: Engine) -> Iterator[Session]:
         yield session
 
 
+@contextmanager
+def reading_one_moment(engine: Engine) -> Iterator[Session]:
+    """Read twice and find the same: on PostgreSQL every question of `reading` sees what was saved meanwhile."""
+    with reading(engine) as session:
+        if engine.dialect.name == "postgresql":
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        yield session
+
+
 def is_ready(engine: Engine) -> bool:
     """Tell whether the database has its tables."""
     return bool(sa.inspect(engine).has_table("chain_head"))

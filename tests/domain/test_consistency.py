@@ -142,3 +142,10 @@ def test_a_refusal_names_every_contradiction_in_the_readers_language() -> None:
     ):
         assert all(word in refused.message(language) for word in words)
     assert set(QUESTIONS) > {"people"}
+
+
+def test_a_number_too_long_to_be_one_contradicts_and_stops_nothing() -> None:
+    said = claims_of({"people_in_words": Words(ja="9" * 5_000, en="9" * 5_000)}, {})
+    papers = PaperClaims(paper="a", title=Words(ja="a", en="a"), claims=said)
+    (mismatch,) = held(says(RECORDS, people="5"), papers).mismatches
+    assert mismatch.blamed == {"a"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -112,6 +113,10 @@ def test_no_text_makes_it_stumble(text: str) -> None:
         ("3,4,000人", {4000}),
         ("一人", {1}),
         ("Number of people affected: 777", {777}),
+        ("12\u200b345人、1\u00ad2,346 users", {12345, 12346}),
+        ("2,000+ users, 3,000-plus customers and 12K+ accounts", {2000, 3000, 12000}),
+        ("4,000＋人", {4000}),
+        ("2,001 cardholders, 2,002 victims, 2,003 account holders", {2001, 2002, 2003}),
     ],
 )
 def test_numbers_of_people_are_found_in_texts(text: str, numbers: set[int]) -> None:
@@ -128,6 +133,7 @@ def test_numbers_of_people_are_found_in_texts(text: str, numbers: set[int]) -> N
         "第三者、第3者機関、個人情報保護法第26条、規則第7条",
         "バージョン 2.4、TLS 1.2 customers、v2 users、version 3 users",
         "¥2,000、2,000円、$3,000 customers",
+        "お1人様1通、1人ひとりのお客様、1人1人に、1人あたり500円、1人でも多くの方に",
         "お一人ずつ、一人ひとりのお客様、一様に、同様に、万一、十分に、一部の方",
         "お問い合わせ 30件、12件のアラート、苦情は0件",
         "数百人、数千名、何人",
@@ -137,6 +143,19 @@ def test_numbers_of_people_are_found_in_texts(text: str, numbers: set[int]) -> N
 )
 def test_numbers_of_other_things_do_not_alarm(text: str) -> None:
     assert numbers_of_people([text]) == set()
+
+
+@pytest.mark.parametrize("text", ["9" * 5_000 + "人", "hundred " * 3_000 + "people", "9" * 5_000 + " million users"])
+def test_a_number_that_counts_nobody_is_no_number_of_people(text: str) -> None:
+    assert numbers_of_people([text]) == set()
+
+
+@pytest.mark.parametrize("space", [" ", "\n", "\u3000", "\t \n"])
+def test_a_text_full_of_spaces_is_read_at_once(space: str) -> None:
+    text = "対象は12" + space * 20_000 + "x、2,000" + space * 20_000 + "人"
+    begun = time.process_time()
+    assert numbers_of_people([text]) == {2000}
+    assert time.process_time() - begun < 5  # as it was, this took a minute
 
 
 def test_english_words_are_read() -> None:

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import digest_of
 from incident_app.domain.vocabulary import BuildStatus
+from incident_app.persistence.accounts import User
+from incident_app.persistence.bulk import insert_many, stored_moment
 from incident_app.persistence.customers import Import, ItemSet
 from incident_app.persistence.database import (
     SQLITE_PRAGMAS,
@@ -142,3 +144,20 @@ def test_what_a_database_refuses_is_told_without_the_values(engine: Engine) -> N
         assert who not in told
         assert where not in told
         assert "users" in told
+
+
+def test_what_a_database_refuses_of_many_rows_is_told_without_the_values(engine: Engine) -> None:
+    """COPY tells the refused line under CONTEXT, and the index its key under DETAIL."""
+    who, where = "山田花子", "secret.person@example.jp"
+    columns = ("email", "name", "password_hash", "language", "active", "failed_logins", "sessions_valid_from")
+    with Session(engine) as session:
+        row = (where, who, "x", "ja", True, 0, stored_moment(session, NOW))
+    for wrong in ([row, row], [(where, who, "x", "ja", None, *row[5:])], [(where, who * 2_000, *row[2:])]):
+        if engine.dialect.name == "sqlite" and len(wrong[0][1]) > len(who):
+            continue  # it takes a name of any length
+        refusals = (sa.exc.DBAPIError, ValueDoesNotFit)
+        with pytest.raises(refusals) as refusal, Session(engine) as session, session.begin():
+            insert_many(session, User, columns, wrong)
+        told = "".join(traceback.format_exception(refusal.value)) + repr(getattr(refusal.value, "orig", ""))
+        assert who not in told
+        assert where not in told
