@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import CampaignEvent, CampaignStatus, next_campaign_status
 from incident_app.domain.errors import BadInput, IllegalMove, IncidentAppError
-from incident_app.domain.events import DispatchCanarySent, DispatchWentOn
+from incident_app.domain.events import DispatchHalted, DispatchReleased
 from incident_app.domain.ids import Actor, CampaignId, IncidentId
 from incident_app.persistence.outbox import Campaign, DeliveryRow
 from incident_app.services.approved_content import check_audience
@@ -73,7 +73,7 @@ def _hold(act: Transaction, campaign: Campaign, ahead: AttemptsDigest) -> None:
     campaign.pause_reason_text_id = None
     through, digest = report_attempts(act.session, campaign, ahead)
     act.record(
-        DispatchCanarySent(
+        DispatchHalted(
             campaign_id=campaign.id,
             wave=campaign.wave_number,
             canary=canary.size,
@@ -102,7 +102,7 @@ def go_on(engine: Engine, campaign_id: CampaignId, *, actor: Actor, now: datetim
         campaign.canary_from = campaign.canary_through = None
         watch_anew(act.session, campaign)
         act.record(
-            DispatchWentOn(
+            DispatchReleased(
                 campaign_id=campaign_id,
                 wave=campaign.wave_number,
                 waiting=totals_in(act.session, campaign).waiting,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import CampaignStatus, Canary, DeliveryState, DeliveryTotals, canary_of
 from incident_app.domain.errors import NotFound
-from incident_app.domain.events import DispatchBraked, DispatchCanarySent, DispatchPaused, summary
+from incident_app.domain.events import DispatchBraked, DispatchHalted, DispatchPaused, summary
 from incident_app.domain.ids import CampaignId, IncidentId
 from incident_app.persistence.customers import CustomerContact
 from incident_app.persistence.outbox import Campaign, DeliveryRow, MailDomain
@@ -22,7 +22,7 @@ from incident_app.services.approved_content import current_campaign_digest
 from incident_app.services.impact_views import mask
 from incident_app.services.transaction import reading
 
-STOPPING = (DispatchPaused.kind, DispatchCanarySent.kind, DispatchBraked.kind)
+STOPPING = (DispatchPaused.kind, DispatchHalted.kind, DispatchBraked.kind)
 
 
 @dataclass(frozen=True, kw_only=True)

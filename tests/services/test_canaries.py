@@ -79,7 +79,7 @@ def test_so_many_are_sent_and_no_more_until_somebody_lets_the_rest_go(
     assert (done.status, done.canary, done.canary_size) == (CampaignStatus.FINISHED, None, 5)
     assert dispatch.verify_attempts(instance, campaign)
     kinds = [entry.kind for entry in entries(instance, incident) if entry.kind.startswith("dispatch.")]
-    assert kinds[-4:] == ["dispatch.started", "dispatch.canary_sent", "dispatch.went_on", "dispatch.finished"]
+    assert kinds[-4:] == ["dispatch.started", "dispatch.halted", "dispatch.released", "dispatch.finished"]
 
 
 def test_the_hold_says_what_came_of_each_and_what_is_refused_for_now_waits_too(

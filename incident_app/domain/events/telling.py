@@ -137,14 +137,14 @@ class DispatchPaused(EventFacts):
 
 
 @event(
-    "dispatch.canary_sent",
+    "dispatch.halted",
     ja="第{wave}波の先行分を送り、止めました"
     "（受付済 {accepted}、送れず {refused}、不確か {in_doubt}、再試行待ち {to_retry}、見送り {withheld}）。"
     "結果を確かめてから、残りを送ってください",
     en="Canary of wave {wave} sent: {accepted} accepted, {refused} refused, {in_doubt} in doubt, {to_retry} to be "
     "tried again, {withheld} withheld; look, then go on",
 )
-class DispatchCanarySent(EventFacts):
+class DispatchHalted(EventFacts):
     campaign_id: int
     wave: int
     canary: int
@@ -159,11 +159,11 @@ class DispatchCanarySent(EventFacts):
 
 
 @event(
-    "dispatch.went_on",
+    "dispatch.released",
     ja="第{wave}波の先行分を確かめ、残り {waiting}通を送ることにしました",
     en="Wave {wave} goes on after its canary ({waiting} messages left)",
 )
-class DispatchWentOn(EventFacts):
+class DispatchReleased(EventFacts):
     campaign_id: int
     wave: int
     waiting: int
