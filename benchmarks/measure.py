@@ -100,7 +100,8 @@ def as_markdown(documents: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Ratios of times, ours / peer, taken inside interleaved rounds; smaller is better. Those of dispatch are ratios of rates.",
+        "Ratios of times, ours / peer, taken inside interleaved rounds; smaller is better.",
+        "Those of dispatch are ratios of rates.",
         "",
     ]
     for name, found in documents.items():
