@@ -107,6 +107,7 @@ def as_markdown(documents: Mapping[str, Mapping[str, Any]]) -> str:
     for name, found in documents.items():
         lines += [f"## {name}", "", f"Machine: {found['machine']}.", ""]
         lines += [f"- {figure}: {value:,}" for figure, value in found["figures"].items()]
+        lines += [f"- not measured: {peer} ({reason})" for peer, reason in found.get("skipped", {}).items()]
         lines += ["", "| Ratio | Median | Min | Max | Rounds | Goal |", "|---|---|---|---|---|---|"]
         for ratio, values in found["ratios"].items():
             cells = " | ".join(str(values[key]) for key in ("median", "min", "max", "rounds", "goal"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from notifications.dkim import read_key
+from notifications.dkim import SELECTOR, read_key
 from notifications.errors import SettingsRefused
 
 PREFIX = "INCIDENT_APP_"
@@ -21,7 +21,6 @@ _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,200}}\Z)(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}")
 """Short enough for a return address with its token in front: an address holds 254 characters."""
 _ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 LAST_PORT = 65_535
 _LOCAL_PART = re.compile(rf"(?=.{{1,64}}\Z){_ATOM}(?:\.{_ATOM})*")
 
@@ -160,7 +159,7 @@ def _unsafe(settings: Settings) -> list[str]:
             for name, host in servers
             if not is_loopback(host)
         ]
-    if not _SELECTOR.fullmatch(settings.dkim_selector):
+    if not SELECTOR.fullmatch(settings.dkim_selector):
         problems.append(
             f"{PREFIX}DKIM_SELECTOR: {settings.dkim_selector!r} is not a selector. Write it in small letters, digits, "
             "hyphens and dots.",

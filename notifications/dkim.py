@@ -35,7 +35,7 @@ SIGNED = (
 SMALLEST_RSA_BITS = 1024
 """RFC 8301, 3.2: keys below are not to be used."""
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
-_SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _SPACES = re.compile(rb"[ \t]+")
 _SPACES_AT_LINE_ENDS = re.compile(rb"[ \t]+(?=\r\n)")
@@ -51,7 +51,7 @@ class Signer:
     key: PrivateKey = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not _DOMAIN.fullmatch(self.domain) or not _SELECTOR.fullmatch(self.selector):
+        if not _DOMAIN.fullmatch(self.domain) or not SELECTOR.fullmatch(self.selector):
             raise SettingsRefused("the DKIM domain and selector must be names in lower case")
         if isinstance(self.key, rsa.RSAPrivateKey) and self.key.key_size < SMALLEST_RSA_BITS:
             raise SettingsRefused(f"an RSA key for DKIM has at least {SMALLEST_RSA_BITS} bits")

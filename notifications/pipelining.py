@@ -77,10 +77,12 @@ def _group(envelope: Envelope, *, eight_bit: bool) -> bytes:
 
 def _first_refusal(said: Sequence[Reply]) -> int | None:
     """Return which command of the group was the first not to be taken."""
-    for place, reply in enumerate(said):
-        if not (reply.code == GO_AHEAD if _GROUP[place] == "DATA" else reply.code // 100 == 2):  # noqa: PLR2004
-            return place
-    return None
+    return next((place for place, reply in enumerate(said) if not _is_taken(place, reply)), None)
+
+
+def _is_taken(place: int, reply: Reply) -> bool:
+    """Tell whether the answer to a command of the group is the one hoped for."""
+    return reply.code == GO_AHEAD if _GROUP[place] == "DATA" else reply.code // 100 == 2  # noqa: PLR2004
 
 
 async def _after_refusal(line: ReplyLine, refused: int, said: Sequence[Reply], envelope: Envelope) -> Exchange:
@@ -101,8 +103,7 @@ async def _after_refusal(line: ReplyLine, refused: int, said: Sequence[Reply], e
 
 def _in_step(place: int, reply: Reply) -> bool:
     """Tell whether the server's answer to a command behind the refused one is one that can be gone on from."""
-    hoped_for = reply.code == GO_AHEAD if _GROUP[place] == "DATA" else reply.code // 100 == 2  # noqa: PLR2004
-    return hoped_for or is_refusal(reply.code)
+    return _is_taken(place, reply) or is_refusal(reply.code)
 
 
 async def _ended_without_recipient(line: ReplyLine, said: Sequence[Reply]) -> bool:

@@ -14,7 +14,7 @@ from incident_app.domain.delivery import DeliveryState, Standing
 from incident_app.persistence.bulk import insert_many, key_list, one_of, stored_moment
 from incident_app.persistence.outbox import DeliveryAttempt, DeliveryRow
 from notifications.outbox import Attempt
-from notifications.outcome import Accepted, Outcome, RefusedForGood, RefusedForNow, Unknown
+from notifications.outcome import Accepted, RefusedForGood, RefusedForNow, Unknown
 
 UNKNOWN = AttemptOutcome.UNKNOWN.value
 _WORDS = {
@@ -40,11 +40,6 @@ class Leased(NamedTuple):
 
     attempt_count: int
     first_attempt_at: int | None
-
-
-def outcome_word(outcome: Outcome) -> str:
-    """Return the word under which an outcome is stored."""
-    return _WORDS[type(outcome)]
 
 
 def leased_rows(session: Session, ids: Sequence[int], owner: str) -> Mapping[int, Leased]:

@@ -113,12 +113,14 @@ def lease(session: Session, taken: Sequence[Due], *, owner: str, now: int, until
     for row in taken:
         alike[versions[row.campaign_id, row.language]].append(row.id)
     for version, ids in alike.items():
+        # The state is asked for as a calculated text: by name it would lead PostgreSQL to the index of queued rows,
+        # which is full of those that no longer are.
         session.execute(
             sa.text(
                 f"UPDATE deliveries SET state = '{next_state(DeliveryState.QUEUED, DeliveryEvent.CLAIMED)}', "  # noqa: S608
                 "lease_owner = :owner, lease_until = :until, attempt_count = attempt_count + 1, "
                 "first_attempt_at = coalesce(first_attempt_at, :now), notice_version_id = :version "
-                f"WHERE {one_of(session, 'id', 'ids')} AND lease_owner IS NULL"
+                f"WHERE {one_of(session, 'id', 'ids')} AND state || '' = 'queued'"
             ),
             {"owner": owner, "until": until, "now": now, "version": version, "ids": key_list(session, ids)},
         )

@@ -7,6 +7,10 @@ came meanwhile.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 import sqlalchemy as sa
@@ -14,9 +18,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import ContentDigest, utc_text
-from incident_app.domain.ids import CampaignId
+from incident_app.domain.ids import Actor, CampaignId
 from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow
-from incident_app.services.transaction import reading, recording
+from incident_app.services.transaction import Transaction, reading, recording, transaction
+from incident_app.services.waves import get_campaign_row
 
 AT_ONCE = 5_000
 
@@ -34,7 +39,7 @@ class AttemptsDigest:
     def ahead(cls, engine: Engine, campaign_id: CampaignId) -> Self:
         """Read what there is now, before a report is written."""
         with recording(engine) as session:
-            since = session.get_one(Campaign, campaign_id).reported_through
+            since = get_campaign_row(session, campaign_id).reported_through
             newest = _newest(session, campaign_id)
         made = cls(campaign_id, since)
         with reading(engine) as session:
@@ -74,13 +79,30 @@ class AttemptsDigest:
         return ContentDigest(self._digest.hexdigest())
 
 
-def report_attempts(session: Session, campaign: Campaign, ahead: AttemptsDigest) -> tuple[int, ContentDigest]:
-    """Digest the attempts of a wave since its last report, and move the mark; return where it stands now."""
-    if ahead.since != campaign.reported_through:  # somebody else reported meanwhile
-        ahead = AttemptsDigest(campaign.id, campaign.reported_through)
-    ahead.read_on(session, _newest(session, campaign.id))
-    campaign.reported_through = ahead.through
-    return ahead.through, ahead.value
+@dataclass(frozen=True)
+class Report:
+    """A wave that is about to be moved by an act, and its attempts since the last report, nearly all read."""
+
+    act: Transaction
+    campaign: Campaign
+    ahead: AttemptsDigest
+
+    def attempts(self) -> tuple[int, ContentDigest]:
+        """Read what came meanwhile, and move the mark; return where it stands now and the digest."""
+        ahead, campaign = self.ahead, self.campaign
+        if ahead.since != campaign.reported_through:  # somebody else reported meanwhile
+            ahead = AttemptsDigest(campaign.id, campaign.reported_through)
+        ahead.read_on(self.act.session, _newest(self.act.session, campaign.id))
+        campaign.reported_through = ahead.through
+        return ahead.through, ahead.value
+
+
+@contextmanager
+def reporting(engine: Engine, campaign_id: CampaignId, *, actor: Actor, now: datetime) -> Iterator[Report]:
+    """Move a wave in an act that reports its attempts; nobody else moves it meanwhile. NotFound where there is none."""
+    ahead = AttemptsDigest.ahead(engine, campaign_id)
+    with transaction(engine, actor=actor, now=now) as act:
+        yield Report(act, get_campaign_row(act.session, campaign_id, lock=True), ahead)
 
 
 def _newest(session: Session, campaign_id: int) -> int | None:

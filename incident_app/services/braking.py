@@ -16,9 +16,9 @@ from incident_app.domain.events import DispatchBraked
 from incident_app.domain.ids import Actor, CampaignId, IncidentId
 from incident_app.persistence.attempts import newest_of_wave
 from incident_app.persistence.outbox import Campaign, DeliveryAttempt
-from incident_app.services.attempts_digest import AttemptsDigest, report_attempts
-from incident_app.services.transaction import Transaction, reading, transaction
-from incident_app.services.waves import get_campaign_row, totals_in
+from incident_app.services.attempts_digest import Report, reporting
+from incident_app.services.transaction import reading
+from incident_app.services.waves import totals_in
 
 
 def brake_failing_waves(engine: Engine, rule: BrakeRule, *, actor: Actor, now: datetime) -> list[CampaignId]:
@@ -32,10 +32,9 @@ def brake_failing_waves(engine: Engine, rule: BrakeRule, *, actor: Actor, now: d
         ]
     stopped = []
     for campaign_id, found in failing:
-        ahead = AttemptsDigest.ahead(engine, campaign_id)
         try:
-            with transaction(engine, actor=actor, now=now) as act:
-                _brake(act, get_campaign_row(act.session, campaign_id, lock=True), found, rule, ahead)
+            with reporting(engine, campaign_id, actor=actor, now=now) as report:
+                _brake(report, found, rule)
         except IllegalMove:  # somebody was faster
             continue
         stopped.append(campaign_id)
@@ -64,13 +63,12 @@ def _last_attempts(session: Session, campaign: Campaign, rule: BrakeRule) -> Seq
     ]
 
 
-def _brake(
-    act: Transaction, campaign: Campaign, found: TooManyFailures, rule: BrakeRule, ahead: AttemptsDigest
-) -> None:
+def _brake(report: Report, found: TooManyFailures, rule: BrakeRule) -> None:
+    act, campaign = report.act, report.campaign
     campaign.status = next_campaign_status(campaign.status, CampaignEvent.BRAKED)
     campaign.pause_reason_text_id = None
     totals = totals_in(act.session, campaign)
-    through, digest = report_attempts(act.session, campaign, ahead)
+    through, digest = report.attempts()
     act.record(
         DispatchBraked(
             campaign_id=campaign.id,

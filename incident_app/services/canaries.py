@@ -14,10 +14,10 @@ from incident_app.domain.events import DispatchHalted, DispatchReleased
 from incident_app.domain.ids import Actor, CampaignId, IncidentId
 from incident_app.persistence.outbox import Campaign, DeliveryRow
 from incident_app.services.approved_content import check_audience
-from incident_app.services.attempts_digest import AttemptsDigest, report_attempts
+from incident_app.services.attempts_digest import Report, reporting
 from incident_app.services.braking import watch_anew
 from incident_app.services.sending_checks import check_may_send
-from incident_app.services.transaction import Transaction, reading, transaction
+from incident_app.services.transaction import reading, transaction
 from incident_app.services.waves import canary_in, get_campaign_row, totals_in
 
 
@@ -52,26 +52,28 @@ def hold_sent_canaries(engine: Engine, *, actor: Actor, now: datetime) -> list[C
     """Hold the running waves of whose canary every message was tried; return which they are."""
     with reading(engine) as session:
         sent = [CampaignId(campaign.id) for campaign in session.scalars(_RUNNING) if _is_sent(session, campaign)]
+    held = []
     for campaign_id in sent:
-        ahead = AttemptsDigest.ahead(engine, campaign_id)
         try:
-            with transaction(engine, actor=actor, now=now) as act:
-                _hold(act, get_campaign_row(act.session, campaign_id, lock=True), ahead)
+            with reporting(engine, campaign_id, actor=actor, now=now) as report:
+                _hold(report)
         except IllegalMove:  # somebody was faster
             continue
-    return sent
+        held.append(campaign_id)
+    return held
 
 
 _RUNNING = sa.select(Campaign).where(Campaign.status == CampaignStatus.RUNNING, Campaign.canary_through.is_not(None))
 
 
-def _hold(act: Transaction, campaign: Campaign, ahead: AttemptsDigest) -> None:
+def _hold(report: Report) -> None:
+    act, campaign = report.act, report.campaign
     canary = canary_in(act.session, campaign)
     if canary is None or not canary.is_sent:  # somebody let it go on meanwhile
         raise IllegalMove(thing="campaign", state=campaign.status, event=CampaignEvent.CANARY_SENT)
     campaign.status = next_campaign_status(campaign.status, CampaignEvent.CANARY_SENT)
     campaign.pause_reason_text_id = None
-    through, digest = report_attempts(act.session, campaign, ahead)
+    through, digest = report.attempts()
     act.record(
         DispatchHalted(
             campaign_id=campaign.id,

@@ -38,11 +38,11 @@ from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryR
 from incident_app.persistence.sql_outbox import CRASHED, microseconds, withhold
 from incident_app.persistence.timeline import EventRow
 from incident_app.services.approved_content import check_audience
-from incident_app.services.attempts_digest import AttemptsDigest, report_attempts
+from incident_app.services.attempts_digest import AttemptsDigest, Report, reporting
 from incident_app.services.braking import watch_anew
 from incident_app.services.canaries import bounds_of_canary, check_no_canary_waits
 from incident_app.services.sending_checks import check_may_send
-from incident_app.services.transaction import Transaction, reading, recording, transaction
+from incident_app.services.transaction import reading, recording, transaction
 from incident_app.services.waves import get_campaign_row, totals_in
 from notifications.retry import RetryPolicy
 
@@ -84,7 +84,7 @@ def start_campaign(
     check_audience(engine, campaign_id)
     bounds = bounds_of_canary(engine, campaign_id, canary)
     with transaction(engine, actor=actor, now=now) as act:
-        campaign = get_campaign_row(act.session, campaign_id)
+        campaign = get_campaign_row(act.session, campaign_id, lock=True)
         check_may_send(act.session, campaign)
         if typed_count != campaign.planned:
             raise WrongCount
@@ -108,11 +108,8 @@ def pause_campaign(
     engine: Engine, campaign_id: CampaignId, *, reason: str | None = None, actor: Actor, now: datetime
 ) -> None:
     """Stop a wave: no further message is begun."""
-    with reading(engine) as session:
-        get_campaign_row(session, campaign_id)
-    ahead = AttemptsDigest.ahead(engine, campaign_id)
-    with transaction(engine, actor=actor, now=now) as act:
-        _pause(act, get_campaign_row(act.session, campaign_id, lock=True), reason, ahead)
+    with reporting(engine, campaign_id, actor=actor, now=now) as report:
+        _pause(report, reason)
 
 
 def check_before_sending(engine: Engine, campaign_id: CampaignId) -> None:
@@ -134,12 +131,13 @@ def pause_for_fault(engine: Engine, campaign_id: CampaignId, *, reason: str, act
     return True
 
 
-def _pause(act: Transaction, campaign: Campaign, reason: str | None, ahead: AttemptsDigest) -> None:
+def _pause(report: Report, reason: str | None) -> None:
+    act, campaign = report.act, report.campaign
     campaign.status = next_campaign_status(campaign.status, CampaignEvent.PAUSED)
     text = act.keep_text(reason) if reason else None
     campaign.pause_reason_text_id = text.id if text else None
     totals = totals_in(act.session, campaign)
-    through, digest = report_attempts(act.session, campaign, ahead)
+    through, digest = report.attempts()
     act.record(
         DispatchPaused(
             campaign_id=campaign.id,
@@ -158,7 +156,7 @@ def resume_campaign(engine: Engine, campaign_id: CampaignId, *, actor: Actor, no
     """Go on with a paused wave; its approval and its rows are tested again, and its brake begins to watch anew."""
     check_audience(engine, campaign_id)
     with transaction(engine, actor=actor, now=now) as act:
-        campaign = get_campaign_row(act.session, campaign_id)
+        campaign = get_campaign_row(act.session, campaign_id, lock=True)
         check_may_send(act.session, campaign)
         check_no_canary_waits(act.session, campaign)
         campaign.status = next_campaign_status(campaign.status, CampaignEvent.RESUMED)
@@ -173,15 +171,12 @@ def cancel_campaign(engine: Engine, campaign_id: CampaignId, *, reason: str, act
     """End a wave before all of it is sent; return how many messages stay unsent. Their people stay to be informed."""
     if not reason.strip():
         raise BadInput(field="reason", problem="say why the wave is cancelled")
-    with reading(engine) as session:
-        get_campaign_row(session, campaign_id)
-    ahead = AttemptsDigest.ahead(engine, campaign_id)
-    with transaction(engine, actor=actor, now=now) as act:
-        campaign = get_campaign_row(act.session, campaign_id, lock=True)
+    with reporting(engine, campaign_id, actor=actor, now=now) as report:
+        act, campaign = report.act, report.campaign
         campaign.status = next_campaign_status(campaign.status, CampaignEvent.CANCELLED)
         unsent = totals_in(act.session, campaign).by_state.get(DeliveryState.QUEUED, 0)
         text = act.keep_text(reason)
-        through, digest = report_attempts(act.session, campaign, ahead)
+        through, digest = report.attempts()
         act.record(
             DispatchCancelled(
                 campaign_id=campaign_id,
@@ -297,21 +292,21 @@ def finish_settled(engine: Engine, *, actor: Actor, now: datetime) -> list[Campa
             if totals_in(session, get_campaign_row(session, CampaignId(campaign_id))).is_settled
         ]
     for campaign_id in settled:
-        ahead = AttemptsDigest.ahead(engine, CampaignId(campaign_id))
         try:
-            with transaction(engine, actor=actor, now=now) as act:
-                _finish(act, get_campaign_row(act.session, CampaignId(campaign_id), lock=True), ahead)
+            with reporting(engine, CampaignId(campaign_id), actor=actor, now=now) as report:
+                _finish(report)
         except IllegalMove:  # another worker was faster
             continue
         finished.append(CampaignId(campaign_id))
     return finished
 
 
-def _finish(act: Transaction, campaign: Campaign, ahead: AttemptsDigest) -> None:
+def _finish(report: Report) -> None:
+    act, campaign = report.act, report.campaign
     campaign.status = next_campaign_status(campaign.status, CampaignEvent.FINISHED)
     campaign.finished_at = act.now
     totals = totals_in(act.session, campaign)
-    through, digest = report_attempts(act.session, campaign, ahead)
+    through, digest = report.attempts()
     act.record(
         DispatchFinished(
             campaign_id=campaign.id,

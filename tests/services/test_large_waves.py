@@ -63,13 +63,14 @@ def test_what_is_digested_ahead_and_what_comes_later_make_one_digest(
     assert dispatch.verify_attempts(instance, campaign)
 
 
-def test_two_workers_that_see_the_end_at_once_report_it_once(instance: Engine, clock: Clock, tmp_path: Path) -> None:
+def test_two_workers_that_see_the_end_at_once_report_it_once(
+    instance: Engine, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     incident, campaign = a_running_wave(instance)
     actor = author(instance).actor
-    with MailSink() as sink:
-        worker = a_worker(instance, sink.port, tmp_path / "j", clock)
-        worker.recover()
-        asyncio.run(_send_only(worker))
+    with MailSink() as sink, monkeypatch.context() as patched:
+        patched.setattr(dispatch, "finish_settled", lambda *_, **__: [])  # what a worker itself does at the end
+        asyncio.run(a_worker(instance, sink.port, tmp_path / "j", clock).send(asyncio.Event()))
     together, failures, done = threading.Barrier(2), [], []
 
     def finish() -> None:
@@ -88,15 +89,6 @@ def test_two_workers_that_see_the_end_at_once_report_it_once(instance: Engine, c
     finished = [event for event in timeline.entries(instance, incident) if event.kind == "dispatch.finished"]
     assert len(finished) == 1
     assert waves.get_campaign(instance, campaign).status is CampaignStatus.FINISHED
-
-
-async def _send_only(worker: object) -> None:
-    """Send without the finish that a worker makes itself."""
-    keep, dispatch.finish_settled = dispatch.finish_settled, lambda *_, **__: []
-    try:
-        await worker.send(asyncio.Event())
-    finally:
-        dispatch.finish_settled = keep
 
 
 def test_cancelling_withholds_a_long_queue_turn_by_turn(instance: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
