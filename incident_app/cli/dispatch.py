@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 
 from incident_app.cli.context import REFUSED, World, command
+from incident_app.cli.serve import mail_signer
 from incident_app.domain.access import Permission
 from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing, WhenUncertain
+from incident_app.domain.errors import NotFound
 from incident_app.domain.forecast import Forecast
 from incident_app.domain.ids import CampaignId, NoticeId
 from incident_app.services import campaigns, canaries, exports, forecasts, people, waves
@@ -23,6 +25,17 @@ NOTHING_YET = dict.fromkeys(("planned", "sent", "failed", "skipped", "in_doubt",
 @click.group()
 def dispatch() -> None:
     """Fill, start, watch and stop waves of notices."""
+
+
+@dispatch.command()
+@command
+def dkim(world: World) -> None:
+    """Show the DNS record that publishes the key with which mails are signed."""
+    signer = mail_signer(world.settings)
+    if signer is None:
+        raise NotFound(what="DKIM key", name="INCIDENT_APP_DKIM_KEY_FILE")
+    name, record = f"{signer.selector}._domainkey.{signer.domain}", signer.dns_record()
+    world.show({"name": name, "type": "TXT", "record": record}, f"{name}  TXT  {record}")
 
 
 @dispatch.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import click
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from sqlalchemy.engine import Engine
 
 from incident_app.cli.main import main
@@ -185,6 +188,25 @@ def test_a_wave_with_a_canary_is_held_shown_and_let_go_by_commands(
     run("dispatch", "go", ref, number, *AUTHOR)
     (listed,) = json.loads(run("dispatch", "status", ref, "--json", *AUTHOR).stdout)
     assert (listed["campaign"]["status"], listed["campaign"]["canary"]) == ("running", None)
+
+
+def test_the_record_of_the_signing_key_is_shown_for_whoever_keeps_the_domain(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("dispatch", "dkim", *AUTHOR, code=1)
+    key = ed25519.Ed25519PrivateKey.generate()
+    (tmp_path / "dkim.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    monkeypatch.setenv("INCIDENT_APP_DKIM_KEY_FILE", str(tmp_path / "dkim.pem"))
+    monkeypatch.setenv("INCIDENT_APP_SENDER_ADDRESS", "notice@mail.example.jp")
+    shown = json.loads(run("dispatch", "dkim", "--json", *AUTHOR).stdout)
+    public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+    assert shown == {
+        "name": "incident._domainkey.mail.example.jp",
+        "type": "TXT",
+        "record": f"v=DKIM1; k=ed25519; p={public}",
+    }
 
 
 def test_looking_things_up_by_commands(run: Run, instance: Engine, incident: IncidentView, tmp_path: Path) -> None:
