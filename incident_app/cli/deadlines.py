@@ -22,7 +22,8 @@ def rules(world: World) -> None:
     found = deadline_rules.list_rules(world.engine, designated_operator=world.settings.designated_operator)
     lines = []
     for rule in found:
-        off = "" if rule.is_on else f" (off: {', '.join(rule.only_for or rule.not_for)})"
+        why = "to be stated in the policy" if rule.is_unsaid else "off"
+        off = "" if rule.is_on else f" ({why}: {', '.join(rule.only_for or rule.not_for)})"
         lines.append(f"{rule.regime:<17} {rule.report:<16} {rule.title_en}{off}")
         lines.extend(f"  {words}" for words in rule.counted_en)
         lines.append(f"  {rule.source} ({rule.confidence})")

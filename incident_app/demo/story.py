@@ -364,9 +364,8 @@ def _reach_the_others(stage: Stage, cast: Cast, incident_id: IncidentId) -> None
 
 
 def _report(stage: Stage, cast: Cast, incident_id: IncidentId) -> reports.ReportView:
-    duty = next(
-        duty for duty in obligations.list_obligations(stage.engine, incident_id) if duty.rule == "jp-appi:preliminary"
-    )
+    duties = obligations.list_obligations(stage.engine, incident_id)
+    duty = next(duty for duty in duties if duty.rule == "jp-appi:preliminary")
     drafted = reports.draft_report(
         stage.engine,
         incident_id,
@@ -388,6 +387,7 @@ def _report(stage: Stage, cast: Cast, incident_id: IncidentId) -> reports.Report
         drafted.id,
         channel="web form",
         receipt="DEMO-0001",
+        forms=stage.forms,
         actor=cast.lead.actor,
         now=stage.clock(),
     )

@@ -24,6 +24,7 @@ from incident_app.domain.policy_promises import Commitment
 from incident_app.domain.regimes import AddresseeKind, Confidence, Regime, Report, read_regime
 from incident_app.domain.single_deadlines import Question, answer, applies
 from incident_app.domain.words import Words
+from incident_app.services.facts import unsaid_designations
 from incident_app.services.playbooks import PlaybookKind, newest
 from incident_app.services.policies import any_policy
 from incident_app.services.transaction import reading
@@ -32,6 +33,10 @@ PEOPLE = "people"
 OFF = Words(
     ja="当社のポリシーによれば、この制度は当社に適用されません。",
     en="By our policy this regime does not apply to us.",
+)
+UNSAID = Words(
+    ja="この制度が当社に適用されるかどうかを、当社のポリシーは述べていません。designations に記載してください。",
+    en="Our policy does not say whether this regime applies to us: state it in its designations.",
 )
 
 
@@ -70,6 +75,8 @@ class RuleView:
     """What the company must not be."""
     is_on: bool
     """Whether the policy of this instance says so; a regime without such a condition is always on."""
+    is_unsaid: bool
+    """Whether the policy says nothing of it: the register of duties then asks for a decision."""
     facts: tuple[str, ...]
     """The facts that decide whether and when it is due."""
     source: str
@@ -108,9 +115,9 @@ def list_rules(engine: Engine, *, designated_operator: bool = False) -> list[Rul
     with reading(engine) as session:
         policy = _policy(session)
         regimes = _regimes(session)
-    ours = _ours(policy, designated_operator=designated_operator)
+    ours, unsaid = _ours(policy, designated_operator=designated_operator), unsaid_designations(policy)
     found = [_promise_view(policy, part) for part in _promises(policy)][:1] if policy else []
-    return found + [_view(regime, report, ours) for regime in regimes for report in regime.reports]
+    return found + [_view(regime, report, ours, unsaid) for regime in regimes for report in regime.reports]
 
 
 def list_calendars(engine: Engine) -> list[CalendarView]:
@@ -154,7 +161,7 @@ def compute(
         raise NotFound(what="situation", name=unknown[0])
     question = Question(regime=regime, report=report, anchor_at=anchor_at, given=given, holding=situations)
     due = answer(question, calendars)
-    told = () if _is_on(regime, report, _ours(policy, designated_operator=designated_operator)) else (OFF,)
+    told = _whether_on(regime, report, policy, designated_operator=designated_operator)
     return Computed(
         due_at=due.due_at,
         state=due.state,
@@ -273,13 +280,14 @@ def _promise_view(policy: Policy, part: Commitment) -> RuleView:
         only_for=(),
         not_for=(),
         is_on=True,
+        is_unsaid=False,
         facts=(),
         source=f"policy, section {part.section}",
         confidence=Confidence.FOUND,
     )
 
 
-def _view(regime: Regime, report: Report, ours: frozenset[str]) -> RuleView:
+def _view(regime: Regime, report: Report, ours: frozenset[str], unsaid: frozenset[str]) -> RuleView:
     situations = [entry for entry in regime.situations if entry.code in report.situations]
     conditions = [one for entry in situations for one in entry.conditions]
     asked = dict.fromkeys(one.fact for one in (*conditions, *report.applies_when, *report.released_when))
@@ -308,6 +316,7 @@ def _view(regime: Regime, report: Report, ours: frozenset[str]) -> RuleView:
         only_for=only_for,
         not_for=not_for,
         is_on=_is_on(regime, report, ours),
+        is_unsaid=not _is_on(regime, report, ours) and _is_on(regime, report, ours | unsaid),
         facts=tuple(asked),
         source=report.source,
         confidence=report.confidence,
@@ -329,6 +338,16 @@ def _designations(regime: Regime, report: Report, *, wanted: bool) -> tuple[str,
 def _is_on(regime: Regime, report: Report, ours: frozenset[str]) -> bool:
     needed, excluding = (set(_designations(regime, report, wanted=wanted)) for wanted in (True, False))
     return needed <= ours and not excluding & ours
+
+
+def _whether_on(
+    regime: Regime, report: Report, policy: Policy | None, *, designated_operator: bool
+) -> tuple[Words, ...]:
+    """Say where a regime does not apply to us, and where nobody has said whether it does."""
+    ours = _ours(policy, designated_operator=designated_operator)
+    if _is_on(regime, report, ours):
+        return ()
+    return (UNSAID if _is_on(regime, report, ours | unsaid_designations(policy)) else OFF,)
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:

@@ -122,10 +122,14 @@ def _main_business(policy: Policy | None) -> frozenset[BusinessLine] | None:
     return frozenset({policy.business_line}) if policy else None
 
 
+def unsaid_designations(policy: Policy | None) -> frozenset[str]:
+    """Return what the company may be and its policy does not speak of: open, and never a silent no."""
+    return frozenset() if policy and policy.states_designations else ASKED_DESIGNATIONS
+
+
 def _designations(policy: Policy | None, *, designated_operator: bool) -> dict[str, bool | None]:
     """Return what the company is, as its policy says; the setting adds to it. What it does not say may be open."""
-    ours = policy.designations if policy else frozenset()
-    unsaid = frozenset[str]() if policy and policy.states_designations else ASKED_DESIGNATIONS
+    ours, unsaid = policy.designations if policy else frozenset(), unsaid_designations(policy)
     known = {word: None if word in unsaid else word in ours for word in DESIGNATIONS}
     return known | {"designated_operator": designated_operator or known["designated_operator"]}
 

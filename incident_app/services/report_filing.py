@@ -59,7 +59,7 @@ def file_report(
     receipt: str | None = None,
     submitted_at: datetime | None = None,
     proof: Proof | None = None,
-    forms: ReportForms | None = None,
+    forms: ReportForms,
     nonetheless: str = "",
     designated_operator: bool = False,
     actor: Actor,
@@ -67,11 +67,11 @@ def file_report(
 ) -> None:
     """Record that an approved report was transmitted: write-once, with receipt and proof; it fulfils its duty.
 
-    With the forms it is held against the facts as they are now: where they changed, `nonetheless` must say why it is
-    filed as it was approved. Pages and commands always give them. What counts from this filing is derived with it.
+    It is held against the facts as they are now: where they changed, `nonetheless` must say why it is filed as it was
+    approved. What counts from this filing is derived with it.
     """
     _check_words(channel, receipt)
-    changed = _changed(engine, incident_id, report_id, forms, nonetheless, now) if forms else ()
+    changed = _changed(engine, incident_id, report_id, forms, nonetheless, now)
     kept = _keep(proof) if proof else None
     with reading(engine) as session:  # looked up before the act: nobody waits for it
         entrusting = entrusting_customers(session, incident_id)

@@ -59,7 +59,9 @@ def test_the_rules_list_every_regime_with_source_confidence_and_dates(run: objec
         rule["regime"] for rule in found if not rule["is_on"] and rule["report"] not in {"first", "detailed"}
     }
     text = run("deadlines", "rules").stdout
-    assert "off: privacymark_holder" in text
+    assert "off: sec_registrant" in text
+    assert "to be stated in the policy: privacymark_holder" in text  # the shipped policy does not speak of it
+    assert {rule["regime"] for rule in found if rule["is_unsaid"]} == {"jp-privacymark", "card-brands"}
     assert "no number (promptly)" in text
 
 

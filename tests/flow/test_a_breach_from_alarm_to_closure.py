@@ -195,7 +195,16 @@ def test_a_breach_from_alarm_to_closure(
     assert draft.filled.gaps == ()
     request = approvals.request_approval(instance, incident.id, Subject.REPORT, draft.id, actor=author, now=clock())
     approvals.grant(instance, request, actor=approver, now=clock())
-    reports.file_report(instance, incident.id, draft.id, channel="web form", receipt="R-1", actor=author, now=clock())
+    reports.file_report(
+        instance,
+        incident.id,
+        draft.id,
+        forms=builders.FORMS,
+        channel="web form",
+        receipt="R-1",
+        actor=author,
+        now=clock(),
+    )
     document = json.loads(reports.report_as_json(instance, incident.id, draft.id))
     values = {field["code"]: field["value"] for field in document["fields"]}
     assert values["people"]["en"].startswith("5 (exact")

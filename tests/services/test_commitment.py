@@ -97,7 +97,9 @@ def file_everything(engine: Engine, view: IncidentView, *, at_hours: int = 0) ->
             engine, view.id, approvals.Subject.REPORT, report.id, actor=author(engine).actor, now=now
         )
         approvals.grant(engine, request, actor=approver(engine).actor, now=now)
-        reports.file_report(engine, view.id, report.id, channel="web form", actor=author(engine).actor, now=now)
+        reports.file_report(
+            engine, view.id, report.id, forms=builders.FORMS, channel="web form", actor=author(engine).actor, now=now
+        )
 
 
 def test_skipping_every_step_keeps_no_promise_while_dated_duties_are_open(instance: Engine) -> None:

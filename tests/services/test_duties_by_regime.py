@@ -76,6 +76,8 @@ def test_editing_a_regime_file_never_changes_an_existing_obligation(instance: En
 def test_what_the_company_is_switches_regimes_on_for_incidents_from_then_on(instance: Engine, tmp_path: Path) -> None:
     with_customers(instance)
     before = leak(instance)
+    unsaid = deadline_rules.compute(instance, "card-brands", "detailed", NOW).explanation["en"][-1]
+    assert unsaid == "Our policy does not say whether this regime applies to us: state it in its designations."
     builders.designated(instance, tmp_path, "privacymark_holder", "card_merchant", "outside_gdpr")
     after = duties(instance, leak(instance))
     derive(instance, before, NOW + timedelta(hours=2))

@@ -132,7 +132,7 @@ def test_two_people_filing_and_one_waiving_at_once_leave_one_filing_that_counts(
     approvals.grant(instance, asked(instance, view, duty.id), actor=approver(instance).actor, now=NOW)
 
     def file() -> None:
-        reports.file_report(instance, view.id, draft.id, channel="web form", **act)
+        reports.file_report(instance, view.id, draft.id, forms=builders.FORMS, channel="web form", **act)
 
     def waive() -> None:
         obligations.waive(instance, view.id, duty.id, **act)

@@ -323,7 +323,7 @@ def test_a_report_with_a_gap_is_drafted_but_not_filed_and_a_late_one_stays_late(
     )
     assert "contact" in draft.filled.gaps
     with pytest.raises(GapsNotStated, match="contact"):
-        reports.file_report(instance, view.id, draft.id, channel="web form", **act)
+        reports.file_report(instance, view.id, draft.id, forms=builders.FORMS, channel="web form", **act)
     reasons = dict.fromkeys(draft.filled.gaps, "調査中")
     again = reports.draft_report(
         instance,
@@ -335,15 +335,15 @@ def test_a_report_with_a_gap_is_drafted_but_not_filed_and_a_late_one_stays_late(
         **act,
     )
     with pytest.raises(approvals.NotApproved):
-        reports.file_report(instance, view.id, again.id, channel="web form", **act)
+        reports.file_report(instance, view.id, again.id, forms=builders.FORMS, channel="web form", **act)
     request = approvals.request_approval(instance, view.id, Subject.REPORT, again.id, **act)
     approvals.grant(instance, request, actor=approver(instance).actor, now=NOW)
     late = {"actor": author(instance).actor, "now": NOW + timedelta(days=9)}
-    reports.file_report(instance, view.id, again.id, channel="web form", **late)
+    reports.file_report(instance, view.id, again.id, forms=builders.FORMS, channel="web form", **late)
     filed = {d.id: d for d in obligations.list_obligations(instance, view.id)}[duty.id]
     assert filed.was_late is True
     with pytest.raises(IllegalMove):
-        reports.file_report(instance, view.id, again.id, channel="web form", **late)
+        reports.file_report(instance, view.id, again.id, forms=builders.FORMS, channel="web form", **late)
     incidents.record_awareness(
         instance,
         view.id,

@@ -33,7 +33,7 @@ from tests.services.test_reports import (
 
 def filed(engine: Engine, report: reports.ReportView, **changes: object) -> None:
     act = {"channel": "web form", "actor": builders.author(engine).actor, "now": NOW, **changes}
-    reports.file_report(engine, report.incident_id, report.id, **act)
+    reports.file_report(engine, report.incident_id, report.id, forms=builders.FORMS, **act)
 
 
 def test_the_records_answer_what_the_form_lets_choose(instance: Engine) -> None:

@@ -88,7 +88,9 @@ def test_a_form_other_than_the_duty_asks_for_is_refused(instance: Engine) -> Non
         draft(instance, view, "jp-telecom-first", obligation_id=duty(instance, view, "jp-appi:people").id)
     assert reports.list_reports(instance, view.id) == []
     report = an_approved_report(instance, view, "jp-telecom-detailed", obligation_id=detailed.id)
-    reports.file_report(instance, view.id, report.id, channel="post", actor=author(instance).actor, now=NOW)
+    reports.file_report(
+        instance, view.id, report.id, forms=builders.FORMS, channel="post", actor=author(instance).actor, now=NOW
+    )
     assert duty(instance, view, "jp-telecom:detailed").status is DutyStatus.FULFILLED
     assert duty(instance, view, "jp-telecom:first").status is DutyStatus.OPEN
 
@@ -99,12 +101,21 @@ def test_a_time_of_filing_that_cannot_be_is_refused_and_the_duty_stays_open(inst
     report = an_approved_report(instance, view, "jp-appi-preliminary", obligation_id=wanted.id)
     act = {"channel": "web form", "actor": author(instance).actor, "now": NOW}
     with pytest.raises(BadInput, match="future"):
-        reports.file_report(instance, view.id, report.id, submitted_at=NOW + timedelta(seconds=1), **act)
+        reports.file_report(
+            instance, view.id, report.id, submitted_at=NOW + timedelta(seconds=1), forms=builders.FORMS, **act
+        )
     with pytest.raises(FiledTooEarly, match="known from"):
-        reports.file_report(instance, view.id, report.id, submitted_at=view.detected_at - timedelta(seconds=1), **act)
+        reports.file_report(
+            instance,
+            view.id,
+            report.id,
+            submitted_at=view.detected_at - timedelta(seconds=1),
+            forms=builders.FORMS,
+            **act,
+        )
     assert duty(instance, view, "jp-appi:preliminary").status is DutyStatus.OPEN
     assert reports.get_report(instance, view.id, report.id).submitted_at is None
-    reports.file_report(instance, view.id, report.id, submitted_at=view.detected_at, **act)
+    reports.file_report(instance, view.id, report.id, submitted_at=view.detected_at, forms=builders.FORMS, **act)
     assert duty(instance, view, "jp-appi:preliminary").first_filed_at == view.detected_at
 
 
@@ -176,16 +187,16 @@ def test_a_report_whose_facts_changed_since_its_approval_is_filed_only_with_a_re
     wanted = duty(instance, view, "jp-appi:preliminary")
     report = an_approved_report(instance, view, "jp-appi-preliminary", obligation_id=wanted.id)
     later = NOW + timedelta(hours=1)
-    act = {"channel": "web form", "forms": builders.FORMS, "actor": author(instance).actor, "now": later}
+    act = {"channel": "web form", "actor": author(instance).actor, "now": later}
     assert report_changes.changed_since(instance, view.id, report.id, builders.FORMS, now=later) == ()
     counted(instance, view, 4321, later)
     changed = report_changes.changed_since(instance, view.id, report.id, builders.FORMS, now=later)
     number = next(one for one in changed if one.after and one.after.value and "4,321" in one.after.value.ja)
     with pytest.raises(FactsChanged, match=number.label.en) as refusal:
-        reports.file_report(instance, view.id, report.id, **act)
+        reports.file_report(instance, view.id, report.id, forms=builders.FORMS, **act)
     assert number.label.ja in refusal.value.message("ja")
     assert duty(instance, view, "jp-appi:preliminary").status is DutyStatus.OPEN
-    reports.file_report(instance, view.id, report.id, nonetheless="速報後に続報で訂正する", **act)
+    reports.file_report(instance, view.id, report.id, nonetheless="速報後に続報で訂正する", forms=builders.FORMS, **act)
     assert duty(instance, view, "jp-appi:preliminary").status is DutyStatus.FULFILLED
     with reading(instance) as session:
         filed = session.scalars(sa.select(ReportSubmission)).one()
@@ -204,7 +215,7 @@ def test_a_report_that_is_filed_after_its_duty_was_waived_fulfils_it(instance: E
     request = obligations.ask_waiver(instance, view.id, wanted.id, reason="該当しない", **act)
     approvals.grant(instance, request, actor=approver(instance).actor, now=NOW)
     obligations.waive(instance, view.id, wanted.id, **act)
-    reports.file_report(instance, view.id, report.id, channel="web form", **act)
+    reports.file_report(instance, view.id, report.id, forms=builders.FORMS, channel="web form", **act)
     standing = duty(instance, view, "jp-appi:preliminary")
     assert (standing.status, standing.first_filed_at, standing.id != wanted.id) == (DutyStatus.FULFILLED, NOW, True)
 
@@ -226,7 +237,7 @@ def test_a_duty_that_counts_from_a_filing_starts_with_it_and_not_at_the_next_der
     report = an_approved_report(instance, view, "jp-appi-preliminary", obligation_id=wanted.id)
     filed_at = NOW + timedelta(hours=2)
     act = {"actor": author(instance).actor, "now": filed_at}
-    reports.file_report(instance, view.id, report.id, channel="web form", **act)
+    reports.file_report(instance, view.id, report.id, forms=builders.FORMS, channel="web form", **act)
     begun = duty(instance, view, "own-second:second")
     assert (begun.status, begun.due_at) == (DutyStatus.OPEN, filed_at + timedelta(hours=48))
 

@@ -39,7 +39,9 @@ def test_the_list_shows_every_regime_with_source_how_sure_and_how_counted(client
     assert "30 days, the first day counts, a closed last day moves to the next open one" in found
     assert "no number (promptly)" in found
     assert "own target of 72 hours (no deadline)" in found
-    assert "Off until the designations of our policy say: we hold the PrivacyMark (privacymark_holder)." in found
+    assert "Off until the designations of our policy say: we report to the SEC (sec_registrant)." in found
+    unsaid = "Our policy does not say whether it applies. State it in its designations: we hold the PrivacyMark"
+    assert f"{unsaid} (privacymark_holder)." in found
     assert "a reading" in found
     assert "unverified" in found
     assert "since 2026-10-01" in found
