@@ -109,6 +109,26 @@ class Board:
             self._server_rests_until = _monotonic() + delay.total_seconds()
         self.news.set()
 
+    def next_at_once(self) -> Delivery | None:
+        """Return a delivery that need not wait for anything; None when there is none or the run is to end."""
+        if self.halt.is_set() or self.waiting.empty() or not self._has_turn():
+            return None
+        delivery = self.waiting.get_nowait()
+        if delivery is None:  # a lane is to end
+            self.waiting.put_nowait(None)
+        if self.runs_dry:
+            self.news.set()
+        return delivery
+
+    def _has_turn(self) -> bool:
+        """Take a turn if the rate limit gives one now."""
+        if self._rate is None or self._bucket is None:
+            return True
+        bucket, seconds = take(self._rate, self._bucket, _monotonic())
+        if seconds == 0:
+            self._bucket = bucket
+        return seconds == 0
+
     async def wait_for_turn(self) -> None:
         """Wait as long as the rate limit asks."""
         if self._rate is None or self._bucket is None:

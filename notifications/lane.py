@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum, auto
+from functools import partial
 
 from notifications.board import Board
 from notifications.errors import CannotConnect, MailerError, SharedFault
 from notifications.journal import Journal
 from notifications.outbox import Attempt, Composer, Delivery, Outbox
-from notifications.outcome import Outcome, RefusedForGood, RefusedForNow
+from notifications.outcome import Accepted, Outcome, RefusedForGood, RefusedForNow
 from notifications.recorder import Recorder
 from notifications.transport import Connection, Envelope, Transport
 
@@ -49,6 +50,11 @@ class Lane:
         self._recorder = recorder
         self._clock = clock
         self._content_digest = content_digest
+        self._delivery: Delivery
+        """The one under way."""
+        self._envelope: Envelope
+        self._begun = False
+        """Whether it may have been delivered."""
         self._connection: Connection | None = None
         self._connection_is_new = True
 
@@ -69,31 +75,37 @@ class Lane:
             await self._hang_up()
 
     async def _serve(self, delivery: Delivery) -> _Turn:
-        turn = await self._try(delivery)
+        self._delivery = delivery
+        turn = await self._try()
         if turn is _Turn.STALE_CONNECTION:
-            turn = await self._try(delivery)
+            turn = await self._try()
         if turn is _Turn.NO_CONNECTION and self._board.connected and not self._board.halt.is_set():
-            self._board.put([delivery])  # the other lanes have a connection
+            self._board.put([self._delivery])  # the other lanes have a connection
         elif turn not in {_Turn.DONE, _Turn.HELD}:
-            self._board.unsent.append(delivery)
+            self._board.unsent.append(self._delivery)
         return turn
 
-    async def _try(self, delivery: Delivery) -> _Turn:
+    async def _try(self) -> _Turn:
         connection = await self._connected()
         if connection is None:
             return _Turn.NO_CONNECTION
         await self._board.wait_for_turn()
-        if not self._may_send(delivery):
+        if not self._may_send(self._delivery):
             return _Turn.UNSENT
+        envelope = self._composed(connection)
+        if isinstance(envelope, _Turn):
+            return envelope
+        return await self._send(connection, envelope)
+
+    def _composed(self, connection: Connection) -> Envelope | _Turn:
         try:
-            envelope = self._composer.compose(delivery, eight_bit=connection.eight_bit)
+            return self._composer.compose(self._delivery, eight_bit=connection.eight_bit)
         except SharedFault as fault:
-            return self._hold(delivery, str(fault))
+            return self._hold(self._delivery, str(fault))
         except (MailerError, ValueError, LookupError):
             # What is wrong with one person's facts must not keep the others from being told.
-            self._record(delivery, RefusedForGood(text=NOT_COMPOSED), content_digest="")
+            self._record(RefusedForGood(text=NOT_COMPOSED), content_digest="")
             return _Turn.DONE
-        return await self._send(connection, delivery, envelope)
 
     def _hold(self, delivery: Delivery, reason: str) -> _Turn:
         """Leave a delivery to whoever mends what is wrong with us or with the server: it is no fault of the person."""
@@ -105,31 +117,55 @@ class Lane:
         lease_holds = self._board.leased_until is not None and self._clock() < self._board.leased_until
         return lease_holds and not self._board.halt.is_set() and self._outbox.may_send(delivery)
 
-    async def _send(self, connection: Connection, delivery: Delivery, envelope: Envelope) -> _Turn:
-        begun = False
-
-        def before_data() -> None:
-            nonlocal begun
-            self._journal.begin(delivery.id, delivery.attempt)
-            begun = True
-
+    async def _send(self, connection: Connection, envelope: Envelope) -> _Turn:
         was_new, self._connection_is_new = self._connection_is_new, False
-        outcome = await connection.send(envelope, before_data=before_data)
-        if not begun and not was_new and _is_about_the_connection(outcome):
+        self._take_up(envelope)
+        first = self._delivery
+        outcome = await connection.send(
+            envelope, before_data=self._before_data, follow=partial(self._follow, connection)
+        )
+        if outcome is None:
+            return _Turn.DONE
+        was_new = was_new and self._delivery is first
+        if not self._begun and not was_new and _is_about_the_connection(outcome):
             return _Turn.STALE_CONNECTION
-        if isinstance(outcome, RefusedForGood) and outcome.about_us and not begun:
-            return self._hold(delivery, f"the server refuses us: {outcome.code} {outcome.text}".strip())
-        self._record(delivery, outcome, content_digest=self._content_digest(envelope.content))
-        if begun or outcome.code is not None:
-            self._journal.end(delivery.id, delivery.attempt, outcome.code)
+        if isinstance(outcome, RefusedForGood) and outcome.about_us and not self._begun:
+            return self._hold(self._delivery, f"the server refuses us: {outcome.code} {outcome.text}".strip())
+        self._settle(outcome)
         return _Turn.DONE
 
-    def _record(self, delivery: Delivery, outcome: Outcome, *, content_digest: str) -> None:
+    def _take_up(self, envelope: Envelope) -> None:
+        self._envelope, self._begun = envelope, False
+
+    def _before_data(self) -> None:
+        self._journal.begin(self._delivery.id, self._delivery.attempt)
+        self._begun = True
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._record(outcome, content_digest=self._content_digest(self._envelope.content))
+        if self._begun or outcome.code is not None:
+            self._journal.end(self._delivery.id, self._delivery.attempt, outcome.code)
+
+    def _follow(self, connection: Connection, accepted: Accepted) -> Envelope | None:
+        """Settle the message under way and take up the next one that may leave at once."""
+        self._settle(accepted)
+        while (delivery := self._board.next_at_once()) is not None:
+            if not self._may_send(delivery):
+                self._board.unsent.append(delivery)
+                return None
+            self._delivery = delivery
+            envelope = self._composed(connection)
+            if not isinstance(envelope, _Turn):
+                self._take_up(envelope)
+                return envelope
+        return None
+
+    def _record(self, outcome: Outcome, *, content_digest: str) -> None:
         self._board.outcomes[type(outcome)] += 1
         self._recorder.add(
             Attempt(
-                delivery_id=delivery.id,
-                number=delivery.attempt,
+                delivery_id=self._delivery.id,
+                number=self._delivery.attempt,
                 outcome=outcome,
                 finished_at=self._clock(),
                 content_digest=content_digest,

@@ -13,7 +13,7 @@ from notifications.journal import Fate, Replay
 from notifications.outbox import Attempt, Delivery
 from notifications.outcome import Accepted, Outcome, RefusedForGood, RefusedForNow, Unknown, outcome_of_reply
 from notifications.retry import RetryPolicy, next_attempt_at
-from notifications.transport import Envelope
+from notifications.transport import Envelope, Follow
 
 
 class MemoryState(StrEnum):
@@ -191,8 +191,19 @@ class MemoryConnection:
         """Tell whether the script has not broken the line yet."""
         return self._unbroken
 
-    async def send(self, envelope: Envelope, *, before_data: Callable[[], None]) -> Outcome:
+    async def send(
+        self, envelope: Envelope, *, before_data: Callable[[], None], follow: Follow | None = None
+    ) -> Outcome | None:
         """Answer by the script; refusals come before the message's content."""
+        outcome = await self._answer(envelope, before_data)
+        while follow is not None and self._unbroken and isinstance(outcome, Accepted):
+            following = follow(outcome)
+            if following is None:
+                return None
+            outcome = await self._answer(following, before_data)
+        return outcome
+
+    async def _answer(self, envelope: Envelope, before_data: Callable[[], None]) -> Outcome:
         await asyncio.sleep(0)
         outcome = self._script(envelope)
         if isinstance(outcome, (Accepted, Unknown)):

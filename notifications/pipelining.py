@@ -6,6 +6,8 @@ after the caller has marked that it may now be delivered.
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Callable, Sequence
 
 from notifications.addresses import wire_form
@@ -21,35 +23,137 @@ from notifications.exchange import (
     on_the_wire,
     refusal,
 )
-from notifications.outcome import Outcome, RefusedForNow, Unknown, without_addresses
-from notifications.replies import LineBroken, Reply, ReplyLine
-from notifications.transport import Envelope
+from notifications.outcome import Accepted, Outcome, RefusedForNow, Unknown, without_addresses
+from notifications.replies import Heard, LineBroken, Reply, ReplyLine
+from notifications.transport import Envelope, Follow
 
 _GROUP = ("MAIL", "RCPT", "DATA")
+_DONE = rb"2[0-9]{2}(?: [^\r\n]*)?\r?\n"
+_TAKEN = re.compile(_DONE + _DONE + rb"354(?: [^\r\n]*)?\r?\n")
+_PARTLY_TAKEN = re.compile(b"(?:" + _DONE + rb"){0,2}[^\n]*")
+_ACCEPTED = re.compile(rb"(2[0-9]{2})(?: ([^\r\n]*))?\r?\n")
 
 
 async def send_one(
-    line: ReplyLine, envelope: Envelope, *, eight_bit: bool, before_data: Callable[[], None]
-) -> Exchange:
-    """Send one message and say what is known about it afterwards."""
+    line: ReplyLine,
+    envelope: Envelope,
+    *,
+    eight_bit: bool,
+    before_data: Callable[[], None],
+    follow: Follow | None = None,
+    most: int = 1,
+) -> Exchange | None:
+    """Send one message and say what is known about it afterwards.
+
+    Whenever a message was accepted and less than `most` were begun, `follow` is told and may name the next one, which
+    goes out at once; what is said at the end is of the last one begun, or nothing when `follow` was told of it too.
+    """
     if not line.is_in_step():  # said good-bye, or answered a question that nobody put
         return _nothing_sent(LINE_LOST)
-    content = on_the_wire(envelope.content)
+    stream = _Stream(line, eight_bit=eight_bit, before_data=before_data, follow=follow, most=most)
     try:
-        line.write(_group(envelope, eight_bit=eight_bit))
-        said = await line.replies(len(_GROUP))
+        stream.begin(envelope)
+        await line.listen(stream.heard)
+        if stream.has_ended:
+            return stream.exchange
+        if not stream.in_content:
+            exchange = await _group_answered(line, stream)
+            if exchange is not None:
+                return exchange
     except LineBroken as broken:
         return _nothing_sent(str(broken))
+    return await _content_answered(line, stream.envelope)
+
+
+class _Stream:
+    """Message after message for as long as every answer is the one hoped for: each step is taken when it is read.
+
+    Whatever else is answered is left to be read reply by reply, from the step that the stream has come to.
+    """
+
+    def __init__(
+        self,
+        line: ReplyLine,
+        *,
+        eight_bit: bool,
+        before_data: Callable[[], None],
+        follow: Follow | None,
+        most: int,
+    ) -> None:
+        self._line = line
+        self._eight_bit = eight_bit
+        self._before_data = before_data
+        self._follow = follow
+        self._left = most
+        self._usual = b""
+        self.in_content = False
+        self.has_ended = False
+        self.exchange: Exchange | None = None
+
+    def begin(self, envelope: Envelope) -> None:
+        """Say MAIL, RCPT and DATA."""
+        self.envelope = envelope
+        self.in_content = False
+        self._left -= 1
+        self._line.write(_group(envelope, eight_bit=self._eight_bit))
+
+    def hand_over(self) -> None:
+        """Write the message; from here on, a broken line may still mean delivery."""
+        self._before_data()
+        self.in_content = True
+        self._line.write(on_the_wire(self.envelope.content))
+
+    def heard(self, octets: bytes) -> Heard:
+        """Take the next step if the answer is the one hoped for."""
+        try:
+            return self._after_content(octets) if self.in_content else self._after_group(octets)
+        except LineBroken:
+            return Heard.SOMETHING_ELSE  # the line says why to whoever asks it for replies
+
+    def _after_group(self, octets: bytes) -> Heard:
+        if octets != self._usual:
+            if not _TAKEN.fullmatch(octets):
+                return Heard.PART if _PARTLY_TAKEN.fullmatch(octets) else Heard.SOMETHING_ELSE
+            self._usual = octets
+        self.hand_over()
+        return Heard.ALL
+
+    def _after_content(self, octets: bytes) -> Heard:
+        said = _ACCEPTED.fullmatch(octets)
+        if said is None:
+            return Heard.SOMETHING_ELSE if b"\n" in octets else Heard.PART
+        reply = Reply(int(said[1]), (said[2] or b"").decode("utf-8", "replace"))
+        exchange = final_word(reply.code, _words(reply, self.envelope))
+        if self._follow is None or self._left == 0 or not isinstance(exchange.outcome, Accepted):
+            self._end(exchange)
+        elif (envelope := self._follow(exchange.outcome)) is None:
+            self._end(None)
+        else:
+            self.begin(envelope)
+        return Heard.ALL
+
+    def _end(self, exchange: Exchange | None) -> None:
+        self.has_ended, self.exchange = True, exchange
+        self._line.stop_listening()
+
+
+async def _group_answered(line: ReplyLine, stream: _Stream) -> Exchange | None:
+    """Read the answers to a group; return what came of the message, or None when it has been handed over."""
+    said = await line.replies(len(_GROUP))
     refused = _first_refusal(said)
     if refused is not None:
-        return await _after_refusal(line, refused, said, envelope)
+        return await _after_refusal(line, refused, said, stream.envelope)
     if len(said) < len(_GROUP):
         return _nothing_sent(line.trouble)
     if not line.is_in_step():  # more was said than was asked
         return _nothing_sent(NO_REPLY)
-    before_data()
-    try:  # from here on, a broken line may still mean delivery
-        line.write(content)
+    with contextlib.suppress(LineBroken):  # the line tells whoever asks it for replies
+        stream.hand_over()
+    return None
+
+
+async def _content_answered(line: ReplyLine, envelope: Envelope) -> Exchange:
+    try:
         await line.drained()
         (reply,) = await line.replies(1)
     except LineBroken as broken:

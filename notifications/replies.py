@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
 from typing import NamedTuple
 
 from notifications.exchange import CLOSING, LINE_LOST, NO_ANSWER, NO_REPLY
@@ -19,6 +21,20 @@ class Reply(NamedTuple):
 
     code: int
     text: str
+
+
+class Heard(Enum):
+    """What a listener makes of the octets that came since it last took any."""
+
+    ALL = auto()
+    """They were the answer; what is to follow has been written."""
+    PART = auto()
+    """They may become the answer."""
+    SOMETHING_ELSE = auto()
+    """They are to be read reply by reply; the listener hears no more."""
+
+
+Listener = Callable[[bytes], Heard]
 
 
 class LineBroken(Exception):
@@ -37,6 +53,7 @@ class ReplyLine(asyncio.Protocol):
         self._size = 0
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._listener: Listener | None = None
         self._timer: asyncio.TimerHandle
         self._wanted = 0
         self._writable: asyncio.Future[None] | None = None
@@ -77,7 +94,8 @@ class ReplyLine(asyncio.Protocol):
         LineBroken when none came: the line broke, nothing was heard for the time of the line, or it was no reply.
         """
         if not self._have(number) and self._trouble is None:
-            await self._wait_for(number, self._timeout if patience is None else patience)
+            self._wanted = number
+            await self._wait(self._timeout if patience is None else patience)
         taken: list[Reply] = []
         while self._replies and len(taken) < number:
             taken.append(self._replies.popleft())
@@ -87,8 +105,24 @@ class ReplyLine(asyncio.Protocol):
             raise LineBroken(self.trouble)
         return taken
 
-    async def _wait_for(self, number: int, patience: float) -> None:
-        self._waiter, self._wanted = self._loop.create_future(), number
+    async def listen(self, listener: Listener) -> None:
+        """Let `listener` answer whatever comes, at the moment it comes; return when it stops, gives up or is cut off.
+
+        What it did not take is among the replies. Whatever it raises is raised here.
+        """
+        self._listener = listener
+        try:
+            await self._wait(self._timeout)
+        finally:
+            self._listener = None
+
+    def stop_listening(self) -> None:
+        """Let `listen` return."""
+        self._listener = None
+        _wake(self._waiter)
+
+    async def _wait(self, patience: float) -> None:
+        self._waiter = self._loop.create_future()
         self._heard_at = self._loop.time()
         self._timer = self._loop.call_later(patience, self._look_at_the_clock, patience)
         try:
@@ -109,16 +143,43 @@ class ReplyLine(asyncio.Protocol):
         return len(self._replies) >= number or any(reply.code == CLOSING for reply in self._replies)
 
     def _break(self, trouble: str) -> None:
+        if self._listener is not None:  # what it waited for the rest of is read as it is
+            self._listener = None
+            self._cut()
         if self._trouble is None:
             self._trouble = trouble
         _wake(self._waiter)
         self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Cut what comes into replies."""
+        """Let the listener answer what comes, or cut it into replies."""
         if self._trouble is not None:
             return
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        self._buffer = self._buffer + data if self._buffer else data
+        if b"\n" in data:  # a line at least: whoever sends octets without end says nothing
+            self._heard_at = self._loop.time()
+        if self._listener is None or not self._is_answered(self._listener):
+            self._cut()
+
+    def _is_answered(self, listener: Listener) -> bool:
+        """Offer the listener what came; tell whether it is still listening or content."""
+        try:
+            heard = listener(self._buffer)
+        except Exception as fault:  # noqa: BLE001 - raised where `listen` is awaited, not lost in the loop
+            self._listener = None
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_exception(fault)
+            return True
+        if heard is Heard.ALL:
+            self._buffer = b""
+        elif heard is Heard.SOMETHING_ELSE or len(self._buffer) > LONGEST_REPLY:
+            self.stop_listening()
+            return False
+        return True
+
+    def _cut(self) -> None:
+        """Cut what came into replies."""
+        *lines, self._buffer = self._buffer.split(b"\n")
         for line in lines:
             if not self._take(line.removesuffix(b"\r")):
                 self._break(NO_REPLY)
@@ -126,10 +187,8 @@ class ReplyLine(asyncio.Protocol):
         if self._size + len(self._buffer) > LONGEST_REPLY:
             self._break(NO_REPLY)
             return
-        if lines:
-            self._heard_at = self._loop.time()
-            if self._waiter is not None and self._have(self._wanted):
-                _wake(self._waiter)
+        if lines and self._waiter is not None and self._have(self._wanted):
+            _wake(self._waiter)
 
     def _take(self, line: bytes) -> bool:
         """Take one line of a reply; False when it is none."""
@@ -163,6 +222,7 @@ class ReplyLine(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Let `drained` go on."""
         writable, self._writable = self._writable, None
+        self._heard_at = self._loop.time()  # the server has taken something: it is there
         _wake(writable)
 
 

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -16,9 +17,10 @@ import aiosmtplib
 
 from notifications import conversation, pipelining
 from notifications.errors import CannotConnect, ConnectFault, SettingsRefused
-from notifications.outcome import Outcome, without_addresses
+from notifications.exchange import Exchange
+from notifications.outcome import Accepted, Outcome, without_addresses
 from notifications.replies import ReplyLine
-from notifications.transport import Envelope
+from notifications.transport import Envelope, Follow
 
 _LAST_PORT = 65535
 _FAREWELL_SECONDS = 5.0
@@ -44,7 +46,7 @@ class SmtpSettings:
     timeout: float = 60.0
     ca_file: Path | None = None
     local_hostname: str | None = None
-    messages_per_connection: int = 100
+    messages_per_connection: int = 1000
 
     def __post_init__(self) -> None:
         if not self.host or not 0 < self.port <= _LAST_PORT:
@@ -89,20 +91,35 @@ class SmtpConnection:
     def _stands(self) -> bool:
         return self._client.is_connected if self._line is None else self._line.is_in_step()
 
-    async def send(self, envelope: Envelope, *, before_data: Callable[[], None]) -> Outcome:
-        """Send one message; a line on which it could not be finished counts as broken."""
+    async def send(
+        self, envelope: Envelope, *, before_data: Callable[[], None], follow: Follow | None = None
+    ) -> Outcome | None:
+        """Send one message and what follows it; a line on which one could not be finished counts as broken."""
         self._messages_left -= 1
         self._unbroken = False
+        exchange: Exchange | None
         if self._line is not None:
             exchange = await pipelining.send_one(
-                self._line, envelope, eight_bit=self._eight_bit, before_data=before_data
+                self._line,
+                envelope,
+                eight_bit=self._eight_bit,
+                before_data=before_data,
+                follow=follow and partial(self._counted, follow),
+                most=self._messages_left + 1,
             )
         else:
             exchange = await conversation.send_one(
                 self._client, envelope, eight_bit=self._eight_bit, before_data=before_data
             )
-        self._unbroken = exchange.connection_usable
-        return exchange.outcome
+        self._unbroken = exchange is None or exchange.connection_usable
+        return None if exchange is None else exchange.outcome
+
+    def _counted(self, follow: Follow, accepted: Accepted) -> Envelope | None:
+        """Count what follows as one of the messages of this line."""
+        envelope = follow(accepted)
+        if envelope is not None:
+            self._messages_left -= 1
+        return envelope
 
     async def close(self) -> None:
         """Say QUIT on a sound line and hang up."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from notifications.addresses import Address
-from notifications.outcome import Outcome
+from notifications.outcome import Accepted, Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,10 @@ class Envelope:
     sender: Address
     recipient: Address
     content: bytes = field(repr=False)
+
+
+Follow = Callable[[Accepted], Envelope | None]
+"""Is told that a message was accepted, and names the next for the same line, if there is one that may leave now."""
 
 
 class Connection(Protocol):
@@ -32,8 +36,14 @@ class Connection(Protocol):
         """Tell whether another message may be sent; if not, close it and open a new one."""
         ...
 
-    async def send(self, envelope: Envelope, *, before_data: Callable[[], None]) -> Outcome:
-        """Send one message; call `before_data` immediately before the bytes that can complete it."""
+    async def send(
+        self, envelope: Envelope, *, before_data: Callable[[], None], follow: Follow | None = None
+    ) -> Outcome | None:
+        """Send one message; call `before_data` immediately before the bytes that can complete it.
+
+        A line that can take more at once tells `follow` of each message accepted and sends the one that it returns.
+        The outcome returned is that of the last message begun; None when `follow` was told of that one too.
+        """
         ...
 
     async def close(self) -> None:
