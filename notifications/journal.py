@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -9,6 +11,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
+from mmap import ALLOCATIONGRANULARITY, mmap
 from pathlib import Path
 from typing import Self
 
@@ -18,18 +21,28 @@ AttemptKey = tuple[int, int]
 """Delivery id and attempt number."""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_LINE_END = ord("\n")
 _UNKNOWN_BOOT = "unknown"
 _HEADER = re.compile(rb"mailer-journal 1 ([0-9a-z-]+)")
 _MARK = re.compile(rb"(?:B (\d+) (\d+)|E (\d+) (\d+) (\d{1,3}|-))")
 
 
+_SEGMENT = 64 * 1024
+"""So many octets are laid out and mapped at a time: a full disk says so then, not in the middle of a mark."""
+
+
 class Journal:
-    """Append-only marks of one worker, each a whole line handed to the kernel before the caller goes on."""
+    """Append-only marks of one worker, each a whole line in the kernel's hands before the caller goes on.
+
+    The file is mapped into memory: a mark is a copy of a few octets, and what was copied stays when the process is
+    killed. A mark counts from its line's end, which is written last; behind the last one stand zeros.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: int | None = _created(path)
-        self._size = 0
+        self._file = _created(path)
+        self._map: mmap | None = None
+        self._mapped_from = self._room = self._size = 0
         self._write(_first_line())
 
     @classmethod
@@ -47,16 +60,21 @@ class Journal:
 
     def begin(self, delivery_id: int, attempt: int) -> None:
         """Mark that the next bytes may complete this message."""
-        self._write(b"B %d %d\n" % (delivery_id, attempt))
+        self._write(b"B %d %d" % (delivery_id, attempt))
 
     def end(self, delivery_id: int, attempt: int, code: int | None) -> None:
         """Mark the server's reply; None says that none came and the outcome is unknown."""
         written = b"-" if code is None else b"%d" % code
-        self._write(b"E %d %d %b\n" % (delivery_id, attempt, written))
+        self._write(b"E %d %d %b" % (delivery_id, attempt, written))
 
     def close(self) -> None:
         """Stop writing; the file stays for the replay."""
+        if self._map is not None:
+            self._map.close()
+            self._map = None
         if self._file is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)
             os.close(self._file)
             self._file = None
 
@@ -66,18 +84,34 @@ class Journal:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, mark: bytes) -> None:
+        size = self._size + len(mark) + 1
+        if size > self._room:
+            self._make_room()
+        if self._map is None:
+            raise JournalFailed
+        start, end = self._size - self._mapped_from, size - 1 - self._mapped_from
+        self._map[start:end] = mark
+        self._map[end] = _LINE_END
+        self._size = size
+
+    def _make_room(self) -> None:
+        """Lay out the next octets and map them in the place of those that are full."""
         if self._file is None:
             raise JournalFailed
+        if self._map is not None:
+            self._map.close()
+            self._map = None
+        mapped_from = self._size - self._size % ALLOCATIONGRANULARITY
+        room = mapped_from + _SEGMENT
         try:
-            written = os.write(self._file, line)
-        except OSError as failure:
+            if os.pwrite(self._file, bytes(room - self._size), self._size) != room - self._size:
+                raise OSError(errno.ENOSPC, "no room for a mark")
+            self._map = mmap(self._file, _SEGMENT, offset=mapped_from)
+        except (OSError, ValueError) as failure:
             self.close()
             raise JournalFailed from failure
-        if written != len(line):
-            self.close()
-            raise JournalFailed
-        self._size += written
+        self._mapped_from, self._room = mapped_from, room
 
 
 class Fate(StrEnum):
@@ -139,9 +173,9 @@ def _apply(mark: bytes, ended: dict[AttemptKey, int | None], begun: set[AttemptK
     return True
 
 
-def _created(path: Path) -> int:
+def _created(path: Path) -> int | None:
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise JournalExists from None
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -162,7 +196,7 @@ def _is_in_use(path: Path) -> bool:
 
 
 def _first_line() -> bytes:
-    return f"mailer-journal 1 {_boot_id()}\n".encode("ascii")
+    return f"mailer-journal 1 {_boot_id()}".encode("ascii")
 
 
 def _boot_id() -> str:

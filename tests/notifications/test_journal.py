@@ -103,28 +103,61 @@ def test_the_journal_of_a_living_worker_is_neither_replayed_nor_replaced(path):
     assert replay(path).trustworthy
 
 
-def test_a_mark_that_cannot_be_written_whole_stops_the_journal(path, monkeypatch):
+def full_after(room):
+    """Write as a disk would that takes so many octets more."""
+
+    def pwrite(_file, octets, _offset):
+        if room == 0:
+            raise OSError(28, "No space left on device")
+        return min(room, len(octets))
+
+    return pwrite
+
+
+@pytest.mark.parametrize("room", [0, 100])
+def test_a_full_disk_stops_the_journal_and_leaves_what_was_marked(path, monkeypatch, room):
     journal = Journal(path)
-    monkeypatch.setattr(os, "write", lambda _file, line: len(line) - 1)
+    monkeypatch.setattr(os, "pwrite", full_after(room))
     with pytest.raises(JournalFailed):
-        journal.begin(1, 1)
+        for number in range(1, 100_000):
+            journal.begin(number, 1)
     monkeypatch.undo()
     with pytest.raises(JournalFailed):
         journal.begin(2, 1)
-
-
-def test_a_full_disk_stops_the_journal(path, monkeypatch):
-    journal = Journal(path)
-
-    def full(_file, _line):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "write", full)
-    with pytest.raises(JournalFailed):
-        journal.begin(1, 1)
+    replayed = replay(path)
+    assert replayed.trustworthy
+    assert replayed.open == {(key, 1) for key in range(1, number)}
 
 
 def test_a_journal_knows_how_much_it_has_written(path):
     with Journal(path) as journal:
         journal.begin(1, 1)
-        assert journal.size == path.stat().st_size
+    assert journal.size == path.stat().st_size
+
+
+def test_a_journal_of_many_marks_is_read_whole(path):
+    ended = {(key, key % 3 + 1): 250 if key % 2 else None for key in range(10**6, 10**6 + 9_000)}
+    with Journal(path) as journal:
+        for (key, attempt), code in ended.items():
+            journal.begin(key, attempt)
+            journal.end(key, attempt, code)
+        journal.begin(7, 1)
+        size = journal.size
+    replayed = replay(path)
+    assert size > 3 * 64 * 1024
+    assert replayed.trustworthy
+    assert replayed.ended == ended
+    assert replayed.open == {(7, 1)}
+
+
+def test_the_zeros_behind_the_last_mark_of_a_killed_worker_say_nothing(path):
+    with Journal(path) as journal:
+        journal.begin(1, 1)
+        journal.end(1, 1, 250)
+        journal.begin(2, 1)
+        left = path.read_bytes()
+    for torn in (b"", b"E 2 1 250", b"\0\0 1 250"):
+        path.write_bytes(left[: journal.size] + torn + left[journal.size + len(torn) :])
+        replayed = replay(path)
+        assert replayed.trustworthy
+        assert replayed.open == {(2, 1)}
