@@ -34,7 +34,7 @@ async def send_one(
 ) -> Exchange:
     """Send one message and say what is known about it afterwards."""
     body_handed_over = False
-    content = on_the_wire(envelope.content)
+    content = on_the_wire(envelope.content, plain_lines=envelope.plain_lines)
     try:
         refused = await _envelope_refusal(client, envelope, eight_bit=eight_bit)
         if refused is not None:

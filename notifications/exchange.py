@@ -53,8 +53,10 @@ def mail_options(envelope: Envelope, *, eight_bit: bool) -> tuple[bytes, ...]:
     return (b"BODY=8BITMIME",) if eight_bit and not envelope.content.isascii() else ()
 
 
-def on_the_wire(content: bytes) -> bytes:
+def on_the_wire(content: bytes, *, plain_lines: bool = False) -> bytes:
     """End every line with CRLF, double leading dots and add the end mark (RFC 5321, 4.5.2)."""
+    if plain_lines:
+        return content + b".\r\n"
     whole = content.count(b"\r\n")
     if content.count(b"\n") != whole or content.count(b"\r") != whole:
         content = _LONE_LINE_ENDS.sub(b"\r\n", content)

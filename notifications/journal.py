@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import re
@@ -105,12 +104,14 @@ class Journal:
         mapped_from = self._size - self._size % ALLOCATIONGRANULARITY
         room = mapped_from + _SEGMENT
         try:
-            if os.pwrite(self._file, bytes(room - self._size), self._size) != room - self._size:
-                raise OSError(errno.ENOSPC, "no room for a mark")
-            self._map = mmap(self._file, _SEGMENT, offset=mapped_from)
-        except (OSError, ValueError) as failure:
+            written = os.pwrite(self._file, bytes(room - self._size), self._size)
+        except OSError as failure:
             self.close()
             raise JournalFailed from failure
+        if written != room - self._size:
+            self.close()
+            raise JournalFailed
+        self._map = mmap(self._file, _SEGMENT, offset=mapped_from)
         self._mapped_from, self._room = mapped_from, room
 
 

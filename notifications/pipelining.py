@@ -101,7 +101,7 @@ class _Stream:
         """Write the message; from here on, a broken line may still mean delivery."""
         self._before_data()
         self.in_content = True
-        self._line.write(on_the_wire(self.envelope.content))
+        self._line.write(on_the_wire(self.envelope.content, plain_lines=self.envelope.plain_lines))
 
     def heard(self, octets: bytes) -> Heard:
         """Take the next step if the answer is the one hoped for."""

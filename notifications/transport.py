@@ -17,6 +17,8 @@ class Envelope:
     sender: Address
     recipient: Address
     content: bytes = field(repr=False)
+    plain_lines: bool = False
+    """Whoever wrote the content vouches that each line ends with CRLF and none begins with a dot."""
 
 
 Follow = Callable[[Accepted], Envelope | None]

@@ -36,7 +36,7 @@ from notifications.dkim import Signer
 from notifications.errors import CannotCompose, MailerError, SharedFault
 from notifications.message import Message, message_id
 from notifications.outbox import Delivery
-from notifications.skeleton import Skeleton, Value, value_of
+from notifications.skeleton import Skeleton, value_of
 from notifications.transport import Envelope
 
 NOBODY = PersonalFacts(
@@ -55,11 +55,13 @@ class _Compiled:
     html: PersonalText
 
 
-Values = Mapping[str, Value]
+OWN = ("recipient", "reference_code")
+"""What is nobody else's; the other personal facts are the same for many."""
 _Alike: TypeAlias = "tuple[int, int, tuple[tuple[int, int], ...], PersonKind, Relation]"
 """Wave, version, items and confirmed items of everybody in a message, and what the first of them is: whoever is alike
 in these is told the same but for name and code."""
-ALIKE_AT_ONCE = 4_096
+ALIKE_AT_ONCE = 512
+"""Whole texts are kept, so that a few hundred are some megabytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,7 @@ class NoticeComposer:
         self._sets: dict[int, frozenset[str]] = {}
         self._faults: dict[tuple[int, int], str | None] = {}
         self._skeletons: dict[tuple[int, int], Skeleton] = {}
-        self._alike: dict[_Alike, tuple[Values, Values]] = {}
+        self._alike: dict[_Alike, Skeleton] = {}
 
     def prepare(self, deliveries: Sequence[Delivery]) -> None:
         """Read the texts, senders and item sets that these deliveries need and that are not known yet."""
@@ -121,7 +123,8 @@ class NoticeComposer:
     def _fault_of(self, facts: ClaimedFacts) -> str | None:
         try:
             nobody = parse_address(self._return_address(facts.token))
-            self._envelope(facts, nobody, *self._values(facts, NOBODY), eight_bit=True)
+            told = self._told(facts, NOBODY)
+            self._envelope(facts, told, nobody, recipient_line="", code="", eight_bit=True)
         except (MailerError, ValueError, LookupError) as fault:
             return f"nobody can be written to like this: {fault}"
         return None
@@ -134,24 +137,24 @@ class NoticeComposer:
         if fault := self._faults.get((facts.campaign_id, facts.notice_version_id), "the texts were not read"):
             raise SharedFault(fault)
         first, version = facts.people[0], self._versions[facts.notice_version_id]
-        text, html = self._told_alike(facts)
-        own = {
-            "recipient": salutation(first.name, first.kind, version.language),
-            "reference_code": reference_code(facts.token),
-        }
-        text = {**text, **{name: value_of(version.text.shown(said)) for name, said in own.items()}}
-        html = {**html, **{name: value_of(version.html.shown(said)) for name, said in own.items()}}
-        return self._envelope(facts, delivery.recipient, text, html, eight_bit=eight_bit)
+        return self._envelope(
+            facts,
+            self._told_alike(facts),
+            delivery.recipient,
+            recipient_line=salutation(first.name, first.kind, version.language),
+            code=reference_code(facts.token),
+            eight_bit=eight_bit,
+        )
 
-    def _told_alike(self, facts: ClaimedFacts) -> tuple[Values, Values]:
-        """Return what everybody is told who has the same items and is the same to the company."""
+    def _told_alike(self, facts: ClaimedFacts) -> Skeleton:
+        """Return the message to everybody who has the same items and is the same to the company."""
         first = facts.people[0]
         sets = tuple(person.sets for person in facts.people)
         key = (facts.campaign_id, facts.notice_version_id, sets, first.kind, first.relation)
         if (known := self._alike.get(key)) is None:
             if len(self._alike) >= ALIKE_AT_ONCE:
                 self._alike.clear()
-            known = self._alike[key] = self._values(facts, self._personal(facts))
+            known = self._alike[key] = self._told(facts, self._personal(facts))
         return known
 
     def _personal(self, facts: ClaimedFacts) -> PersonalFacts:
@@ -172,19 +175,32 @@ class NoticeComposer:
         except IncidentAppError as refusal:
             raise CannotCompose from refusal
 
-    def _values(self, facts: ClaimedFacts, personal: PersonalFacts) -> tuple[Values, Values]:
+    def _told(self, facts: ClaimedFacts, personal: PersonalFacts) -> Skeleton:
+        """Return the message to everybody of whom these facts are true but for name and code."""
         version = self._versions[facts.notice_version_id]
         text, html = (
-            {name: value_of(form.shown(getattr(personal, name))) for name in PERSONAL}
+            {name: value_of(form.shown(getattr(personal, name))) for name in PERSONAL if name not in OWN}
             for form in (version.text, version.html)
         )
-        return text, html
+        return self._skeleton(facts).given(text=text, html=html)
 
     def _envelope(
-        self, facts: ClaimedFacts, recipient: Address, text: Values, html: Values, *, eight_bit: bool
+        self,
+        facts: ClaimedFacts,
+        told: Skeleton,
+        recipient: Address,
+        *,
+        recipient_line: str,
+        code: str,
+        eight_bit: bool,
     ) -> Envelope:
         now = self._clock()
-        content = self._skeleton(facts).fill(
+        version = self._versions[facts.notice_version_id]
+        text, html = (
+            {"recipient": value_of(form.shown(recipient_line)), "reference_code": value_of(form.shown(code))}
+            for form in (version.text, version.html)
+        )
+        content, plain_lines = told.fill(
             recipient=recipient,
             message_id=message_id(facts.token, self._message_domain),
             date=now,
@@ -194,7 +210,12 @@ class NoticeComposer:
         )
         if self._signer is not None:
             content = self._signer.signed(content, now)
-        return Envelope(sender=Address(self._return_address(facts.token)), recipient=recipient, content=content)
+        return Envelope(
+            sender=Address(self._return_address(facts.token)),
+            recipient=recipient,
+            content=content,
+            plain_lines=plain_lines,
+        )
 
     def _skeleton(self, facts: ClaimedFacts) -> Skeleton:
         key = (facts.campaign_id, facts.notice_version_id)
@@ -213,7 +234,7 @@ class NoticeComposer:
                 language=facts.language,
                 headers={"Auto-Submitted": "auto-generated"},
             )
-            self._skeletons[key] = Skeleton(pattern, text=version.text.pieces, html=version.html.pieces)
+            self._skeletons[key] = Skeleton.of(pattern, text=version.text.pieces, html=version.html.pieces)
         return self._skeletons[key]
 
     def _return_address(self, token: str) -> str:
