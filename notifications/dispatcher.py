@@ -36,10 +36,10 @@ class DispatcherOptions:
     """How a dispatcher works."""
 
     connections: int = 5
-    claim_limit: int = 500
+    claim_limit: int = 2_000
     """The most that is claimed at once; less where the sending is slow, so that no more waits here than soon leaves."""
     lease: timedelta = timedelta(minutes=5)
-    record_batch: int = 250
+    record_batch: int = 1_000
     record_within: timedelta = timedelta(milliseconds=250)
     idle_poll: timedelta = timedelta(seconds=1)
     rate: RateLimit | None = None

@@ -17,13 +17,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.digests import ContentDigest, utc_text
+from incident_app.domain.digests import ContentDigest
 from incident_app.domain.ids import Actor, CampaignId
+from incident_app.persistence.attempts import attempt_lines
 from incident_app.persistence.outbox import Campaign, DeliveryAttempt, DeliveryRow
 from incident_app.services.transaction import Transaction, reading, recording, transaction
 from incident_app.services.waves import get_campaign_row
-
-AT_ONCE = 5_000
 
 
 class AttemptsDigest:
@@ -48,30 +47,11 @@ class AttemptsDigest:
 
     def read_on(self, session: Session, through: int | None) -> None:
         """Take in the attempts behind those already read, up to one with this id."""
-        attempt = DeliveryAttempt
-        rows = session.execute(
-            sa.select(
-                attempt.id,
-                attempt.delivery_id,
-                attempt.number,
-                attempt.finished_at,
-                attempt.outcome,
-                attempt.reply_code,
-                attempt.content_digest,
-            )
-            .join(DeliveryRow, DeliveryRow.id == attempt.delivery_id)
-            .where(
-                DeliveryRow.campaign_id == self._campaign_id,
-                attempt.id > self.through,
-                attempt.id <= (through or self.through),
-            )
-            .order_by(attempt.id)
-            .execution_options(yield_per=AT_ONCE),
-        )
-        for key, delivery_id, number, finished_at, outcome, code, content in rows:
-            line = f"{delivery_id}|{number}|{utc_text(finished_at)}|{outcome}|{code}|{content}\n"
-            self._digest.update(line.encode())
-            self.through = key
+        if through is None or through <= self.through:
+            return
+        for through_row, lines in attempt_lines(session, self._campaign_id, after=self.through, through=through):
+            self._digest.update(lines)
+            self.through = through_row
 
     @property
     def value(self) -> ContentDigest:
