@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
-from functools import partial
 
 from notifications.board import Board
 from notifications.errors import CannotConnect, MailerError, SharedFault
 from notifications.journal import Journal
 from notifications.outbox import Attempt, Composer, Delivery, Outbox
-from notifications.outcome import Accepted, Outcome, RefusedForGood, RefusedForNow
+from notifications.outcome import Outcome, RefusedForGood, RefusedForNow
 from notifications.recorder import Recorder
 from notifications.transport import Connection, Envelope, Transport
 
@@ -25,6 +26,14 @@ class _Turn(Enum):
     UNSENT = auto()
     STALE_CONNECTION = auto()
     NO_CONNECTION = auto()
+
+
+@dataclass(slots=True)
+class _Message:
+    delivery: Delivery
+    envelope: Envelope
+    begun: bool = False
+    """Whether it may have been delivered."""
 
 
 class Lane:
@@ -50,11 +59,8 @@ class Lane:
         self._recorder = recorder
         self._clock = clock
         self._content_digest = content_digest
-        self._delivery: Delivery
-        """The one under way."""
-        self._envelope: Envelope
-        self._begun = False
-        """Whether it may have been delivered."""
+        self._under_way: deque[_Message] = deque()
+        """What is being sent: the first may have been delivered, of a second only the commands can have been said."""
         self._connection: Connection | None = None
         self._connection_is_new = True
 
@@ -72,39 +78,49 @@ class Lane:
                 if turn is _Turn.NO_CONNECTION:
                     await self._board.rest(self._board.server_rests_for)
         finally:
+            self._board.unsent += [message.delivery for message in self._under_way if not message.begun]
             await self._hang_up()
 
     async def _serve(self, delivery: Delivery) -> _Turn:
-        self._delivery = delivery
-        turn = await self._try()
-        if turn is _Turn.STALE_CONNECTION:
-            turn = await self._try()
-        if turn is _Turn.NO_CONNECTION and self._board.connected and not self._board.halt.is_set():
-            self._board.put([self._delivery])  # the other lanes have a connection
-        elif turn not in {_Turn.DONE, _Turn.HELD}:
-            self._board.unsent.append(self._delivery)
+        """Send a delivery and whatever follows it at once on the same line."""
+        turn = await self._sent(delivery)
+        while self._under_way:  # its commands were said behind a message after which the line took no more
+            turn = await self._sent(self._under_way.popleft().delivery)
         return turn
 
-    async def _try(self) -> _Turn:
+    async def _sent(self, delivery: Delivery) -> _Turn:
+        turn = await self._try(delivery)
+        if turn is _Turn.STALE_CONNECTION:
+            delivery = self._under_way.popleft().delivery
+            turn = await self._try(delivery)
+        if turn is _Turn.STALE_CONNECTION:
+            delivery = self._under_way.popleft().delivery
+        if turn is _Turn.NO_CONNECTION and self._board.connected and not self._board.halt.is_set():
+            self._board.put([delivery])  # the other lanes have a connection
+        elif turn not in {_Turn.DONE, _Turn.HELD}:
+            self._board.unsent.append(delivery)
+        return turn
+
+    async def _try(self, delivery: Delivery) -> _Turn:
         connection = await self._connected()
         if connection is None:
             return _Turn.NO_CONNECTION
         await self._board.wait_for_turn()
-        if not self._may_send(self._delivery):
+        if not self._may_send(delivery):
             return _Turn.UNSENT
-        envelope = self._composed(connection)
+        envelope = self._composed(delivery, connection)
         if isinstance(envelope, _Turn):
             return envelope
-        return await self._send(connection, envelope)
+        return await self._send(connection, delivery, envelope)
 
-    def _composed(self, connection: Connection) -> Envelope | _Turn:
+    def _composed(self, delivery: Delivery, connection: Connection) -> Envelope | _Turn:
         try:
-            return self._composer.compose(self._delivery, eight_bit=connection.eight_bit)
+            return self._composer.compose(delivery, eight_bit=connection.eight_bit)
         except SharedFault as fault:
-            return self._hold(self._delivery, str(fault))
+            return self._hold(delivery, str(fault))
         except (MailerError, ValueError, LookupError):
             # What is wrong with one person's facts must not keep the others from being told.
-            self._record(RefusedForGood(text=NOT_COMPOSED), content_digest="")
+            self._record(delivery, RefusedForGood(text=NOT_COMPOSED), content_digest="")
             return _Turn.DONE
 
     def _hold(self, delivery: Delivery, reason: str) -> _Turn:
@@ -117,55 +133,53 @@ class Lane:
         lease_holds = self._board.leased_until is not None and self._clock() < self._board.leased_until
         return lease_holds and not self._board.halt.is_set() and self._outbox.may_send(delivery)
 
-    async def _send(self, connection: Connection, envelope: Envelope) -> _Turn:
+    async def _send(self, connection: Connection, delivery: Delivery, envelope: Envelope) -> _Turn:
         was_new, self._connection_is_new = self._connection_is_new, False
-        self._take_up(envelope)
-        first = self._delivery
-        outcome = await connection.send(
-            envelope, before_data=self._before_data, follow=partial(self._follow, connection)
-        )
+        first = _Message(delivery, envelope)
+        self._under_way.append(first)
+        outcome = await connection.send(envelope, before_data=self._before_data, following=_Behind(self, connection))
         if outcome is None:
             return _Turn.DONE
-        was_new = was_new and self._delivery is first
-        if not self._begun and not was_new and _is_about_the_connection(outcome):
+        earliest = self._under_way[0]
+        if not earliest.begun and _is_about_the_connection(outcome) and not (was_new and earliest is first):
             return _Turn.STALE_CONNECTION
-        if isinstance(outcome, RefusedForGood) and outcome.about_us and not self._begun:
-            return self._hold(self._delivery, f"the server refuses us: {outcome.code} {outcome.text}".strip())
-        self._settle(outcome)
+        self.ended(outcome)
         return _Turn.DONE
 
-    def _take_up(self, envelope: Envelope) -> None:
-        self._envelope, self._begun = envelope, False
-
     def _before_data(self) -> None:
-        self._journal.begin(self._delivery.id, self._delivery.attempt)
-        self._begun = True
+        message = self._under_way[0]
+        self._journal.begin(message.delivery.id, message.delivery.attempt)
+        message.begun = True
 
-    def _settle(self, outcome: Outcome) -> None:
-        self._record(outcome, content_digest=self._content_digest(self._envelope.content))
-        if self._begun or outcome.code is not None:
-            self._journal.end(self._delivery.id, self._delivery.attempt, outcome.code)
-
-    def _follow(self, connection: Connection, accepted: Accepted) -> Envelope | None:
-        """Settle the message under way and take up the next one that may leave at once."""
-        self._settle(accepted)
+    def next(self, connection: Connection) -> Envelope | None:
+        """Take up the next delivery that may leave at once; return its message."""
         while (delivery := self._board.next_at_once()) is not None:
             if not self._may_send(delivery):
                 self._board.unsent.append(delivery)
                 return None
-            self._delivery = delivery
-            envelope = self._composed(connection)
+            envelope = self._composed(delivery, connection)
             if not isinstance(envelope, _Turn):
-                self._take_up(envelope)
+                self._under_way.append(_Message(delivery, envelope))
                 return envelope
         return None
 
-    def _record(self, outcome: Outcome, *, content_digest: str) -> None:
+    def ended(self, outcome: Outcome) -> None:
+        """Settle the earliest message under way."""
+        message = self._under_way.popleft()
+        delivery = message.delivery
+        if isinstance(outcome, RefusedForGood) and outcome.about_us and not message.begun:
+            self._hold(delivery, f"the server refuses us: {outcome.code} {outcome.text}".strip())
+            return
+        self._record(delivery, outcome, content_digest=self._content_digest(message.envelope.content))
+        if message.begun or outcome.code is not None:
+            self._journal.end(delivery.id, delivery.attempt, outcome.code)
+
+    def _record(self, delivery: Delivery, outcome: Outcome, *, content_digest: str) -> None:
         self._board.outcomes[type(outcome)] += 1
         self._recorder.add(
             Attempt(
-                delivery_id=self._delivery.id,
-                number=self._delivery.attempt,
+                delivery_id=delivery.id,
+                number=delivery.attempt,
                 outcome=outcome,
                 finished_at=self._clock(),
                 content_digest=content_digest,
@@ -193,6 +207,18 @@ class Lane:
             connection, self._connection = self._connection, None
             self._board.server_answered(connections=-1)
             await connection.close()
+
+
+class _Behind:
+    """What follows a message on its line."""
+
+    def __init__(self, lane: Lane, connection: Connection) -> None:
+        self._lane = lane
+        self._connection = connection
+        self.ended = lane.ended
+
+    def next(self) -> Envelope | None:
+        return self._lane.next(self._connection)
 
 
 def _is_about_the_connection(outcome: Outcome) -> bool:

@@ -13,7 +13,7 @@ from notifications.journal import Fate, Replay
 from notifications.outbox import Attempt, Delivery
 from notifications.outcome import Accepted, Outcome, RefusedForGood, RefusedForNow, Unknown, outcome_of_reply
 from notifications.retry import RetryPolicy, next_attempt_at
-from notifications.transport import Envelope, Follow
+from notifications.transport import Envelope, Following
 
 
 class MemoryState(StrEnum):
@@ -192,15 +192,16 @@ class MemoryConnection:
         return self._unbroken
 
     async def send(
-        self, envelope: Envelope, *, before_data: Callable[[], None], follow: Follow | None = None
+        self, envelope: Envelope, *, before_data: Callable[[], None], following: Following | None = None
     ) -> Outcome | None:
         """Answer by the script; refusals come before the message's content."""
         outcome = await self._answer(envelope, before_data)
-        while follow is not None and self._unbroken and isinstance(outcome, Accepted):
-            following = follow(outcome)
-            if following is None:
+        while following is not None and isinstance(outcome, Accepted):
+            following.ended(outcome)
+            further = following.next()
+            if further is None:
                 return None
-            outcome = await self._answer(following, before_data)
+            outcome = await self._answer(further, before_data)
         return outcome
 
     async def _answer(self, envelope: Envelope, before_data: Callable[[], None]) -> Outcome:

@@ -1,7 +1,7 @@
-"""One message on an open connection with its commands in one group (RFC 2920): two round trips instead of four.
+"""Messages on an open connection with their commands in groups (RFC 2920): one round trip each instead of four.
 
-The message itself is never joined to a group: it goes out only after the server has taken MAIL, RCPT and DATA, and only
-after the caller has marked that it may now be delivered.
+A message goes out only after the server has taken its MAIL, RCPT and DATA, and only after the caller has marked that it
+may now be delivered. The commands of the next one go out with it: nothing of theirs can complete a message.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from notifications.exchange import (
     on_the_wire,
     refusal,
 )
-from notifications.outcome import Accepted, Outcome, RefusedForNow, Unknown, without_addresses
-from notifications.replies import Heard, LineBroken, Reply, ReplyLine
-from notifications.transport import Envelope, Follow
+from notifications.outcome import Outcome, RefusedForNow, Unknown, without_addresses
+from notifications.replies import LineBroken, Reply, ReplyLine
+from notifications.transport import Envelope, Following
 
 _GROUP = ("MAIL", "RCPT", "DATA")
 _DONE = rb"2[0-9]{2}(?: [^\r\n]*)?\r?\n"
@@ -34,35 +34,28 @@ _PARTLY_TAKEN = re.compile(b"(?:" + _DONE + rb"){0,2}[^\n]*")
 _ACCEPTED = re.compile(rb"(2[0-9]{2})(?: ([^\r\n]*))?\r?\n")
 
 
-async def send_one(
+async def send_all(
     line: ReplyLine,
     envelope: Envelope,
     *,
     eight_bit: bool,
     before_data: Callable[[], None],
-    follow: Follow | None = None,
-    most: int = 1,
+    following: Following | None = None,
 ) -> Exchange | None:
-    """Send one message and say what is known about it afterwards.
+    """Send one message and what is following.
 
-    Whenever a message was accepted and less than `most` were begun, `follow` is told and may name the next one, which
-    goes out at once; what is said at the end is of the last one begun, or nothing when `follow` was told of it too.
+    Return what is known about the earliest that has not ended, and has ended now; None when all have. Behind it may
+    stand one whose commands were said: it was not begun.
     """
     if not line.is_in_step():  # said good-bye, or answered a question that nobody put
         return _nothing_sent(LINE_LOST)
-    stream = _Stream(line, eight_bit=eight_bit, before_data=before_data, follow=follow, most=most)
+    stream = _Stream(line, eight_bit=eight_bit, before_data=before_data, following=following)
     try:
         stream.begin(envelope)
         await line.listen(stream.heard)
-        if stream.has_ended:
-            return stream.exchange
-        if not stream.in_content:
-            exchange = await _group_answered(line, stream)
-            if exchange is not None:
-                return exchange
+        return None if stream.has_ended else await _read_by_reply(line, stream)
     except LineBroken as broken:
         return _nothing_sent(str(broken))
-    return await _content_answered(line, stream.envelope)
 
 
 class _Stream:
@@ -72,69 +65,99 @@ class _Stream:
     """
 
     def __init__(
-        self,
-        line: ReplyLine,
-        *,
-        eight_bit: bool,
-        before_data: Callable[[], None],
-        follow: Follow | None,
-        most: int,
+        self, line: ReplyLine, *, eight_bit: bool, before_data: Callable[[], None], following: Following | None
     ) -> None:
         self._line = line
         self._eight_bit = eight_bit
         self._before_data = before_data
-        self._follow = follow
-        self._left = most
+        self._following = following
         self._usual = b""
         self.in_content = False
+        """Whether the message itself has been handed over, rather than only its commands."""
+        self.further: Envelope | None = None
+        """The next message, if its commands have been said already."""
         self.has_ended = False
-        self.exchange: Exchange | None = None
 
     def begin(self, envelope: Envelope) -> None:
         """Say MAIL, RCPT and DATA."""
         self.envelope = envelope
         self.in_content = False
-        self._left -= 1
         self._line.write(_group(envelope, eight_bit=self._eight_bit))
 
-    def hand_over(self) -> None:
-        """Write the message; from here on, a broken line may still mean delivery."""
+    def hand_over(self, *, alone: bool) -> None:
+        """Write the message and, unless it is to stand alone, the commands of the next.
+
+        From here on, a broken line may still mean delivery.
+        """
         self._before_data()
         self.in_content = True
-        self._line.write(on_the_wire(self.envelope.content, plain_lines=self.envelope.plain_lines))
+        octets = on_the_wire(self.envelope.content, plain_lines=self.envelope.plain_lines)
+        if not alone and self._following is not None and (further := self._following.next()) is not None:
+            self.further = further
+            octets += _group(further, eight_bit=self._eight_bit)
+        self._line.write(octets)
 
-    def heard(self, octets: bytes) -> Heard:
-        """Take the next step if the answer is the one hoped for."""
+    def go_on(self, outcome: Outcome) -> None:
+        """End a message, and come to the next one whose commands were said with it."""
+        if self._following is None or self.further is None:
+            raise ValueError("nothing follows")
+        self._following.ended(outcome)
+        self.envelope, self.further, self.in_content = self.further, None, False
+
+    def heard(self, octets: bytes) -> bool:
+        """Take every step whose answer is the one hoped for; tell whether to go on listening."""
         try:
-            return self._after_content(octets) if self.in_content else self._after_group(octets)
+            if self.in_content:
+                said = _ACCEPTED.match(octets)
+                if said is None:
+                    return b"\n" not in octets
+                if not self._accepted(said, whole=said.end() == len(octets)):
+                    return False
+                octets = octets[said.end() :]
+            return self._group_taken(octets)
         except LineBroken:
-            return Heard.SOMETHING_ELSE  # the line says why to whoever asks it for replies
+            return False  # the line says why to whoever asks it for replies
 
-    def _after_group(self, octets: bytes) -> Heard:
+    def _group_taken(self, octets: bytes) -> bool:
         if octets != self._usual:
             if not _TAKEN.fullmatch(octets):
-                return Heard.PART if _PARTLY_TAKEN.fullmatch(octets) else Heard.SOMETHING_ELSE
+                return _PARTLY_TAKEN.fullmatch(octets) is not None
             self._usual = octets
-        self.hand_over()
-        return Heard.ALL
+        self._line.take(len(octets))
+        self.hand_over(alone=False)
+        return True
 
-    def _after_content(self, octets: bytes) -> Heard:
-        said = _ACCEPTED.fullmatch(octets)
-        if said is None:
-            return Heard.SOMETHING_ELSE if b"\n" in octets else Heard.PART
+    def _accepted(self, said: re.Match[bytes], *, whole: bool) -> bool:
+        """End an accepted message and come to the next; False when there is none, or more was said than asked."""
+        if self._following is None or (self.further is None and not whole):
+            return False
         reply = Reply(int(said[1]), (said[2] or b"").decode("utf-8", "replace"))
-        exchange = final_word(reply.code, _words(reply, self.envelope))
-        if self._follow is None or self._left == 0 or not isinstance(exchange.outcome, Accepted):
-            self._end(exchange)
-        elif (envelope := self._follow(exchange.outcome)) is None:
-            self._end(None)
-        else:
-            self.begin(envelope)
-        return Heard.ALL
+        outcome = final_word(reply.code, _words(reply, self.envelope)).outcome
+        self._line.take(said.end())
+        if self.further is not None:
+            self.go_on(outcome)
+            return True
+        self._following.ended(outcome)
+        further = self._following.next()
+        if further is None:
+            self.has_ended = True
+            return False
+        self.begin(further)
+        return True
 
-    def _end(self, exchange: Exchange | None) -> None:
-        self.has_ended, self.exchange = True, exchange
-        self._line.stop_listening()
+
+async def _read_by_reply(line: ReplyLine, stream: _Stream) -> Exchange:
+    """Go on from where the stream stands until a message has ended."""
+    if stream.in_content and stream.further is not None:
+        exchange = await _content_answered(line, stream.envelope)
+        if not exchange.connection_usable:
+            return exchange
+        stream.go_on(exchange.outcome)
+    if not stream.in_content:
+        refused = await _group_answered(line, stream)
+        if refused is not None:
+            return refused
+    return await _content_answered(line, stream.envelope)
 
 
 async def _group_answered(line: ReplyLine, stream: _Stream) -> Exchange | None:
@@ -148,7 +171,7 @@ async def _group_answered(line: ReplyLine, stream: _Stream) -> Exchange | None:
     if not line.is_in_step():  # more was said than was asked
         return _nothing_sent(NO_REPLY)
     with contextlib.suppress(LineBroken):  # the line tells whoever asks it for replies
-        stream.hand_over()
+        stream.hand_over(alone=True)
     return None
 
 

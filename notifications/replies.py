@@ -6,7 +6,6 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import NamedTuple
 
 from notifications.exchange import CLOSING, LINE_LOST, NO_ANSWER, NO_REPLY
@@ -23,18 +22,8 @@ class Reply(NamedTuple):
     text: str
 
 
-class Heard(Enum):
-    """What a listener makes of the octets that came since it last took any."""
-
-    ALL = auto()
-    """They were the answer; what is to follow has been written."""
-    PART = auto()
-    """They may become the answer."""
-    SOMETHING_ELSE = auto()
-    """They are to be read reply by reply; the listener hears no more."""
-
-
-Listener = Callable[[bytes], Heard]
+Listener = Callable[[bytes], bool]
+"""Is offered the octets that nobody has taken yet, takes what it understands, and tells whether to go on listening."""
 
 
 class LineBroken(Exception):
@@ -106,7 +95,7 @@ class ReplyLine(asyncio.Protocol):
         return taken
 
     async def listen(self, listener: Listener) -> None:
-        """Let `listener` answer whatever comes, at the moment it comes; return when it stops, gives up or is cut off.
+        """Let `listener` answer whatever comes, at the moment it comes; return when it stops or is cut off.
 
         What it did not take is among the replies. Whatever it raises is raised here.
         """
@@ -116,8 +105,7 @@ class ReplyLine(asyncio.Protocol):
         finally:
             self._listener = None
 
-    def stop_listening(self) -> None:
-        """Let `listen` return."""
+    def _stop_listening(self) -> None:
         self._listener = None
         _wake(self._waiter)
 
@@ -161,21 +149,23 @@ class ReplyLine(asyncio.Protocol):
         if self._listener is None or not self._is_answered(self._listener):
             self._cut()
 
+    def take(self, octets: int) -> None:
+        """Take the first of the octets that were offered."""
+        self._buffer = self._buffer[octets:]
+
     def _is_answered(self, listener: Listener) -> bool:
-        """Offer the listener what came; tell whether it is still listening or content."""
+        """Offer the listener what came; tell whether nobody else is to read it."""
         try:
-            heard = listener(self._buffer)
+            goes_on = listener(self._buffer)
         except Exception as fault:  # noqa: BLE001 - raised where `listen` is awaited, not lost in the loop
             self._listener = None
             if self._waiter is not None and not self._waiter.done():
                 self._waiter.set_exception(fault)
             return True
-        if heard is Heard.ALL:
-            self._buffer = b""
-        elif heard is Heard.SOMETHING_ELSE or len(self._buffer) > LONGEST_REPLY:
-            self.stop_listening()
-            return False
-        return True
+        if goes_on and len(self._buffer) <= LONGEST_REPLY:
+            return True
+        self._stop_listening()
+        return False
 
     def _cut(self) -> None:
         """Cut what came into replies."""

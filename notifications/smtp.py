@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -18,9 +17,9 @@ import aiosmtplib
 from notifications import conversation, pipelining
 from notifications.errors import CannotConnect, ConnectFault, SettingsRefused
 from notifications.exchange import Exchange
-from notifications.outcome import Accepted, Outcome, without_addresses
+from notifications.outcome import Outcome, without_addresses
 from notifications.replies import ReplyLine
-from notifications.transport import Envelope, Follow
+from notifications.transport import Envelope, Following
 
 _LAST_PORT = 65535
 _FAREWELL_SECONDS = 5.0
@@ -92,20 +91,19 @@ class SmtpConnection:
         return self._client.is_connected if self._line is None else self._line.is_in_step()
 
     async def send(
-        self, envelope: Envelope, *, before_data: Callable[[], None], follow: Follow | None = None
+        self, envelope: Envelope, *, before_data: Callable[[], None], following: Following | None = None
     ) -> Outcome | None:
         """Send one message and what follows it; a line on which one could not be finished counts as broken."""
         self._messages_left -= 1
         self._unbroken = False
         exchange: Exchange | None
         if self._line is not None:
-            exchange = await pipelining.send_one(
+            exchange = await pipelining.send_all(
                 self._line,
                 envelope,
                 eight_bit=self._eight_bit,
                 before_data=before_data,
-                follow=follow and partial(self._counted, follow),
-                most=self._messages_left + 1,
+                following=following and _Counted(self, following),
             )
         else:
             exchange = await conversation.send_one(
@@ -114,12 +112,11 @@ class SmtpConnection:
         self._unbroken = exchange is None or exchange.connection_usable
         return None if exchange is None else exchange.outcome
 
-    def _counted(self, follow: Follow, accepted: Accepted) -> Envelope | None:
-        """Count what follows as one of the messages of this line."""
-        envelope = follow(accepted)
-        if envelope is not None:
-            self._messages_left -= 1
-        return envelope
+    def one_more(self, following: Following) -> Envelope | None:
+        """Return the next message if this line is to take another, and count it."""
+        further = following.next() if self._messages_left > 0 else None
+        self._messages_left -= further is not None
+        return further
 
     async def close(self) -> None:
         """Say QUIT on a sound line and hang up."""
@@ -130,6 +127,19 @@ class SmtpConnection:
                 with contextlib.suppress(aiosmtplib.SMTPException):
                     await self._client.execute_command(b"QUIT", timeout=_FAREWELL_SECONDS)
         await _hang_up(self._client, self._transport)
+
+
+class _Counted:
+    """Lets no more messages follow than the line is to take."""
+
+    def __init__(self, connection: SmtpConnection, following: Following) -> None:
+        self._connection = connection
+        self._following = following
+        self.ended = following.ended
+
+    def next(self) -> Envelope | None:
+        """Return the next message, as long as the line is to take one."""
+        return self._connection.one_more(self._following)
 
 
 class SmtpTransport:

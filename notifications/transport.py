@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from notifications.addresses import Address
-from notifications.outcome import Accepted, Outcome
+from notifications.outcome import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,16 @@ class Envelope:
     """Whoever wrote the content vouches that each line ends with CRLF and none begins with a dot."""
 
 
-Follow = Callable[[Accepted], Envelope | None]
-"""Is told that a message was accepted, and names the next for the same line, if there is one that may leave now."""
+class Following(Protocol):
+    """Where the messages come from that are to go out one after the other on one line."""
+
+    def next(self) -> Envelope | None:
+        """Return the next message if there is one that may leave at once; it may be asked for before the last ended."""
+        ...
+
+    def ended(self, outcome: Outcome) -> None:
+        """Take what came of the earliest message that has not ended yet."""
+        ...
 
 
 class Connection(Protocol):
@@ -39,12 +47,12 @@ class Connection(Protocol):
         ...
 
     async def send(
-        self, envelope: Envelope, *, before_data: Callable[[], None], follow: Follow | None = None
+        self, envelope: Envelope, *, before_data: Callable[[], None], following: Following | None = None
     ) -> Outcome | None:
         """Send one message; call `before_data` immediately before the bytes that can complete it.
 
-        A line that can take more at once tells `follow` of each message accepted and sends the one that it returns.
-        The outcome returned is that of the last message begun; None when `follow` was told of that one too.
+        A line that can take more goes on with what is `following`. The outcome returned is that of the earliest message
+        that has not ended; None when all have. A message behind that one was not begun: it may be sent again.
         """
         ...
 
