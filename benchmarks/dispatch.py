@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,14 @@ from benchmarks.mail_peers import Mail, Nodemailer, PostOffice, Skipped, postfix
 from benchmarks.measure import machine, ratio, show
 from incident_app.demo.people import customers_csv, make_people
 from incident_app.domain.delivery import AudienceRule
+from incident_app.domain.digests import digest_of_content
 from incident_app.domain.ids import Actor
 from incident_app.persistence import schema
 from incident_app.persistence.database import make_engine
 from incident_app.persistence.outbox import DeliveryRow
 from incident_app.services import customers, dispatch
 from incident_app.services.composing import NoticeComposer
-from incident_app.services.worker import Worker, WorkerSettings
+from incident_app.services.worker import Worker, WorkerSettings, collect_seldom
 from notifications import loop
 from notifications.dispatcher import DispatcherOptions
 from notifications.smtp import Security, SmtpSettings, SmtpTransport
@@ -92,7 +94,11 @@ def worker(url: str, journals: Path, port: int) -> Worker:
         tools=builders.TOOLS,
         bounce_domain=BOUNCE,
         message_domain=DOMAIN,
-        options=DispatcherOptions(connections=CONNECTIONS, idle_poll=timedelta(milliseconds=20)),
+        options=DispatcherOptions(
+            connections=CONNECTIONS,
+            idle_poll=timedelta(milliseconds=20),
+            content_digest=partial(digest_of_content, builders.KEY),
+        ),
     )
     return Worker(make_engine(url), SmtpTransport(server), settings, clock=_clock)
 
@@ -101,6 +107,7 @@ def _work(url: str, journals: Path, port: int, ready: Any, go: Any) -> None:  # 
     import asyncio  # noqa: PLC0415 - in the child
 
     made = worker(url, journals, port)
+    collect_seldom()
     with made.engine.connect():
         ready.release()
         go.wait()

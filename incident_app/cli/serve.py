@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import click
 import flask
@@ -20,9 +21,10 @@ from sqlalchemy.engine import Engine
 from incident_app.app import create_app
 from incident_app.cli.context import World, command, return_path_of
 from incident_app.domain.brake import BrakeRule
+from incident_app.domain.digests import digest_of_content
 from incident_app.keys import own_key
 from incident_app.services.jobs import JobTools
-from incident_app.services.worker import Worker, WorkerSettings
+from incident_app.services.worker import Worker, WorkerSettings, collect_seldom
 from incident_app.settings import Settings
 from notifications import loop
 from notifications.dispatcher import DispatcherOptions
@@ -55,7 +57,9 @@ def make_worker(engine: Engine, settings: Settings, *, retry: RetryPolicy | None
             signer=mail_signer(settings),
             return_path=return_path_of(settings),
             options=DispatcherOptions(
-                connections=settings.smtp_connections, rate=RateLimit(per_second=settings.smtp_per_second)
+                connections=settings.smtp_connections,
+                rate=RateLimit(per_second=settings.smtp_per_second),
+                content_digest=partial(digest_of_content, own_key(settings.home, "content")),
             ),
             retry=retry or RetryPolicy(),
             brake=BrakeRule(
@@ -155,6 +159,7 @@ def worker_beside(worker: Worker) -> Iterator[WorkerBeside]:
 def serve(world: World) -> None:
     """Serve the pages, with a worker beside them."""
     settings, engine = world.settings, world.engine
+    collect_seldom()
     with worker_beside(make_worker(engine, settings)) as beside:
         serve_pages(
             settings,
@@ -201,6 +206,7 @@ def _interrupt(_signal: int, _frame: object) -> None:
 @command
 def worker(world: World, until_idle: bool) -> None:
     """Take jobs and send waves, without pages. Several may run at once."""
+    collect_seldom()
     loop.run(_run(make_worker(world.engine, world.settings), until_idle=until_idle))
     world.show({"worker": "ended"}, "The worker ended; nothing is under way.")
 

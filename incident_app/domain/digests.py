@@ -36,6 +36,11 @@ def keyed_digest(key: bytes, text: str) -> ContentDigest:
     return ContentDigest(hmac.digest(key, text.encode(), "sha256").hex())
 
 
+def digest_of_content(key: bytes, content: bytes) -> ContentDigest:
+    """Return the HMAC-SHA-256 of a mail as it left: it proves what was sent, and nobody without the key can try out."""
+    return ContentDigest(hmac.digest(key, content, "sha256").hex())
+
+
 def keyed_digests(key: bytes, texts: Iterable[str]) -> list[ContentDigest]:
     """Return `keyed_digest` of many texts."""
     digest = hmac.digest

@@ -151,7 +151,6 @@ class Worker:
         While the database cannot be used the worker waits and looks again; what it had under way is settled by its
         journal before anything else is sent.
         """
-        _collect_seldom()
         while not stop.is_set():
             try:
                 worked = await self._once(stop)
@@ -211,8 +210,8 @@ class Worker:
         return self.settings.journals / f"{owner}{SUFFIX}"
 
 
-def _collect_seldom() -> None:
-    """Leave what was loaded at the start out of every search for garbage, and search less often.
+def collect_seldom() -> None:
+    """Let this process, which sends mail, leave what it loaded at its start out of every search for garbage.
 
     A message leaves some objects behind, none of them in a circle; looking through all that SQLAlchemy and the
     templates hold, every few hundred of them, took a tenth of a worker's time.
