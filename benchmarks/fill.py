@@ -30,7 +30,7 @@ _MAIL = (
     "WHERE contact.channel = 'email' AND contact.valid_until IS NULL AND person.incident_id = {incident}"
 )
 _MESSAGES = (
-    "id {key} PRIMARY KEY, campaign_id INTEGER, contact_id BIGINT, address_digest TEXT, told_apart_by TEXT, "
+    "id {key} PRIMARY KEY, campaign_id INTEGER, contact_id BIGINT, address_digest {octets}, told_apart_by TEXT, "
     "domain_id INTEGER, language TEXT, token TEXT, state TEXT, attempt_count INTEGER, next_attempt_at BIGINT"
 )
 _PEOPLE = (
@@ -40,7 +40,7 @@ _PEOPLE = (
 _BARE = (
     f"CREATE TABLE bare_messages ({_MESSAGES})",
     f"CREATE TABLE bare_people ({_PEOPLE}) {{ending}}",
-    "INSERT INTO bare_messages SELECT contact.id, 1, contact.id, contact.address_digest, '', 1, person.language, "
+    "INSERT INTO bare_messages SELECT contact.id, 1, contact.id, {beginning}, '', 1, person.language, "
     "substr(contact.address_digest, 1, 24), 'queued', 0, 0 FROM " + _MAIL,
     "INSERT INTO bare_people SELECT contact.id, person.id, person.item_set_id, person.confirmed_item_set_id, "
     "person.certainty, TRUE FROM " + _MAIL,
@@ -115,6 +115,9 @@ def _bare(engine: Engine, incident: IncidentId) -> None:
     postgresql = engine.dialect.name == "postgresql"
     words: Mapping[str, object] = {
         "incident": incident,
+        "octets": "BYTEA" if postgresql else "BLOB",
+        # SQLite has no way from hexadecimal to octets: the peer gets as many octets of the text.
+        "beginning": f"{'decode' if postgresql else 'CAST'}(substr(contact.address_digest, 1, {'16), ' + chr(39) + 'hex' + chr(39) if postgresql else '8) AS BLOB'})",
         "key": "BIGINT" if postgresql else "INTEGER",
         "ending": "" if postgresql else "WITHOUT ROWID",
     }

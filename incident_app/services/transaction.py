@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import digest_of
@@ -96,7 +96,7 @@ def transaction(engine: Engine, *, actor: Actor, now: datetime) -> Iterator[Tran
 
 
 @contextmanager
-def building(engine: Engine, *, pause_seconds: float = CHUNK_PAUSE_SECONDS) -> Iterator[Session]:
+def building(engine: Engine | Connection, *, pause_seconds: float = CHUNK_PAUSE_SECONDS) -> Iterator[Session]:
     """Save one chunk below a parent in status building: no reader sees it and it writes no event.
 
     Who has other work to do before the next chunk may pause less: what counts is that others get their turn.
@@ -113,7 +113,7 @@ class Turns:
         self._free_at = 0.0
 
     @contextmanager
-    def building(self, engine: Engine) -> Iterator[Session]:
+    def building(self, engine: Engine | Connection) -> Iterator[Session]:
         """Save one chunk, at least one pause after the last one."""
         time.sleep(max(0.0, self._free_at - time.monotonic()))
         with building(engine, pause_seconds=0.0) as session:
@@ -140,12 +140,27 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
-def reading_one_moment(engine: Engine) -> Iterator[Session]:
-    """Read twice and find the same: on PostgreSQL every question of `reading` sees what was saved meanwhile."""
-    with reading(engine) as session:
-        if engine.dialect.name == "postgresql":
-            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+def on_one_connection(engine: Engine) -> Iterator[Connection]:
+    """Keep one connection for several turns, so that temporary tables last until its end, and no longer."""
+    with engine.connect() as connection:
+        try:
+            yield connection
+        finally:
+            connection.invalidate()
+
+
+@contextmanager
+def setting_aside(connection: Connection) -> Iterator[Session]:
+    """Put what is read at one moment into temporary tables: only they may be written, and they outlast the reading.
+
+    On PostgreSQL every question of `reading` would see what was saved meanwhile.
+    """
+    connection.execution_options(**FOR_READING)
+    with Session(connection, autoflush=False) as session, session.begin():
+        if connection.dialect.name == "postgresql":
+            session.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         yield session
+    connection.execution_options(**dict.fromkeys(FOR_READING, False))
 
 
 def is_ready(engine: Engine) -> bool:
