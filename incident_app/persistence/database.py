@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from incident_app.domain.digests import canonical_text
 from incident_app.domain.errors import IncidentAppError
+from incident_app.persistence.writers_line import let_others_in, standing_in_line
 
 Json: TypeAlias = Mapping[str, Any] | list[Any]  # content nobody filters on; its shape belongs to its writer
 
@@ -217,8 +218,17 @@ def leave_out_values(found: BaseException) -> str | None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get("for_reading")
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("for_reading"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    with standing_in_line(connection.engine.url.database):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def give_way(bind: Engine | Connection) -> None:
+    """Let those in who wait to write, between two turns of long work. PostgreSQL lets many write at once."""
+    if bind.dialect.name == "sqlite":
+        let_others_in(bind.engine.url.database)
 
 
 SQLITE_PRAGMAS = {

@@ -16,6 +16,7 @@ from incident_app.domain.audience import Candidate
 from incident_app.domain.returned_mail import CLOSED_TO
 from incident_app.domain.vocabulary import Channel, Purpose
 from incident_app.persistence.bounces import Suppression
+from incident_app.persistence.bulk import make_room
 from incident_app.persistence.customers import CustomerContact
 from incident_app.persistence.database import AddressKey, BigKey, address_key
 
@@ -64,6 +65,7 @@ def keep_waiting(session: Session, chosen: sa.Select[*tuple[Any, ...]], purpose:
     else:
         driver: Any = session.connection().connection.driver_connection
         driver.create_function("address_key", 1, address_key, deterministic=True)
+        make_room(session)
     for table in _TABLES:
         session.execute(sa.text(table.format(**_TYPES[dialect])))
     columns = [column.name for column in _WAITING.columns if column.name != "n"]

@@ -49,7 +49,9 @@ def chosen_people(
 
     None with an open delivery is among them, and none outside the inventory: they are told by hand.
     """
-    busy = sa.exists().where(DeliveryPerson.person_id == PersonToInform.id, DeliveryPerson.open)
+    # Compared with a value it would not be what the index says of its rows, and SQLite would read the whole table.
+    is_open = sa.text("delivery_people.open")
+    busy = sa.exists().where(DeliveryPerson.person_id == PersonToInform.id, is_open)
     query = (
         sa.select(
             PersonToInform.id,

@@ -37,7 +37,7 @@ from incident_app.services.accounts import user_of
 from incident_app.services.approved_content import NamedItem, names_of_items
 from incident_app.services.audience import Census, census, chosen_people, messages_of_shared
 from incident_app.services.people import newest_determination
-from incident_app.services.transaction import Turns, building, on_one_connection, setting_aside, transaction
+from incident_app.services.transaction import Turns, TurnSize, building, on_one_connection, setting_aside, transaction
 from notifications.addresses import parse_address
 from notifications.errors import AddressRefused
 
@@ -145,16 +145,19 @@ def _store_all(connection: Connection, begun: _Begun, found: Census, queued_at: 
 
     First of those whose address is theirs alone, then of those who share one.
     """
-    turns = Turns()
+    turns = Turns(pause_seconds=0.001)
     for names in chunks(found.domains):
         with turns.building(connection) as turn:
             _still_ours(turn, begun)
             keep_domains(turn, noted_domains(turn, names))
     planned, told_apart = found.people - len(found.shared), 0
-    for low in found.numbers[::CHUNK]:
-        with turns.building(connection) as turn:
+    low, size = found.numbers.start, TurnSize(connection.dialect.name, CHUNK)
+    while low < found.numbers.stop:
+        high = low + size.rows - 1
+        with turns.building(connection) as turn, size.measured():
             _still_ours(turn, begun)
-            _store(turn, begun.id, low, low + CHUNK - 1, queued_at)
+            _store(turn, begun.id, low, high, queued_at)
+        low = high + 1
     messages = messages_of_shared(found.shared)
     while chunk := list(islice(messages, CHUNK)):
         with turns.building(connection) as turn:
