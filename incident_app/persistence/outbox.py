@@ -269,7 +269,7 @@ class DeliveryRow(Base):
                     reason="its people refer to it",
                 ),
             )
-            | references_in_bulk()
+            | references_in_bulk(differing=("contact_id",))
         },
     )
 
@@ -322,7 +322,7 @@ class DeliveryPerson(Base):
                 ),
                 *_only_while_building(_IN_A_FROZEN_WAVE, _PUT_INTO_A_FROZEN_WAVE),
             )
-            | references_in_bulk(),
+            | references_in_bulk(differing=("person_id",), guarded=("delivery_id",)),
         },
     )
 

@@ -61,12 +61,14 @@ def refusing(*refusals: Refusal) -> dict[str, Any]:
     return {"refusals": refusals}
 
 
-def references_in_bulk() -> dict[str, Any]:
+def references_in_bulk(*, differing: tuple[str, ...] = (), guarded: tuple[str, ...] = ()) -> dict[str, Any]:
     """Mark a table that is filled by the million: PostgreSQL checks what a statement's rows refer to all at once.
 
-    Its foreign keys are declared for SQLite only, where they cost little. See decision 0031.
+    Its foreign keys are declared for SQLite only, where they cost little. See decision 0031. Columns that are
+    `differing` hold another value in nearly every row, so that looking for alike ones would be in vain; a refusal of
+    the table asks for those that are `guarded`.
     """
-    return {"references_in_bulk": True}
+    return {"references_in_bulk": True, "differing": differing, "guarded": guarded}
 
 
 def refers(column: str, to: str) -> sa.ForeignKeyConstraint:
@@ -278,10 +280,13 @@ def _references_of(table: Table, dialect: str) -> Iterator[Guard]:
         return
     missing = []
     for column in table.columns:
+        if column.name in table.info["guarded"]:
+            continue
         for reference in column.foreign_keys:
             parent = reference.column.table.name
             there = f'SELECT p."{reference.column.name}" FROM {parent} p WHERE p."{reference.column.name}" = a.k'
-            distinct = f'SELECT DISTINCT "{column.name}" AS k FROM added WHERE "{column.name}" IS NOT NULL'
+            alike = "" if column.name in table.info["differing"] else "DISTINCT "
+            distinct = f'SELECT {alike}"{column.name}" AS k FROM added WHERE "{column.name}" IS NOT NULL'
             missing.append(f"EXISTS (SELECT 1 FROM ({distinct}) a WHERE ({there}) IS NULL)")
     yield Guard(
         name=f"{PREFIX}{table.name}_references",

@@ -159,7 +159,7 @@ def setting_aside(connection: Connection) -> Iterator[Session]:
     On PostgreSQL every question of `reading` would see what was saved meanwhile.
     """
     connection.execution_options(**FOR_READING)
-    with Session(connection, autoflush=False) as session, session.begin():
+    with building(connection, pause_seconds=0.0) as session:
         if connection.dialect.name == "postgresql":
             session.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         yield session
