@@ -115,20 +115,24 @@ _CUSTOMERS = (
 )
 
 
+_SCATTERED = "substr(CAST(100000000 + (i * {factor}) % 100000000 AS text), 2)"
+_DIGEST = " || ".join(_SCATTERED.format(factor=factor) for factor in (61803399, 41421357, 73205081, 23606799) * 2)
+"""Of each address another, in no order: as digests are."""
 _CONTACT = (
     "INSERT INTO customer_contacts (customer_id, channel, name, address, address_digest, valid_from) "
-    "SELECT i, '{channel}', '{name}' || {number}, '{address}' || i, '{digest}' || i, '{{at}}' FROM numbers WHERE {whom}"
+    "SELECT i, '{channel}', '{name}' || {number}, {address}, {digest}, '{{at}}' FROM numbers WHERE {whom}"
 )
 
 
 def _contacts(channel: str, name: str, number: str, address: str, whom: str) -> str:
-    return _CONTACT.format(channel=channel, name=name, number=number, address=address, digest="0" * 50, whom=whom)
+    return _CONTACT.format(channel=channel, name=name, number=number, address=address, digest=_DIGEST, whom=whom)
 
 
+_MAILBOX = "'{name}' || i || '@host' || (i % 997)"
 _CONTACTS = (
-    _contacts("email", "Person ", "i", "mail@host", "i % 17 <> 0 AND i % 2 = 0"),
-    _contacts("email", "Desk ", "i", "desk@firm", "i % 17 = 0"),
-    _contacts("phone", "Desk ", "(i - (i / 17) % 2)", "050", "i % 17 = 0"),
+    _contacts("email", "Person ", "i", _MAILBOX.format(name="mail"), "i % 17 <> 0 AND i % 2 = 0"),
+    _contacts("email", "Desk ", "i", _MAILBOX.format(name="desk"), "i % 17 = 0"),
+    _contacts("phone", "Desk ", "(i - (i / 17) % 2)", "'050' || i", "i % 17 = 0"),
 )
 """Every second person has an address; every organisation a mailbox and a telephone, of one person or two."""
 

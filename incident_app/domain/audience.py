@@ -59,35 +59,19 @@ def plan_messages(candidates: Iterable[Candidate]) -> tuple[PlannedMessage, ...]
     )
 
 
-class SharedAddresses:
-    """Which addresses come more than once in a crowd that is too large to be held: eight octets for each."""
-
-    def __init__(self) -> None:
-        self._once: set[int] = set()
-        self._again: set[int] = set()
-
-    def add(self, address_digest: str) -> None:
-        """Take in the address of one person."""
-        key = int(address_digest[:16], 16)
-        if key in self._once:
-            self._again.add(key)
-        else:
-            self._once.add(key)
-
-    def may_be_shared(self, address_digest: str) -> bool:
-        """Tell whether others may have the same address; `plan_messages` tells apart those that only begin alike."""
-        return int(address_digest[:16], 16) in self._again
-
-
 class AudienceDigest:
-    """The digest of everybody in a wave, fed in order of the person's key."""
+    """The digest of everybody in a wave, fed in order of the person's key: one line for each, ended by a line feed."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
 
     def add(self, person_id: int, item_set_id: int, confirmed_item_set_id: int, address_digest: str) -> None:
         """Add one person, the items they will be told of and as how sure, and the address by its keyed digest."""
-        self._hash.update(f"{person_id}:{item_set_id}:{confirmed_item_set_id}:{address_digest}\n".encode())
+        self.add_lines(f"{person_id}:{item_set_id}:{confirmed_item_set_id}:{address_digest}\n")
+
+    def add_lines(self, lines: str) -> None:
+        """Add people whose lines a database has written; each ends in a line feed."""
+        self._hash.update(lines.encode())
 
     def finish(self) -> ContentDigest:
         """Return the digest."""

@@ -114,6 +114,8 @@ def _copy_column(column: Sequence[Any]) -> Sequence[str]:
 def _copy_value(value: object) -> str:
     if value is None:
         return "\\N"
+    if isinstance(value, bytes):
+        return f"\\\\x{value.hex()}"
     return value.translate(_SPECIAL) if isinstance(value, str) else str(value)
 
 

@@ -15,16 +15,12 @@ from incident_app.persistence.triggers import (
     changed,
     never_removed,
     references_in_bulk,
+    refers,
     refusing,
     sealed_child,
     sealed_parent,
     set_once,
 )
-
-
-def _refers(column: str, to: str) -> sa.ForeignKeyConstraint:
-    """Declare a reference of a table that is filled by the million: on PostgreSQL a guard checks it in bulk."""
-    return sa.ForeignKeyConstraint([column], [to]).ddl_if(dialect="sqlite")
 
 
 class Customer(Base):
@@ -74,8 +70,8 @@ class CustomerContact(Base):
             "customer_id", "channel", "address_digest", "valid_from", name="one_contact_per_address_and_start"
         ),
         sa.Index("ix_customer_contacts_address_digest", "address_digest"),
-        _refers("customer_id", "customers.id"),
-        _refers("import_id", "imports.id"),
+        refers("customer_id", "customers.id"),
+        refers("import_id", "imports.id"),
         {"info": set_once("valid_until", erasable=("name", "address")) | references_in_bulk()},
     )
 
@@ -108,10 +104,10 @@ class Holding(Base):
     __table_args__ = (
         sa.PrimaryKeyConstraint("store_id", "customer_id", "item_set_id", "recorded_at", "period"),
         sa.Index("ix_holdings_customer_id", "customer_id"),
-        _refers("store_id", "data_stores.id"),
-        _refers("customer_id", "customers.id"),
-        _refers("item_set_id", "item_sets.id"),
-        _refers("import_id", "imports.id"),
+        refers("store_id", "data_stores.id"),
+        refers("customer_id", "customers.id"),
+        refers("item_set_id", "item_sets.id"),
+        refers("import_id", "imports.id"),
         {"info": set_once("held_until", "retracted_at") | references_in_bulk(), "sqlite_with_rowid": False},
     )
 

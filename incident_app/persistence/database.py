@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from incident_app.domain.digests import canonical_text
 from incident_app.domain.errors import IncidentAppError
+from incident_app.persistence.writers_line import let_others_in, standing_in_line
 
 Json: TypeAlias = Mapping[str, Any] | list[Any]  # content nobody filters on; its shape belongs to its writer
 
@@ -117,6 +118,24 @@ class CanonicalJson(sa.types.TypeDecorator[Json]):
         return None if value is None else json.loads(value)
 
 
+class AddressKey(sa.types.TypeDecorator[str]):
+    """The first eight octets of an address's digest: enough to keep two messages of one wave from one address."""
+
+    impl = sa.LargeBinary(8)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: sa.Dialect) -> bytes | None:
+        return None if value is None else address_key(value)
+
+    def process_result_value(self, value: bytes | None, _dialect: sa.Dialect) -> str | None:
+        return None if value is None else bytes(value).hex()
+
+
+def address_key(digest: str) -> bytes:
+    """Return the first eight octets of a digest that is written in hexadecimal."""
+    return bytes.fromhex(digest[:16])
+
+
 BigKey = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 NAMING = {
@@ -199,8 +218,17 @@ def leave_out_values(found: BaseException) -> str | None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get("for_reading")
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("for_reading"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    with standing_in_line(connection.engine.url.database):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def give_way(bind: Engine | Connection) -> None:
+    """Let those in who wait to write, between two turns of long work. PostgreSQL lets many write at once."""
+    if bind.dialect.name == "sqlite":
+        let_others_in(bind.engine.url.database)
 
 
 SQLITE_PRAGMAS = {

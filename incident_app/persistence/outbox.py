@@ -16,8 +16,16 @@ from incident_app.domain.delivery import (
     WithheldBecause,
 )
 from incident_app.domain.vocabulary import Certainty, Channel, Language, Purpose
-from incident_app.persistence.database import Base, BigInt, BigKey, Digest, Json, Key
-from incident_app.persistence.triggers import Refusal, append_only, changed, refusing
+from incident_app.persistence.database import AddressKey, Base, BigInt, BigKey, Digest, Json, Key
+from incident_app.persistence.triggers import (
+    Refusal,
+    append_only,
+    changed,
+    never_removed,
+    references_in_bulk,
+    refers,
+    refusing,
+)
 
 _GRANTED = (
     "NEW.status IN ('approved', 'running') AND NEW.approved_digest IS NOT NULL AND NOT EXISTS (SELECT 1 "
@@ -49,11 +57,31 @@ _IN_A_FROZEN_WAVE = (
 )
 
 
-def _only_while_building(condition: str) -> tuple[Refusal, Refusal]:
+_ADDED_TO_A_FROZEN_WAVE = (
+    "EXISTS (SELECT 1 FROM (SELECT DISTINCT campaign_id AS k FROM added) a "
+    "WHERE (SELECT c.status FROM campaigns c WHERE c.id = a.k) IS DISTINCT FROM 'building')"
+)
+_PUT_INTO_A_FROZEN_WAVE = (
+    "EXISTS (SELECT 1 FROM (SELECT DISTINCT (SELECT d.campaign_id FROM deliveries d WHERE d.id = added.delivery_id) "
+    "AS k FROM added) a WHERE (SELECT c.status FROM campaigns c WHERE c.id = a.k) IS DISTINCT FROM 'building')"
+)
+
+
+def _only_while_building(condition: str, in_bulk: str) -> tuple[Refusal, Refusal]:
     return (
-        Refusal(name="added", action="INSERT", condition=condition.format(row="NEW"), reason="the wave is frozen"),
+        Refusal(
+            name="added",
+            action="INSERT",
+            condition=condition.format(row="NEW"),
+            in_bulk=in_bulk,
+            reason="the wave is frozen",
+        ),
         Refusal(name="removed", action="DELETE", condition=condition.format(row="OLD"), reason="the wave is frozen"),
     )
+
+
+_ROWS_STAY = tuple(refusal for refusal in never_removed() if refusal.action != "UPDATE")
+"""People move by the million, so that nobody asks each time whether the key is the same; no column of ours names it."""
 
 
 class PersonToInform(Base):
@@ -62,9 +90,18 @@ class PersonToInform(Base):
     __tablename__ = "people_to_inform"
     __table_args__ = (
         sa.UniqueConstraint("incident_id", "purpose", "customer_id", name="one_standing_per_customer"),
-        sa.UniqueConstraint("incident_id", "purpose", "involved_person_id", name="one_standing_per_involved_person"),
+        sa.Index(
+            "one_standing_per_involved_person",
+            "incident_id",
+            "purpose",
+            "involved_person_id",
+            unique=True,
+            sqlite_where=sa.text("involved_person_id IS NOT NULL"),
+            postgresql_where=sa.text("involved_person_id IS NOT NULL"),
+        ),
         sa.CheckConstraint("(customer_id IS NULL) <> (involved_person_id IS NULL)", name="one_person"),
         sa.Index("ix_people_to_inform_standing", "incident_id", "purpose", "standing"),
+        {"info": refusing(*_ROWS_STAY)},
     )
 
     id: Mapped[Key]
@@ -117,6 +154,14 @@ class Campaign(Base):
                 Refusal(
                     name="removed", action="DELETE", condition="OLD.status <> 'building'", reason="the wave is frozen"
                 ),
+                Refusal(
+                    name="messages",
+                    action="DELETE",
+                    condition="OLD.status = 'building' "
+                    "AND EXISTS (SELECT 1 FROM deliveries WHERE campaign_id = OLD.id)",
+                    reason="its messages refer to it",
+                ),
+                Refusal(name="identity", action="UPDATE", condition=changed("id"), reason="a key is never changed"),
             )
         },
     )
@@ -164,6 +209,7 @@ class Campaign(Base):
 
 class MailDomain(Base):
     __tablename__ = "mail_domains"
+    __table_args__ = ({"info": refusing(*never_removed())},)
 
     id: Mapped[Key]
     name: Mapped[str] = mapped_column(sa.String(254), unique=True)
@@ -195,28 +241,46 @@ class DeliveryRow(Base):
             postgresql_where=sa.text("state = 'sending'"),
         ),
         sa.Index("ix_deliveries_campaign_state", "campaign_id", "state"),
+        refers("campaign_id", "campaigns.id"),
+        refers("contact_id", "customer_contacts.id"),
+        refers("domain_id", "mail_domains.id"),
         {
             "info": refusing(
                 Refusal(
                     name="readdressed",
                     action="UPDATE",
                     condition=changed(
-                        "campaign_id", "contact_id", "address_digest", "told_apart_by", "domain_id", "language", "token"
+                        "id",
+                        "campaign_id",
+                        "contact_id",
+                        "address_digest",
+                        "told_apart_by",
+                        "domain_id",
+                        "language",
+                        "token",
                     ),
                     reason="whom a message is for never changes",
                 ),
-                *_only_while_building(_OF_A_FROZEN_WAVE),
+                *_only_while_building(_OF_A_FROZEN_WAVE, _ADDED_TO_A_FROZEN_WAVE),
+                Refusal(
+                    name="people",
+                    action="DELETE",
+                    condition="EXISTS (SELECT 1 FROM delivery_people WHERE delivery_id = OLD.id)",
+                    reason="its people refer to it",
+                ),
             )
+            | references_in_bulk(differing=("contact_id",))
         },
     )
 
     id: Mapped[Key]
-    campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"))
-    contact_id: Mapped[int] = mapped_column(sa.ForeignKey("customer_contacts.id"))
-    address_digest: Mapped[Digest]
+    campaign_id: Mapped[BigInt]
+    contact_id: Mapped[BigInt]
+    address_digest: Mapped[str] = mapped_column(AddressKey())
+    """The first eight octets of the contact's; two addresses that begin alike are told apart."""
     told_apart_by: Mapped[str] = mapped_column(sa.String(24))
     """Empty, or the key of a person whose message must not be joined with others at the same address."""
-    domain_id: Mapped[int] = mapped_column(sa.ForeignKey("mail_domains.id"))
+    domain_id: Mapped[BigInt]
     language: Mapped[Language]
     notice_version_id: Mapped[int | None] = mapped_column(sa.ForeignKey("notice_versions.id"))
     """Set when the message is claimed: a sent notice names its version."""
@@ -236,6 +300,10 @@ class DeliveryPerson(Base):
     __tablename__ = "delivery_people"
     __table_args__ = (
         sa.PrimaryKeyConstraint("delivery_id", "person_id"),
+        refers("delivery_id", "deliveries.id"),
+        refers("person_id", "people_to_inform.id"),
+        refers("item_set_id", "item_sets.id"),
+        refers("confirmed_item_set_id", "item_sets.id"),
         sa.Index(
             "uq_delivery_people_open",
             "person_id",
@@ -252,15 +320,16 @@ class DeliveryPerson(Base):
                     condition=changed("delivery_id", "person_id", "item_set_id", "confirmed_item_set_id", "certainty"),
                     reason="whom a message is for never changes",
                 ),
-                *_only_while_building(_IN_A_FROZEN_WAVE),
-            ),
+                *_only_while_building(_IN_A_FROZEN_WAVE, _PUT_INTO_A_FROZEN_WAVE),
+            )
+            | references_in_bulk(differing=("person_id",), guarded=("delivery_id",)),
         },
     )
 
-    delivery_id: Mapped[int] = mapped_column(sa.ForeignKey("deliveries.id"))
-    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people_to_inform.id"))
-    item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
-    confirmed_item_set_id: Mapped[int] = mapped_column(sa.ForeignKey("item_sets.id"))
+    delivery_id: Mapped[BigInt]
+    person_id: Mapped[BigInt]
+    item_set_id: Mapped[BigInt]
+    confirmed_item_set_id: Mapped[BigInt]
     certainty: Mapped[str] = mapped_column(sa.String(20))
     open: Mapped[bool]
 

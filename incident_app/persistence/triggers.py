@@ -52,6 +52,8 @@ class Refusal:
     action: str
     condition: str
     reason: str
+    in_bulk: str = ""
+    """The same of all rows of one insertion, which stand in `added`: PostgreSQL asks it once, not row by row."""
 
 
 def refusing(*refusals: Refusal) -> dict[str, Any]:
@@ -59,12 +61,19 @@ def refusing(*refusals: Refusal) -> dict[str, Any]:
     return {"refusals": refusals}
 
 
-def references_in_bulk() -> dict[str, Any]:
+def references_in_bulk(*, differing: tuple[str, ...] = (), guarded: tuple[str, ...] = ()) -> dict[str, Any]:
     """Mark a table that is filled by the million: PostgreSQL checks what a statement's rows refer to all at once.
 
-    Its foreign keys are declared for SQLite only, where they cost little. See decision 0031.
+    Its foreign keys are declared for SQLite only, where they cost little. See decision 0031. Columns that are
+    `differing` hold another value in nearly every row, so that looking for alike ones would be in vain; a refusal of
+    the table asks for those that are `guarded`.
     """
-    return {"references_in_bulk": True}
+    return {"references_in_bulk": True, "differing": differing, "guarded": guarded}
+
+
+def refers(column: str, to: str) -> sa.ForeignKeyConstraint:
+    """Declare a reference of a table that is filled by the million: on PostgreSQL a guard checks it in bulk."""
+    return sa.ForeignKeyConstraint([column], [to]).ddl_if(dialect="sqlite")
 
 
 def never_removed() -> tuple[Refusal, ...]:
@@ -93,6 +102,8 @@ class Guard:
     reason: str
     of_statement: bool = False
     """On PostgreSQL: judge all rows of one insertion together (they stand in `added`), after it."""
+    code: str = "restrict_violation"
+    """What kind of fault PostgreSQL is told that it is."""
 
     def create(self, dialect: str) -> list[str]:
         """Return the statements that create this trigger."""
@@ -129,9 +140,8 @@ class Guard:
     def function_body(self) -> str:
         """Return the body of the PostgreSQL function behind this trigger."""
         result = "NULL" if self.of_statement else {"DELETE": "OLD", "TRUNCATE": "NULL"}.get(self.action, "NEW")
-        code = "foreign_key_violation" if self.of_statement else "restrict_violation"
         return (
-            f" BEGIN IF {self.condition} THEN RAISE EXCEPTION '{self.reason}' USING ERRCODE = '{code}'; "
+            f" BEGIN IF {self.condition} THEN RAISE EXCEPTION '{self.reason}' USING ERRCODE = '{self.code}'; "
             f"END IF; RETURN {result}; END "
         )
 
@@ -250,12 +260,14 @@ def _same_key(columns: Iterable[sa.Column[Any]]) -> str:
 def _refusals_of(table: Table, dialect: str) -> Iterator[Guard]:
     differs = "IS NOT" if dialect == "sqlite" else "IS DISTINCT FROM"
     for refusal in table.info.get("refusals", ()):
+        in_bulk = dialect == "postgresql" and bool(refusal.in_bulk)
         yield Guard(
             name=f"{PREFIX}{table.name}_{refusal.name}",
             table=table.name,
             action=refusal.action,
-            condition=refusal.condition.replace("{differs}", differs),
+            condition=refusal.in_bulk if in_bulk else refusal.condition.replace("{differs}", differs),
             reason=f"{table.name}: {refusal.reason}",
+            of_statement=in_bulk,
         )
 
 
@@ -268,10 +280,13 @@ def _references_of(table: Table, dialect: str) -> Iterator[Guard]:
         return
     missing = []
     for column in table.columns:
+        if column.name in table.info["guarded"]:
+            continue
         for reference in column.foreign_keys:
             parent = reference.column.table.name
             there = f'SELECT p."{reference.column.name}" FROM {parent} p WHERE p."{reference.column.name}" = a.k'
-            distinct = f'SELECT DISTINCT "{column.name}" AS k FROM added WHERE "{column.name}" IS NOT NULL'
+            alike = "" if column.name in table.info["differing"] else "DISTINCT "
+            distinct = f'SELECT {alike}"{column.name}" AS k FROM added WHERE "{column.name}" IS NOT NULL'
             missing.append(f"EXISTS (SELECT 1 FROM ({distinct}) a WHERE ({there}) IS NULL)")
     yield Guard(
         name=f"{PREFIX}{table.name}_references",
@@ -280,6 +295,7 @@ def _references_of(table: Table, dialect: str) -> Iterator[Guard]:
         condition=" OR ".join(missing),
         reason=f"{table.name}: a row refers to something that is not there",
         of_statement=True,
+        code="foreign_key_violation",
     )
 
 

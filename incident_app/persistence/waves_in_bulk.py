@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from incident_app.domain.audience import PlannedMessage
 from incident_app.domain.delivery import DeliveryState
-from incident_app.domain.vocabulary import Purpose
-from incident_app.persistence.bounces import closed_addresses
 from incident_app.persistence.bulk import insert_many, insert_new, rows_with
+from incident_app.persistence.database import address_key
 from incident_app.persistence.outbox import DeliveryPerson, DeliveryRow, MailDomain
 from incident_app.persistence.reserving import reserve_ids
 from notifications.addresses import domain_of
@@ -33,23 +31,52 @@ _MESSAGE = (
     "next_attempt_at",
 )
 _PERSON = ("delivery_id", "person_id", "item_set_id", "confirmed_item_set_id", "certainty", "open")
-_CONTACTS = """
-SELECT customer_id, id, address_digest, name FROM (
-    SELECT customer_id, id, address_digest, name FROM customer_contacts
-    WHERE channel = 'email' AND valid_until IS NULL AND address IS NOT NULL
-) mail
-"""
+_TOKEN = {
+    "sqlite": ("randomblob(11)", "lower(hex(chance))"),
+    # Drawn outside: a random UUID of PostgreSQL asks the system each time, which costs more than the row.
+    "postgresql": ("substring(:chances FROM CAST((w.n - :low) * 11 + 1 AS integer) FOR 11)", "encode(chance, 'hex')"),
+}
 
 
-def mail_contacts(session: Session, customer_ids: Sequence[int], purpose: Purpose) -> dict[int, tuple[int, str, str]]:
-    """Return for each customer the newest valid mail contact open to this purpose: id, digest of the address, name."""
-    rows = sorted(rows_with(session, _CONTACTS, "customer_id", customer_ids), key=_by_id)
-    closed = closed_addresses(session, {digest for _, _, digest, _ in rows}, purpose)
-    return {customer_id: (key, digest, name or "") for customer_id, key, digest, name in rows if digest not in closed}
+def store_waiting(session: Session, campaign_id: int, low: int, high: int, queued_at: int) -> None:
+    """Insert a message for each who waits with a number in this range.
+
+    Their tokens begin alike and go on with 88 bits of chance: nobody can guess one, and they stand side by side in the
+    index, where tokens of pure chance would touch another page each.
+    """
+    dialect = session.get_bind().dialect.name
+    chance, rest = _TOKEN[dialect]
+    values: dict[str, object] = {
+        "campaign": campaign_id,
+        "ahead": 0 if dialect == "postgresql" else _newest(session) + 1 - low,
+        "begins": os.urandom(1).hex(),
+        "queued_at": queued_at,
+        "low": low,
+        "high": high,
+    }
+    if dialect == "postgresql":
+        values["chances"] = os.urandom(11 * (high - low + 1))
+    session.execute(
+        sa.text(
+            f"INSERT INTO deliveries ({', '.join(_MESSAGE)}) "  # noqa: S608 - our own words
+            f"SELECT :ahead + n, :campaign, contact_id, address_key, '', domain_id, language, :begins || {rest}, "
+            f"'queued', 0, :queued_at FROM (SELECT w.*, d.id AS domain_id, {chance} AS chance FROM wave_waiting w "
+            "JOIN wave_domains d ON d.name = w.domain WHERE w.n BETWEEN :low AND :high ORDER BY w.n) each_one"
+        ),
+        values,
+    )
+    session.execute(
+        sa.text(
+            f"INSERT INTO delivery_people ({', '.join(_PERSON)}) "  # noqa: S608 - our own words
+            "SELECT :ahead + n, person_id, item_set_id, confirmed_item_set_id, certainty, TRUE FROM wave_waiting "
+            "WHERE n BETWEEN :low AND :high ORDER BY n"
+        ),
+        {name: values[name] for name in ("ahead", "low", "high")},
+    )
 
 
-def _by_id(row: Sequence[int]) -> int:
-    return row[1]
+def _newest(session: Session) -> int:
+    return session.scalar(sa.select(sa.func.max(DeliveryRow.id))) or 0
 
 
 def store_messages(session: Session, campaign_id: int, messages: Sequence[PlannedMessage], queued_at: int) -> None:
@@ -65,7 +92,7 @@ def store_messages(session: Session, campaign_id: int, messages: Sequence[Planne
                 key,
                 campaign_id,
                 message.first.contact_id,
-                message.first.address_digest,
+                address_key(message.first.address_digest),
                 message.told_apart_by,
                 domains[message.first.contact_id],
                 str(message.first.language),
@@ -99,13 +126,18 @@ def _domains(session: Session, contact_ids: Sequence[int]) -> dict[int, int]:
     """Return the key of the mail domain of each contact; new domains are noted."""
     rows = rows_with(session, "SELECT id, address FROM customer_contacts", "id", contact_ids)
     names = {key: domain_of(address or "") for key, address in rows}
-    known = _known_domains(session, set(names.values()))
-    if new := sorted(set(names.values()) - set(known)):
-        insert_new(session, MailDomain, [{"name": name} for name in new])
-        known = _known_domains(session, set(names.values()))
+    known = noted_domains(session, sorted(set(names.values())))
     return {key: known[name] for key, name in names.items()}
 
 
-def _known_domains(session: Session, names: AbstractSet[str]) -> dict[str, int]:
-    rows = session.execute(sa.select(MailDomain.name, MailDomain.id).where(MailDomain.name.in_(sorted(names))))
-    return dict(rows.all())
+def noted_domains(session: Session, names: Sequence[str]) -> dict[str, int]:
+    """Return the key of each mail domain; new ones are noted."""
+    known = _known_domains(session, names)
+    if new := [name for name in names if name not in known]:
+        insert_new(session, MailDomain, [{"name": name} for name in new])
+        known = _known_domains(session, names)
+    return known
+
+
+def _known_domains(session: Session, names: Sequence[str]) -> dict[str, int]:
+    return dict(rows_with(session, "SELECT name, id FROM mail_domains", "name", names))

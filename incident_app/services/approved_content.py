@@ -15,11 +15,10 @@ from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.notices import PersonalItem
 from incident_app.domain.vocabulary import ItemFlag
 from incident_app.domain.words import Words
-from incident_app.persistence.customers import CustomerContact
 from incident_app.persistence.inventory import DataItem
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.notices import NoticeVersion
-from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow
+from incident_app.persistence.outbox import Campaign, DeliveryRow
 from incident_app.services.transaction import reading
 
 AT_ONCE = 10_000
@@ -76,23 +75,23 @@ def _names_now(session: Session) -> list[NamedItem]:
 
 def digest_of_rows(session: Session, campaign_id: int) -> ContentDigest:
     """Return the digest of everybody in a wave from its rows: whom they name, and whose address each will use."""
-    rows = session.execute(
-        sa.select(
-            DeliveryPerson.person_id,
-            DeliveryPerson.item_set_id,
-            DeliveryPerson.confirmed_item_set_id,
-            CustomerContact.address_digest,
-        )
-        .join(DeliveryRow, DeliveryRow.id == DeliveryPerson.delivery_id)
-        .join(CustomerContact, CustomerContact.id == DeliveryRow.contact_id)
-        .where(DeliveryRow.campaign_id == campaign_id)
-        .order_by(DeliveryPerson.person_id)
-        .execution_options(yield_per=AT_ONCE),
-    )
+    lines = session.scalars(sa.text(_LINES).execution_options(yield_per=AT_ONCE), {"campaign": campaign_id})
     digest = AudienceDigest()
-    for person_id, set_id, confirmed_id, address_digest in rows:
-        digest.add(person_id, set_id, confirmed_id, address_digest)
+    for part in lines.partitions():
+        digest.add_lines("\n".join(part) + "\n")
     return digest.finish()
+
+
+_LINES = """
+SELECT inside.person_id || ':' || inside.item_set_id || ':' || inside.confirmed_item_set_id || ':' ||
+    contact.address_digest
+FROM delivery_people inside
+JOIN deliveries message ON message.id = inside.delivery_id
+JOIN customer_contacts contact ON contact.id = message.contact_id
+WHERE message.campaign_id = :campaign
+ORDER BY inside.person_id
+"""
+"""The lines of `AudienceDigest`, written by the database: a row object for each of a million people costs more."""
 
 
 def check_audience(engine: Engine, campaign_id: int) -> None:

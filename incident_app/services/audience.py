@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from incident_app.domain.audience import (
-    AudienceDigest,
-    Candidate,
-    PlannedMessage,
-    SharedAddresses,
-    plan_messages,
-)
+from incident_app.domain.audience import AudienceDigest, Candidate, PlannedMessage, plan_messages
 from incident_app.domain.delivery import AudienceRule, Standing
-from incident_app.domain.digests import digest_of
+from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.vocabulary import Purpose
-from incident_app.persistence.bulk import CHUNK
 from incident_app.persistence.customers import ItemSet
+from incident_app.persistence.database import address_key
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, PersonToInform
-from incident_app.persistence.waves_in_bulk import mail_contacts
+from incident_app.persistence.waiting import (
+    domains_of_waiting,
+    ends_of_waiting,
+    item_sets_of_waiting,
+    keep_waiting,
+    lines_of_waiting,
+    take_shared,
+)
 
 
 class ItemsNotKnown(IncidentAppError):
@@ -41,23 +42,16 @@ class ItemsNotKnown(IncidentAppError):
     )
 
 
-class Chosen(NamedTuple):
-    """One person whom a rule chooses."""
-
-    id: int
-    customer_id: int
-    language: str
-    item_set_id: int
-    confirmed_item_set_id: int
-    certainty: str
-
-
-def chosen_people(session: Session, campaign: Campaign, rule: AudienceRule, items: frozenset[str]) -> Iterator[Chosen]:
-    """Yield the people whom the rule chooses, in the order of their keys, as they are when the first is asked for.
+def chosen_people(
+    session: Session, campaign: Campaign, rule: AudienceRule, items: frozenset[str]
+) -> sa.Select[*tuple[Any, ...]]:
+    """Return the question for the people whom the rule chooses, in the order of their keys.
 
     None with an open delivery is among them, and none outside the inventory: they are told by hand.
     """
-    busy = sa.select(DeliveryPerson.person_id).where(DeliveryPerson.open)
+    # Compared with a value it would not be what the index says of its rows, and SQLite would read the whole table.
+    is_open = sa.text("delivery_people.open")
+    busy = sa.exists().where(DeliveryPerson.person_id == PersonToInform.id, is_open)
     query = (
         sa.select(
             PersonToInform.id,
@@ -71,17 +65,13 @@ def chosen_people(session: Session, campaign: Campaign, rule: AudienceRule, item
             PersonToInform.incident_id == campaign.incident_id,
             PersonToInform.purpose == campaign.purpose,
             PersonToInform.determination_id == campaign.determination_id,
-            PersonToInform.id.not_in(busy),
+            ~busy,
             PersonToInform.customer_id.is_not(None),
             _RULES[rule],
         )
         .order_by(PersonToInform.id)
-        .execution_options(yield_per=CHUNK)
     )
-    wanted = _sets_with(session, items) if items else None
-    for row in session.execute(query):
-        if wanted is None or row.item_set_id in wanted:
-            yield Chosen._make(row)
+    return query.where(PersonToInform.item_set_id.in_(_sets_with(session, items))) if items else query
 
 
 _RULES: Mapping[AudienceRule, sa.ColumnElement[bool]] = {
@@ -104,72 +94,60 @@ def _sets_with(session: Session, items: frozenset[str]) -> set[int]:
     }
 
 
-def with_contacts(session: Session, chosen: Iterable[Chosen], purpose: Purpose) -> Iterator[Candidate]:
-    """Yield those of the chosen people who have a valid e-mail address that is not closed to such messages."""
-    people = iter(chosen)
-    while chunk := list(islice(people, CHUNK)):
-        contacts = mail_contacts(session, [person.customer_id for person in chunk], purpose)
-        for person in chunk:
-            if (contact := contacts.get(person.customer_id)) is not None:
-                yield Candidate(
-                    person_id=person.id,
-                    customer_id=person.customer_id,
-                    contact_id=contact[0],
-                    address_digest=contact[1],
-                    name=contact[2],
-                    language=person.language,
-                    item_set_id=person.item_set_id,
-                    confirmed_item_set_id=person.confirmed_item_set_id,
-                    certainty=person.certainty,
-                )
-
-
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Census:
     """What is known of an audience before its first message is stored."""
 
-    people: int = 0
+    people: int
     """Those who can be written to."""
-    chosen: int = 0
-    item_sets: set[int] = field(default_factory=set)
-    shared: SharedAddresses = field(default_factory=SharedAddresses)
-    digest: AudienceDigest = field(default_factory=AudienceDigest)
+    chosen: int
+    item_sets: frozenset[int]
+    digest: ContentDigest
+    numbers: range
+    """The numbers of those who wait for a message of their own."""
+    shared: tuple[Candidate, ...]
+    """Those whose address others of them may have too."""
+    domains: tuple[str, ...]
 
 
-def census(session: Session, chosen: Iterable[Chosen], purpose: Purpose) -> Census:
-    """Count an audience, and refuse it when there are people of whom no item is known.
+def census(session: Session, chosen: sa.Select[*tuple[Any, ...]], purpose: Purpose) -> Census:
+    """Let the audience wait in a temporary table, count it, and refuse it when of some people no item is known.
 
     Leaving them out would be silent, writing to them would say nothing.
     """
-    found = Census()
+    per_set = _numbers_by_set(session, chosen)
     empty = set(session.scalars(sa.select(ItemSet.id).where(ItemSet.digest == digest_of([]))))
-    unknown = 0
-
-    def counted() -> Iterator[Chosen]:
-        nonlocal unknown
-        for person in chosen:
-            found.chosen += 1
-            unknown += person.item_set_id in empty
-            yield person
-
-    for candidate in with_contacts(session, counted(), purpose):
-        found.people += 1
-        found.item_sets.add(candidate.item_set_id)
-        found.shared.add(candidate.address_digest)
-        found.digest.add(
-            candidate.person_id, candidate.item_set_id, candidate.confirmed_item_set_id, candidate.address_digest
-        )
-    if unknown:
+    if unknown := sum(number for set_id, number in per_set.items() if set_id in empty):
         raise ItemsNotKnown(people=unknown)
-    return found
+    keep_waiting(session, chosen, purpose)
+    people, first, last = ends_of_waiting(session)
+    digest = AudienceDigest()
+    for lines in lines_of_waiting(session, first, last):
+        digest.add_lines(lines)
+    return Census(
+        people=people,
+        chosen=sum(per_set.values()),
+        item_sets=frozenset(item_sets_of_waiting(session)),
+        digest=digest.finish(),
+        domains=tuple(domains_of_waiting(session)),
+        shared=tuple(take_shared(session)),
+        numbers=range(first, last + 1),
+    )
 
 
-def messages_of(candidates: Iterable[Candidate], shared: SharedAddresses) -> Iterator[PlannedMessage]:
-    """Yield the messages of an audience: first of those whose address is theirs alone, then of those who share one."""
-    kept = []
-    for candidate in candidates:
-        if shared.may_be_shared(candidate.address_digest):
-            kept.append(candidate)
-        else:
-            yield PlannedMessage(people=(candidate,), told_apart_by="")
-    yield from plan_messages(kept)
+def _numbers_by_set(session: Session, chosen: sa.Select[*tuple[Any, ...]]) -> dict[int, int]:
+    people = chosen.order_by(None).subquery()
+    rows = session.execute(sa.select(people.c.item_set_id, sa.func.count()).group_by(people.c.item_set_id))
+    return dict(rows.all())
+
+
+def messages_of_shared(shared: Iterable[Candidate]) -> Iterator[PlannedMessage]:
+    """Yield the messages of people whose addresses others may have too.
+
+    Where addresses differ and only begin alike, the messages are told apart as well: the database keeps the beginning.
+    """
+    planned = plan_messages(shared)
+    alike = Counter(address_key(message.first.address_digest) for message in planned)
+    for message in planned:
+        lone = alike[address_key(message.first.address_digest)] == 1 or message.told_apart_by
+        yield message if lone else replace(message, told_apart_by=str(message.first.customer_id))

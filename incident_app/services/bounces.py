@@ -21,6 +21,7 @@ from incident_app.domain.returned_mail import BounceKind, BounceSettled, effect_
 from incident_app.domain.vocabulary import Channel
 from incident_app.persistence.attempts import move_people
 from incident_app.persistence.bounces import Bounce, Suppression
+from incident_app.persistence.customers import CustomerContact
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow, PersonToInform
 from incident_app.services.evidence import keep_file
 from incident_app.services.transaction import Transaction, reading, transaction
@@ -211,8 +212,9 @@ def _deliveries_of(session: Session, tokens: set[str]) -> dict[str, int]:
 def _incidents_of(session: Session, delivery_ids: set[int]) -> dict[int, tuple[int, str]]:
     """Return incident and digest of the address of each message."""
     rows = session.execute(
-        sa.select(DeliveryRow.id, Campaign.incident_id, DeliveryRow.address_digest)
+        sa.select(DeliveryRow.id, Campaign.incident_id, CustomerContact.address_digest)
         .join(Campaign, Campaign.id == DeliveryRow.campaign_id)
+        .join(CustomerContact, CustomerContact.id == DeliveryRow.contact_id)
         .where(DeliveryRow.id.in_(delivery_ids)),
     )
     return {delivery_id: (incident_id, digest) for delivery_id, incident_id, digest in rows}

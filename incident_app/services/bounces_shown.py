@@ -213,7 +213,9 @@ def _candidates(
     digests = {str(digest) for row in rows for digest in row.recipient_digests}
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
     query = (
-        sa.select(DeliveryRow.address_digest, Incident.reference, Customer.customer_number)
+        sa.select(CustomerContact.address_digest, Incident.reference, Customer.customer_number)
+        .select_from(DeliveryRow)
+        .join(CustomerContact, CustomerContact.id == DeliveryRow.contact_id)
         .join(Campaign, Campaign.id == DeliveryRow.campaign_id)
         .join(Incident, Incident.id == Campaign.incident_id)
         .join(DeliveryPerson, DeliveryPerson.delivery_id == DeliveryRow.id)
@@ -221,7 +223,8 @@ def _candidates(
         .join(Customer, Customer.id == PersonToInform.customer_id)
         .where(
             DeliveryRow.campaign_id.in_(sa.select(Campaign.id).where(Campaign.incident_id.in_(incidents))),
-            DeliveryRow.address_digest.in_(digests),
+            DeliveryRow.address_digest.in_(digests),  # by its beginning: there the index leads
+            CustomerContact.address_digest.in_(digests),
             DeliveryRow.state.in_(SENT),
         )
         .distinct()

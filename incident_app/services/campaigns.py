@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session
 
-from incident_app.domain.audience import PlannedMessage
 from incident_app.domain.delivery import (
     AudienceRule,
     CampaignEvent,
@@ -26,16 +25,19 @@ from incident_app.domain.errors import BadInput, IncidentAppError, NotFound
 from incident_app.domain.events import DispatchFilled
 from incident_app.domain.ids import Actor, CampaignId, IncidentId, NoticeId
 from incident_app.domain.vocabulary import Channel, Purpose
+from incident_app.persistence.bulk import chunks
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.notices import Notice
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow
 from incident_app.persistence.sql_outbox import microseconds
-from incident_app.persistence.waves_in_bulk import store_messages as _store
+from incident_app.persistence.waiting import keep_domains
+from incident_app.persistence.waves_in_bulk import noted_domains, store_messages
+from incident_app.persistence.waves_in_bulk import store_waiting as _store
 from incident_app.services.accounts import user_of
 from incident_app.services.approved_content import NamedItem, names_of_items
-from incident_app.services.audience import census, chosen_people, messages_of, with_contacts
+from incident_app.services.audience import Census, census, chosen_people, messages_of_shared
 from incident_app.services.people import newest_determination
-from incident_app.services.transaction import Turns, building, reading_one_moment, transaction
+from incident_app.services.transaction import Turns, TurnSize, building, on_one_connection, setting_aside, transaction
 from notifications.addresses import parse_address
 from notifications.errors import AddressRefused
 
@@ -115,21 +117,18 @@ def fill_campaign(
 def _build(
     engine: Engine, begun: _Begun, rule: AudienceRule, items: frozenset[str], now: datetime
 ) -> tuple[Filled, _Content]:
-    """Look at everybody twice, so that nobody need be held: once to count and digest, once to store.
+    """Let the audience of one moment wait in a temporary table, then store it range by range.
 
-    Both looks are of one moment: a contact that changes between them would belie the digest.
+    Nobody need be held in memory, and a contact that changes meanwhile cannot belie the digest.
     """
-    with reading_one_moment(engine) as session:
-        campaign = _still_ours(session, begun, locked=False)
-        purpose = campaign.purpose
-        found = census(session, chosen_people(session, campaign, rule, items), purpose)
-        if not found.people:
-            raise NobodyToInform
-        names = names_of_items(session, found.item_sets)
-        messages = messages_of(
-            with_contacts(session, chosen_people(session, campaign, rule, items), purpose), found.shared
-        )
-        planned, told_apart = _store_all(engine, begun, messages, now)
+    with on_one_connection(engine) as connection:
+        with setting_aside(connection) as session:
+            campaign = _still_ours(session, begun, locked=False)
+            found = census(session, chosen_people(session, campaign, rule, items), campaign.purpose)
+            if not found.people:
+                raise NobodyToInform
+            names = names_of_items(session, found.item_sets)
+        planned, told_apart = _store_all(connection, begun, found, microseconds(now))
     filled = Filled(
         campaign_id=begun.id,
         wave=begun.wave,
@@ -138,17 +137,32 @@ def _build(
         unreachable=found.chosen - found.people,
         told_apart=told_apart,
     )
-    return filled, _Content(audience=found.digest.finish(), item_names=names)
+    return filled, _Content(audience=found.digest, item_names=names)
 
 
-def _store_all(engine: Engine, begun: _Begun, messages: Iterator[PlannedMessage], now: datetime) -> tuple[int, int]:
-    """Store messages turn by turn; return how many they are, and how many of them are told apart at one address."""
-    planned = told_apart = 0
-    turns = Turns()
-    while chunk := list(islice(messages, CHUNK)):
-        with turns.building(engine) as turn:
+def _store_all(connection: Connection, begun: _Begun, found: Census, queued_at: int) -> tuple[int, int]:
+    """Store messages turn by turn; return how many they are, and how many of them are told apart at one address.
+
+    First of those whose address is theirs alone, then of those who share one.
+    """
+    turns = Turns(pause_seconds=0.001)
+    for names in chunks(found.domains):
+        with turns.building(connection) as turn:
             _still_ours(turn, begun)
-            _store(turn, begun.id, chunk, microseconds(now))
+            keep_domains(turn, noted_domains(turn, names))
+    planned, told_apart = found.people - len(found.shared), 0
+    low, size = found.numbers.start, TurnSize(connection.dialect.name, CHUNK)
+    while low < found.numbers.stop:
+        high = low + size.rows - 1
+        with turns.building(connection) as turn, size.measured():
+            _still_ours(turn, begun)
+            _store(turn, begun.id, low, high, queued_at)
+        low = high + 1
+    messages = messages_of_shared(found.shared)
+    while chunk := list(islice(messages, CHUNK)):
+        with turns.building(connection) as turn:
+            _still_ours(turn, begun)
+            store_messages(turn, begun.id, chunk, queued_at)
         planned += len(chunk)
         told_apart += sum(bool(message.told_apart_by) for message in chunk)
     return planned, told_apart

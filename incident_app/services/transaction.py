@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from typing import ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.digests import digest_of
@@ -17,7 +18,7 @@ from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.events import EventFacts
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.timeline import event_body, event_hash
-from incident_app.persistence.database import FOR_READING
+from incident_app.persistence.database import FOR_READING, give_way
 from incident_app.persistence.timeline import MOVE_CHAIN_HEAD, TAKE_CHAIN_HEAD, EventRow, TextRow
 
 CHUNK_PAUSE_SECONDS = 0.01
@@ -96,29 +97,31 @@ def transaction(engine: Engine, *, actor: Actor, now: datetime) -> Iterator[Tran
 
 
 @contextmanager
-def building(engine: Engine, *, pause_seconds: float = CHUNK_PAUSE_SECONDS) -> Iterator[Session]:
+def building(engine: Engine | Connection, *, pause_seconds: float = CHUNK_PAUSE_SECONDS) -> Iterator[Session]:
     """Save one chunk below a parent in status building: no reader sees it and it writes no event.
 
     Who has other work to do before the next chunk may pause less: what counts is that others get their turn.
     """
     with Session(engine) as session, session.begin():
         yield session
+    give_way(engine)
     time.sleep(pause_seconds)
 
 
 class Turns:
     """Keeps the pause between chunks while the next one is prepared in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, pause_seconds: float = CHUNK_PAUSE_SECONDS) -> None:
         self._free_at = 0.0
+        self._pause_seconds = pause_seconds
 
     @contextmanager
-    def building(self, engine: Engine) -> Iterator[Session]:
+    def building(self, engine: Engine | Connection) -> Iterator[Session]:
         """Save one chunk, at least one pause after the last one."""
         time.sleep(max(0.0, self._free_at - time.monotonic()))
         with building(engine, pause_seconds=0.0) as session:
             yield session
-        self._free_at = time.monotonic() + CHUNK_PAUSE_SECONDS
+        self._free_at = time.monotonic() + self._pause_seconds
 
 
 @contextmanager
@@ -140,12 +143,51 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
-def reading_one_moment(engine: Engine) -> Iterator[Session]:
-    """Read twice and find the same: on PostgreSQL every question of `reading` sees what was saved meanwhile."""
-    with reading(engine) as session:
-        if engine.dialect.name == "postgresql":
-            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+def on_one_connection(engine: Engine) -> Iterator[Connection]:
+    """Keep one connection for several turns, so that temporary tables last until its end, and no longer."""
+    with engine.connect() as connection:
+        try:
+            yield connection
+        finally:
+            connection.invalidate()
+
+
+@contextmanager
+def setting_aside(connection: Connection) -> Iterator[Session]:
+    """Put what is read at one moment into temporary tables: only they may be written, and they outlast the reading.
+
+    On PostgreSQL every question of `reading` would see what was saved meanwhile.
+    """
+    connection.execution_options(**FOR_READING)
+    with building(connection, pause_seconds=0.0) as session:
+        if connection.dialect.name == "postgresql":
+            session.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         yield session
+    connection.execution_options(**dict.fromkeys(FOR_READING, False))
+
+
+class TurnSize:
+    """How many rows are stored in one turn: as many as others can wait for, learned from the turns before.
+
+    SQLite lets nobody else write meanwhile; on PostgreSQL others only share the machine.
+    """
+
+    _SECONDS: ClassVar[Mapping[str, float]] = {"sqlite": 0.02, "postgresql": 0.2}
+    _MOST = 20_000
+
+    def __init__(self, dialect: str, first: int) -> None:
+        self._wanted = self._SECONDS[dialect]
+        self.rows = first
+        self._least = max(1, first // 2)
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Measure one turn of `rows`, and let the next be longer or shorter."""
+        begun = time.monotonic()
+        yield
+        taken = max(time.monotonic() - begun, 1e-6)
+        factor = min(2.0, max(0.5, self._wanted / taken))
+        self.rows = min(self._MOST, max(self._least, int(self.rows * factor)))
 
 
 def is_ready(engine: Engine) -> bool:
