@@ -226,7 +226,7 @@ def _heading(line: str) -> str | None:
     """Return the words of a heading: marked in Japanese, in capitals in English."""
     if line.startswith(_HEADING_MARK):
         return line.removeprefix(_HEADING_MARK).strip()
-    is_capital = line.isascii() and line.isupper() and len(line.split()) > 1 or line in {"CAUSE", "PREVENTION"}
+    is_capital = (line.isascii() and line.isupper() and len(line.split()) > 1) or line in {"CAUSE", "PREVENTION"}
     return line if is_capital and not re.search(r"\d", line) else None
 
 
@@ -269,9 +269,7 @@ def batch_digest(
     *, text: ContentDigest, letters: Iterable[PlannedLetter], sender: object, item_names: object, printed_on: str
 ) -> ContentDigest:
     """Return the digest over everything that a batch says and to whom."""
-    rows = [
-        [row.number, row.person_id, row.contact_id, row.item_set_id, row.confirmed_item_set_id] for row in letters
-    ]
+    rows = [[row.number, row.person_id, row.contact_id, row.item_set_id, row.confirmed_item_set_id] for row in letters]
     return digest_of([text, rows, sender, item_names, printed_on])
 
 

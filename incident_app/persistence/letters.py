@@ -50,21 +50,21 @@ class LetterBatch(Base):
         sa.CheckConstraint("(status = 'handed_over') = (handed_over_on IS NOT NULL)", name="handed_over_on_a_day"),
         {
             "info": refusing(
-                Refusal(
-                    name="approved", action="INSERT", condition=_NOT_APPROVED, reason="nobody approved this text"
-                ),
+                Refusal(name="approved", action="INSERT", condition=_NOT_APPROVED, reason="nobody approved this text"),
                 Refusal(
                     name="fixed", action="UPDATE", condition=changed(*_FIXED), reason="what a batch says never changes"
                 ),
                 Refusal(
                     name="sealed",
                     action="UPDATE",
-                    condition="OLD.status <> 'building' "
-                    f"AND (NEW.status = 'building' OR {changed(*_ONCE_SEALED)})",
+                    condition=f"OLD.status <> 'building' AND (NEW.status = 'building' OR {changed(*_ONCE_SEALED)})",
                     reason="the batch is prepared",
                 ),
                 Refusal(
-                    name="removed", action="DELETE", condition="OLD.status <> 'building'", reason="the batch is prepared"
+                    name="removed",
+                    action="DELETE",
+                    condition="OLD.status <> 'building'",
+                    reason="the batch is prepared",
                 ),
             )
         },
