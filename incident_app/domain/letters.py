@@ -236,7 +236,7 @@ def _heading(line: str) -> str | None:
 class PrintDoubtful(IncidentAppError):
     """{letters} letters hold characters that the font lacks: {characters}.
 
-    They would print as 〓. Customer numbers: {numbers}. Correct the register or the text, or say that you want to go on.
+    They would print as 〓. Customer numbers: {numbers}. Correct the register or the text, or say that you go on.
     """
 
     ja = (

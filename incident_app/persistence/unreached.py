@@ -147,7 +147,7 @@ def code_of_letter() -> sa.ScalarSelect[Any]:
     return mine.limit(1).correlate(P).scalar_subquery()
 
 
-def contacts_of(customer_ids: Sequence[int]) -> sa.Select[tuple[int, Channel, str | None, str | None, int]]:
+def contacts_of(customer_ids: Sequence[int]) -> sa.Select[int, Channel, str | None, str | None, int]:
     """Return the valid contacts of customers, oldest first."""
     return (
         sa.select(

@@ -15,6 +15,7 @@ from incident_app.domain.errors import BadInput, NotFound, NothingYet
 from incident_app.domain.events import PeopleInformed, PeopleListed
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.lengths import check_length
+from incident_app.domain.unreached import ContactOutcome
 from incident_app.domain.vocabulary import BuildStatus, Certainty, Language, Purpose
 from incident_app.persistence.affected import patterns_between
 from incident_app.persistence.bulk import insert_new
@@ -25,6 +26,7 @@ from incident_app.persistence.outbox import PersonToInform
 from incident_app.persistence.touched import customer_ranges
 from incident_app.services.people_outside import bring_outsiders_in_step, named_outside
 from incident_app.services.transaction import building, reading, transaction
+from incident_app.services.unreached_contacts import note_contacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,7 +329,7 @@ def record_told(
             person.reason_text_id = text.id
             if standing is Standing.INFORMED_OTHERWISE:
                 person.told_item_set_id = person.item_set_id
-        act.record(
+        record = act.record(
             PeopleInformed(
                 purpose=purpose,
                 standing=standing,
@@ -337,4 +339,6 @@ def record_told(
             ),
             incident=incident_id,
         )
+        if standing is Standing.INFORMED_OTHERWISE:
+            note_contacts(act, people, how, ContactOutcome.TOLD, record=record, text_id=text.id, at=now)
         return len(people)

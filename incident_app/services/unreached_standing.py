@@ -31,14 +31,12 @@ def stand_anew(session: Session, person_ids: Collection[int], *, at: datetime) -
     for person_id, told in (*_by_mail(session, person_ids), *_came_back(session, person_ids)):
         (by_mail if told.standing is Standing.INFORMED else failures)[person_id].append(told)
     untold = 0
-    people = sa.select(PersonToInform).where(
-        PersonToInform.id.in_(person_ids), PersonToInform.standing.not_in(_KEPT)
-    )
+    people = sa.select(PersonToInform).where(PersonToInform.id.in_(person_ids), PersonToInform.standing.not_in(_KEPT))
     for person in session.scalars(people):
-        told = standing_from(by_hand[person.id], by_mail[person.id], failures[person.id])
-        standing = told.standing if told else Standing.TO_INFORM
+        left = standing_from(by_hand[person.id], by_mail[person.id], failures[person.id])
+        standing = left.standing if left else Standing.TO_INFORM
         untold += standing in {Standing.TO_INFORM, Standing.NOT_REACHED}
-        way, items = (told.how, told.item_set_id) if told else (None, None)
+        way, items = (left.how, left.item_set_id) if left else (None, None)
         if (person.standing, person.how, person.told_item_set_id) != (standing, way, items):
             person.standing, person.standing_since, person.how = standing, at, way
             person.told_item_set_id, person.reason_text_id = items, None
@@ -67,7 +65,7 @@ def _came_back(session: Session, person_ids: Collection[int]) -> Iterator[tuple[
         yield person_id, Told(at, Standing.NOT_REACHED, BY_POST, None)
 
 
-def _letters(person_ids: Collection[int], state: LetterState) -> sa.Select[tuple[int, datetime, int]]:
+def _letters(person_ids: Collection[int], state: LetterState) -> sa.Select[int, datetime, int]:
     return sa.select(Letter.person_id, Letter.at, Letter.item_set_id).where(
         Letter.person_id.in_(person_ids), Letter.state == state
     )
