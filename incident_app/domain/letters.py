@@ -123,26 +123,23 @@ class AddressBlock:
     """As 150-0001; empty where the address does not begin with one."""
     address: str
     name: str
-    abroad: str
-    """The country in capitals, for a letter that leaves Japan."""
+    name_first: bool
+    """Above the address, as abroad, and not below it, as in Japan."""
 
 
-_POSTAL_CODE = re.compile(r"^(?:〒\s*)?(\d{3})-?(\d{4})(?=\D|$)[\s、,]*")
-_HOME = "JP"
+_POSTAL_CODE = re.compile(r"^(?:〒\s*(\d{3})-?(\d{4})|(\d{3})-(\d{4}))(?!\d)[\s、,]*")
 
 
-def address_block(
-    *, name: str, address: str, kind: PersonKind, language: Language, jurisdiction: str = _HOME
-) -> AddressBlock:
+def address_block(*, name: str, address: str, kind: PersonKind, language: Language) -> AddressBlock:
     """Take the postal code from the front of an address, and put the title behind the name."""
     plain = unicodedata.normalize("NFKC", address).replace("−", "-")
-    found = _POSTAL_CODE.match(plain) if jurisdiction == _HOME else None
-    title = {PersonKind.ORGANISATION: "御中"}.get(kind, "様")
+    found = _POSTAL_CODE.match(plain)
+    title = "御中" if kind is PersonKind.ORGANISATION else "様"
     return AddressBlock(
-        postal_code=f"{found[1]}-{found[2]}" if found else "",
+        postal_code=f"{found[1] or found[3]}-{found[2] or found[4]}" if found else "",
         address=_behind(address, found[0]) if found else address.strip(),
         name=f"{name} {title}" if language is Language.JA else name,
-        abroad="" if jurisdiction == _HOME else jurisdiction,
+        name_first=language is not Language.JA,
     )
 
 

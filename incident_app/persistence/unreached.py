@@ -123,7 +123,7 @@ def next_channel() -> sa.ColumnElement[str]:
         Letter.person_id == P.id, Letter.contact_id == CustomerContact.id, Letter.state == LetterState.RETURNED
     )
     return sa.case(
-        (_has(Channel.POST, ~came_back), NextChannel.POST.value),
+        (_has(Channel.POST, CustomerContact.name.is_not(None), ~came_back), NextChannel.POST.value),
         (
             _has(Channel.PHONE, ~_tried(ContactWay.PHONE, ContactByHand.at >= CustomerContact.valid_from)),
             NextChannel.PHONE.value,
