@@ -224,7 +224,7 @@ def _heading(line: str) -> str | None:
     if line.startswith(_HEADING_MARK):
         return line.removeprefix(_HEADING_MARK).strip()
     is_capital = (line.isascii() and line.isupper() and len(line.split()) > 1) or line in {"CAUSE", "PREVENTION"}
-    return line if is_capital and not re.search(r"\d", line) else None
+    return line if is_capital and not re.search(r"[\d.]", line) else None
 
 
 # ---- refusals

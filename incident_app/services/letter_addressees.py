@@ -8,7 +8,7 @@ from datetime import date
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import IncidentAppError
@@ -94,20 +94,21 @@ def addressees(
         .correlate(PersonToInform)
         .scalar_subquery()
     )
+    contact = aliased(CustomerContact)
     rows = session.execute(
         sa.select(
             PersonToInform.id,
-            CustomerContact.id,
+            contact.id,
             PersonToInform.item_set_id,
             PersonToInform.confirmed_item_set_id,
             PersonToInform.language,
             PersonToInform.certainty,
             Customer.customer_number,
-            CustomerContact.name,
-            CustomerContact.address,
+            contact.name,
+            contact.address,
         )
         .join(Customer, Customer.id == PersonToInform.customer_id)
-        .join(CustomerContact, CustomerContact.id == newest)
+        .join(contact, contact.id == newest)
         .where(
             Worklist(incident_id, purpose).on_it(),
             next_channel() == NextChannel.POST.value,

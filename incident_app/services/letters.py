@@ -36,6 +36,13 @@ from incident_app.services.approvals import NotApproved
 from incident_app.services.approved_content import names_of_items
 from incident_app.services.approved_texts import ApprovedText, find_approved_text
 from incident_app.services.evidence import keep_file
+from incident_app.services.letter_addressees import (
+    MOST_IN_A_BATCH,
+    Addressee,
+    LetterPlan,
+    addressees,
+    look_before_printing,
+)
 from incident_app.services.letter_texts import contents_of
 from incident_app.services.people import newest_determination
 from incident_app.services.sending_checks import ExerciseNotSent

@@ -36,7 +36,8 @@ def to_inform(engine: Engine) -> IncidentId:
 def listed(engine: Engine, incident: IncidentId) -> dict[str, tuple[str, str]]:
     """Return why each person is on the list, and the next channel, by customer number."""
     return {
-        one.customer_number: (one.because.value, one.channel.value) for one in unreached.list_unreached(engine, incident)
+        one.customer_number: (one.because.value, one.channel.value)
+        for one in unreached.list_unreached(engine, incident)
     }
 
 

@@ -217,9 +217,7 @@ def test_an_unknown_number_refuses_the_list_by_its_line(instance: Engine) -> Non
     incident = to_inform(instance)
     lines = [Line(number=2, text="C1"), Line(number=5, text="C9"), Line(number=6, text="C6")]
     with pytest.raises(ListRefused) as refused:
-        unreached_contacts.record_contacts(
-            instance, incident, lines, a_call(), actor=author(instance).actor, now=LATER
-        )
+        unreached_contacts.record_contacts(instance, incident, lines, a_call(), actor=author(instance).actor, now=LATER)
     assert [(one.line, one.fault) for one in refused.value.faulty] == [
         (5, LineFault.UNKNOWN),
         (6, LineFault.UNKNOWN),
