@@ -137,7 +137,8 @@ def test_a_text_that_calls_itself_a_mail_calls_itself_a_letter_on_paper() -> Non
 
 
 def test_a_text_is_cut_into_headings_entries_and_paragraphs() -> None:
-    text = "2026年\n\n■ お客様の情報\n次の情報です。\n・氏名\n・住所\n以上\n\nWHAT HAPPENED\n- name\nCAUSE\nA. B.\nNASA 2026"
+    text = "2026年\n\n■ お客様の情報\n次の情報です。\n・氏名\n・住所\n以上\n\n"
+    text += "WHAT HAPPENED\n- name\nCAUSE\nA. B.\nNASA 2026"
     assert [(block.kind, block.text) for block in blocks_of(text)] == [
         (BlockKind.LINES, "2026年"),
         (BlockKind.HEADING, "お客様の情報"),

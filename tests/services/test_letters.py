@@ -48,6 +48,10 @@ from tests.services.returning import count, standing_of
 TODAY = date(2026, 11, 20)
 SENDER = {Language.JA: "試験株式会社\n〒100-0001 東京都千代田区試験1-1", Language.EN: "Test Inc.\nTokyo"}
 LATER = NOW + timedelta(days=2)
+ADDED = (
+    "INSERT INTO letters SELECT id + 100, batch_id, number + 100, code || 'x', 'y' || number, person_id, contact_id, "
+    "language, item_set_id, confirmed_item_set_id, certainty, 'discarded', at FROM letters"
+)
 
 
 def printing(folder: Path) -> Printing:
@@ -172,8 +176,7 @@ def test_the_database_takes_no_batch_of_a_text_that_nobody_approved(
         "DELETE FROM letters",
         "UPDATE letters SET person_id = person_id + 1",
         "UPDATE letters SET code = 'x'",
-        "INSERT INTO letters SELECT id + 100, batch_id, number + 100, code || 'x', 'y' || number, person_id, contact_id, "
-        "language, item_set_id, confirmed_item_set_id, certainty, 'discarded', at FROM letters",
+        ADDED,
     ],
 )
 def test_what_a_prepared_batch_says_and_to_whom_is_changed_by_nobody(
