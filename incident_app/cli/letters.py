@@ -12,7 +12,7 @@ from incident_app.cli.context import FILE, World, command
 from incident_app.domain.access import Permission
 from incident_app.domain.code_lists import Line, lines_of_list
 from incident_app.domain.encodings import decode
-from incident_app.domain.errors import BadInput
+from incident_app.domain.errors import NotFound
 from incident_app.domain.ids import IncidentId
 from incident_app.domain.letters import LetterState
 from incident_app.domain.vocabulary import Language
@@ -89,9 +89,9 @@ def _missing(one: Prepared) -> str:
 
 
 def _printing(world: World) -> Printing:
-    template = find_file("templates", "letters/letter.typ", world.settings.home)
+    template = find_file("templates", preparing.LETTER, world.settings.home)
     if template is None:
-        raise BadInput(field="template", problem="templates/letters/letter.typ is missing")
+        raise NotFound(what="template", name=preparing.LETTER)
     return Printing(folder=world.evidence_folder, template=template)
 
 

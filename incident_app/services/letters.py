@@ -48,6 +48,9 @@ from incident_app.services.people import newest_determination
 from incident_app.services.sending_checks import ExerciseNotSent
 from incident_app.services.transaction import building, reading, transaction
 
+LETTER = "letters/letter.typ"
+"""The template of letters; a company's own goes before the shipped one."""
+
 
 class PreparedElsewhere(IncidentAppError):
     """Somebody else prepared letters of this incident at the same time. Look at their batches, then go on."""

@@ -66,6 +66,7 @@ class LetterView:
     """One letter, without name and address."""
 
     code: str
+    batch: str
     number: int
     customer_number: str
     language: Language
@@ -153,24 +154,41 @@ def find_letter(engine: Engine, typed: str, incidents: set[IncidentId]) -> Lette
             raise BadInput(field="code", problem="this is not the code of a letter") from None
         raise BadInput(field="code", problem="the check character is wrong; read the code again") from None
     with reading(engine) as session:
-        query = _letters().join(LetterBatch, LetterBatch.id == Letter.batch_id)
-        row = session.execute(query.where(Letter.code == code, LetterBatch.incident_id.in_(incidents))).one_or_none()
+        query = _letters().where(Letter.code == code, LetterBatch.incident_id.in_(incidents))
+        row = session.execute(query).one_or_none()
         if row is None:
             raise NotFound(what="letter", name=typed)
         return _letter_view(row)
 
 
-def _letters() -> sa.Select[str, int, str, Language, LetterState, datetime]:
+def _letters() -> sa.Select[str, str, int, str, Language, LetterState, datetime]:
     return (
-        sa.select(Letter.code, Letter.number, Customer.customer_number, Letter.language, Letter.state, Letter.at)
+        sa.select(
+            Letter.code,
+            LetterBatch.code.label("batch"),
+            Letter.number,
+            Customer.customer_number,
+            Letter.language,
+            Letter.state,
+            Letter.at,
+        )
+        .join(LetterBatch, LetterBatch.id == Letter.batch_id)
         .join(PersonToInform, PersonToInform.id == Letter.person_id)
         .join(Customer, Customer.id == PersonToInform.customer_id)
     )
 
 
-def _letter_view(row: sa.Row[str, int, str, Language, LetterState, datetime]) -> LetterView:
-    code, number, customer_number, language, state, at = row
-    return LetterView(code=code, number=number, customer_number=customer_number, language=language, state=state, at=at)
+def _letter_view(row: sa.Row[str, str, int, str, Language, LetterState, datetime]) -> LetterView:
+    code, batch, number, customer_number, language, state, at = row
+    return LetterView(
+        code=code,
+        batch=batch,
+        number=number,
+        customer_number=customer_number,
+        language=language,
+        state=state,
+        at=at,
+    )
 
 
 def export_pdf(
