@@ -117,11 +117,14 @@ def take_back_return(reference: str) -> Response:
 
 @blueprint.get("/find")
 @requires(Permission.INCIDENT_READ)
+@shown_at("letters.show")
 def find(reference: str) -> Response:
     view = context.incident_of(reference)
     found = letters_shown.find_letter(context.engine(), flask.request.args.get("code", ""), {view.id})
-    place = {"after": found.number - 1, "_anchor": found.code}
-    return flask.redirect(flask.url_for("letters.one", reference=reference, code=found.batch, **place))
+    place = flask.url_for(
+        "letters.one", reference=reference, code=found.batch, after=found.number - 1, _anchor=found.code
+    )
+    return flask.redirect(place)
 
 
 @blueprint.get("/<code>")

@@ -24,7 +24,7 @@ blueprint = flask.Blueprint("unreached", __name__, url_prefix="/incidents/<refer
 
 
 @blueprint.get("")
-@requires(Permission.DISPATCH_RUN)
+@requires(Permission.INCIDENT_READ)
 def show(reference: str) -> str:
     view = context.incident_of(reference)
     wanted, after = _wanted(), number_asked("after")
@@ -70,7 +70,7 @@ def record(reference: str) -> Response:
 
 
 @blueprint.get("/contacts")
-@requires(Permission.DISPATCH_RUN)
+@requires(Permission.INCIDENT_READ)
 def contacts(reference: str) -> str:
     view = context.incident_of(reference)
     rows = unreached_contacts.list_records(context.engine(), view.id, before=number_asked("before"))
