@@ -260,12 +260,17 @@ def _export(
 
 
 def usual_sender(engine: Engine) -> Mapping[Language, str]:
-    """Return name and postal address of the company as its policy states them; empty lines where it states none."""
+    """Return name and postal address of the company as its policy states them; the name alone where it states none."""
     with reading(engine) as session:
         policy = any_policy(session)
-    company, addresses = policy.ourselves, [one.send_to for one in policy.procedures if one.send_to is not None]
-    first = addresses[0] if addresses else None
+    company = policy.ourselves
+    stated = next((one.send_to for one in policy.procedures if one.send_to is not None), None)
     return {
-        Language.JA: f"{company.name_ja}\n{first.ja if first else ''}".strip(),
-        Language.EN: f"{company.name_en}\n{first.en if first else ''}".strip(),
+        Language.JA: _with_address(company.name_ja, stated.ja if stated else ""),
+        Language.EN: _with_address(company.name_en, stated.en if stated else ""),
     }
+
+
+def _with_address(company: str, address: str) -> str:
+    """Return the lines of a sender: an address that names the company already does not name it twice."""
+    return address if company in address else f"{company}\n{address}".strip()

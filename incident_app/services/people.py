@@ -301,6 +301,18 @@ def people_left_in(session: Session, incident_id: IncidentId, purpose: Purpose =
     return unsettled + told_too_little_in(session, incident_id, purpose)
 
 
+def _move(people: Iterable[PersonToInform], standing: Standing, how: str, text_id: int, now: datetime) -> None:
+    for person in people:
+        person.standing, person.standing_since, person.how = standing, now, how
+        person.reason_text_id = text_id
+        if standing is Standing.INFORMED_OTHERWISE:
+            person.told_item_set_id = person.item_set_id
+
+
+_OUTCOMES = {Standing.INFORMED_OTHERWISE: ContactOutcome.TOLD, Standing.NOT_REACHED: ContactOutcome.NOT_REACHED}
+"""What can be taken back: kept for each person."""
+
+
 def record_told(
     engine: Engine,
     incident_id: IncidentId,
@@ -324,11 +336,7 @@ def record_told(
     with transaction(engine, actor=actor, now=now) as act:
         people = _to_be_told(act.session, incident_id, purpose, customer_numbers, outside)
         text, way = act.keep_text(reason), act.keep_text(how)
-        for person in people:
-            person.standing, person.standing_since, person.how = standing, now, how
-            person.reason_text_id = text.id
-            if standing is Standing.INFORMED_OTHERWISE:
-                person.told_item_set_id = person.item_set_id
+        _move(people, standing, how, text.id, now)
         record = act.record(
             PeopleInformed(
                 purpose=purpose,
@@ -339,6 +347,6 @@ def record_told(
             ),
             incident=incident_id,
         )
-        if standing is Standing.INFORMED_OTHERWISE:
-            note_contacts(act, people, how, ContactOutcome.TOLD, record=record, text_id=text.id, at=now)
+        if (outcome := _OUTCOMES.get(standing)) is not None:
+            note_contacts(act, people, how, outcome, record=record, text_id=text.id, at=now)
         return len(people)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from incident_app.domain.delivery import DeliveryState, Standing
 from incident_app.domain.import_rows import EPOCH, moment_of
 from incident_app.domain.letters import LetterState
-from incident_app.domain.unreached import BY_MAIL, BY_POST, ContactOutcome, Told, standing_from
+from incident_app.domain.unreached import BY_MAIL, BY_POST, ContactOutcome, ContactWay, Told, standing_from
 from incident_app.persistence.letters import ContactByHand, Letter
 from incident_app.persistence.outbox import DeliveryPerson, DeliveryRow, PersonToInform
 
@@ -27,13 +27,15 @@ def stand_anew(session: Session, person_ids: Collection[int], *, at: datetime) -
     """
     by_hand, by_mail, failures = (defaultdict[int, list[Told]](list) for _ in range(3))
     for person_id, told in _by_hand(session, person_ids):
-        by_hand[person_id].append(told)
+        (by_hand if told.standing is Standing.INFORMED_OTHERWISE else failures)[person_id].append(told)
+    denied = set(failures)
     for person_id, told in (*_by_mail(session, person_ids), *_came_back(session, person_ids)):
         (by_mail if told.standing is Standing.INFORMED else failures)[person_id].append(told)
     untold = 0
     people = sa.select(PersonToInform).where(PersonToInform.id.in_(person_ids), PersonToInform.standing.not_in(_KEPT))
     for person in session.scalars(people):
-        left = standing_from(by_hand[person.id], by_mail[person.id], failures[person.id])
+        mailed = by_mail[person.id] if person.id not in denied else []
+        left = standing_from(by_hand[person.id], mailed, failures[person.id])
         standing = left.standing if left else Standing.TO_INFORM
         untold += standing in {Standing.TO_INFORM, Standing.NOT_REACHED}
         way, items = (left.how, left.item_set_id) if left else (None, None)
@@ -45,17 +47,24 @@ def stand_anew(session: Session, person_ids: Collection[int], *, at: datetime) -
 
 
 def _by_hand(session: Session, person_ids: Collection[int]) -> Iterator[tuple[int, Told]]:
+    """Yield what people recorded: who was told, and of whom somebody knows that what was sent did not reach them.
+
+    A call that nobody answered says nothing of a mail that was accepted.
+    """
     contacts = session.execute(
         sa.select(
-            ContactByHand.person_id, ContactByHand.recorded_at, ContactByHand.way, ContactByHand.item_set_id
-        ).where(
-            ContactByHand.person_id.in_(person_ids),
-            ContactByHand.outcome == ContactOutcome.TOLD,
-            ContactByHand.undone_at.is_(None),
-        ),
+            ContactByHand.person_id,
+            ContactByHand.recorded_at,
+            ContactByHand.way,
+            ContactByHand.item_set_id,
+            ContactByHand.outcome,
+        ).where(ContactByHand.person_id.in_(person_ids), ContactByHand.undone_at.is_(None)),
     )
-    for person_id, at, way, items in contacts:
-        yield person_id, Told(at, Standing.INFORMED_OTHERWISE, way, items)
+    for person_id, at, way, items, outcome in contacts:
+        if outcome is ContactOutcome.TOLD:
+            yield person_id, Told(at, Standing.INFORMED_OTHERWISE, way, items)
+        elif way not in set(ContactWay):
+            yield person_id, Told(at, Standing.NOT_REACHED, way, None)
     for person_id, at, items in session.execute(_letters(person_ids, LetterState.HANDED_OVER)):
         yield person_id, Told(at, Standing.INFORMED_OTHERWISE, BY_POST, items)
 

@@ -182,6 +182,29 @@ def test_what_was_told_by_another_way_stays_when_a_call_is_taken_back(
     assert standing_of(instance, "C1") is Standing.NOT_REACHED
 
 
+def test_who_is_known_not_to_have_read_an_accepted_mail_stays_unreached_when_a_call_is_taken_back(
+    instance: Engine, clock: Clock, tmp_path: Path
+) -> None:
+    incident = a_bounced_wave(instance, tmp_path, clock)
+    people.record_told(
+        instance,
+        incident,
+        ["C3"],
+        standing=Standing.NOT_REACHED,
+        how="mail",
+        reason="長く使っていないアドレスだと家族から連絡があった",
+        actor=author(instance).actor,
+        now=NOW,
+    )
+    assert listed(instance, incident)["C3"] == ("failed", "portal")
+    (number,) = record(instance, incident, "C3").records
+    take_back(instance, incident, number)
+    assert standing_of(instance, "C3") is Standing.NOT_REACHED
+    stated = next(view for view in unreached_contacts.list_records(instance, incident) if view.way == "mail")
+    take_back(instance, incident, stated.record)
+    assert standing_of(instance, "C3") is Standing.INFORMED
+
+
 def test_each_channel_that_failed_leads_to_the_next(instance: Engine) -> None:
     incident = to_inform(instance)
     with recording(instance) as session:
