@@ -34,6 +34,7 @@ from incident_app.web import (
     impact,
     incidents,
     inventory,
+    letters,
     merging,
     notices,
     obligations,
@@ -47,6 +48,7 @@ from incident_app.web import (
     severity,
     steps,
     timeline,
+    unreached,
 )
 from incident_app.web.context import Parts, SignedIn
 
@@ -74,6 +76,8 @@ BLUEPRINTS = (
     approvals,
     dispatch,
     bounces,
+    unreached,
+    letters,
     parties,
     timeline,
     commitment,

@@ -10,7 +10,7 @@ from incident_app.domain.ids import Actor
 from incident_app.domain.vocabulary import Subject
 from incident_app.services import approvals
 
-SUBJECTS = [Subject.CAMPAIGN.value, Subject.REPORT.value]
+SUBJECTS = [Subject.CAMPAIGN.value, Subject.REPORT.value, Subject.NOTICE.value]
 
 
 @click.group()
@@ -24,7 +24,7 @@ def approval() -> None:
 @click.argument("subject_id", type=int)
 @command
 def request(world: World, reference: str, subject: str, subject_id: int) -> None:
-    """Put a wave or a report before a second person, exactly as it is now."""
+    """Put a wave, a report or the text of a notice before a second person, exactly as it is now."""
     view, account = world.incident(reference, Permission.NOTICE_WRITE)
     number = approvals.request_approval(
         world.engine, view.id, Subject(subject), subject_id, actor=account.actor, now=world.now

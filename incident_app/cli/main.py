@@ -22,6 +22,7 @@ from incident_app.cli import (
     impact,
     incidents,
     inventory,
+    letters,
     merges,
     notices,
     obligations,
@@ -34,6 +35,7 @@ from incident_app.cli import (
     severity,
     steps,
     timeline,
+    unreached,
 )
 
 
@@ -96,11 +98,12 @@ for noun in (
     incidents.clock,
     incidents.incident,
     inventory.inventory,
+    letters.letters,
     merges.merge,
     notices.notice,
     obligations.obligations,
     parties.parties,
-    dispatch.person,
+    unreached.person,
     policies.policy,
     readiness.readiness,
     reports.report,

@@ -54,7 +54,7 @@ def pdf_of(paper: Paper, *, written_at: datetime, template: Path) -> bytes:
         made = typst.compile(
             template,
             root=template.parent,
-            font_paths=_fonts(),
+            font_paths=embedded_fonts(),
             ignore_system_fonts=True,
             sys_inputs={"paper": content, "words": words},
             format="pdf",
@@ -75,7 +75,7 @@ def unprintable(paper: Paper) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1)
-def _fonts() -> typst.Fonts:
+def embedded_fonts() -> typst.Fonts:
     """Return the font: reading it takes longer than setting a page."""
     folder = str(files(FONT_PACKAGE))
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[folder])

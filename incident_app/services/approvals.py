@@ -24,6 +24,7 @@ from incident_app.persistence.outbox import Campaign
 from incident_app.persistence.reports import Report, ReportVersion
 from incident_app.services.accounts import user_of
 from incident_app.services.approved_content import check_audience, check_languages, current_campaign_digest
+from incident_app.services.approved_texts import authors_of_notice, digest_of_notice
 from incident_app.services.consistency import check_paper
 from incident_app.services.report_versions import current_version, filled_form
 from incident_app.services.transaction import Transaction, reading, transaction
@@ -158,6 +159,8 @@ def _check_papers(engine: Engine, incident_id: IncidentId, subject: Subject, sub
             check_paper(session, incident_id, f"report:{subject_id}", now=now)
         elif campaign is not None:
             check_paper(session, incident_id, f"notice:{campaign.notice_id}", now=now)
+        elif subject is Subject.NOTICE:
+            check_paper(session, incident_id, f"notice:{subject_id}", now=now)
 
 
 def reject(engine: Engine, request_id: int, *, reason: str, actor: Actor, now: datetime) -> None:
@@ -187,6 +190,11 @@ def void_approvals(act: Transaction, incident_id: IncidentId, subject: Subject, 
     for request in _open_requests(act.session, subject, subject_id):
         request.withdrawn_at = act.now
     act.record(ApprovalVoided(subject=subject, subject_id=subject_id), incident=incident_id)
+
+
+def has_open_request(session: Session, subject: Subject, subject_id: int) -> bool:
+    """Tell whether somebody was asked about this and has not decided."""
+    return bool(_open_requests(session, subject, subject_id))
 
 
 def is_approved(session: Session, subject: Subject, subject_id: int, digest: str) -> bool:
@@ -300,6 +308,8 @@ def _authors(session: Session, subject: Subject, subject_id: int) -> set[int]:
             NoticeVersion.notice_id == campaign.notice_id, NoticeVersion.version == campaign.notice_version
         )
         return {campaign.created_by, *session.scalars(texts)}
+    if subject is Subject.NOTICE:
+        return authors_of_notice(session, subject_id)
     written = sa.select(ReportVersion.written_by).join(
         Report, sa.and_(Report.id == ReportVersion.report_id, Report.current_version == ReportVersion.version)
     )
@@ -331,6 +341,7 @@ def _of_waiver(session: Session, incident_id: IncidentId, subject_id: int) -> Co
 
 _DIGESTS: Mapping[Subject, Callable[[Session, IncidentId, int], ContentDigest]] = {
     Subject.CAMPAIGN: _of_campaign,
+    Subject.NOTICE: digest_of_notice,
     Subject.REPORT: _of_report,
     Subject.WAIVER: _of_waiver,
 }

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,13 @@ from incident_app.domain.column_profiles import ColumnProfile
 from incident_app.domain.delivery import AudienceRule, WhenUncertain
 from incident_app.domain.errors import IncidentAppError, NotFound, find_refusal
 from incident_app.domain.ids import Actor, IncidentId, NoticeId
-from incident_app.domain.vocabulary import JobKind, JobStatus
+from incident_app.domain.vocabulary import JobKind, JobStatus, Language
+from incident_app.paths import find_file
 from incident_app.persistence.jobs import Job
 from incident_app.services.campaigns import Sender, fill_campaign
 from incident_app.services.customers import import_file
+from incident_app.services.letter_addressees import LetterPlan
+from incident_app.services.letters import LETTER, Printing, prepare_letters
 from incident_app.services.obligations import determine_and_derive
 from incident_app.services.profiles import get_profile
 from incident_app.services.transaction import reading, recording
@@ -244,7 +247,29 @@ def _progress_of_import(engine: Engine, digest: str) -> Callable[[int, int], Non
     return note
 
 
-_WORK: Mapping[JobKind, Work] = {JobKind.DETERMINE: _determine, JobKind.FILL: _fill, JobKind.IMPORT: _import}
+def _letters(
+    engine: Engine, tools: JobTools, incident_id: IncidentId, wanted: Mapping[str, Any], actor: Actor, now: datetime
+) -> None:
+    home = tools.uploads.parent
+    template = find_file("templates", LETTER, home)
+    if template is None:
+        raise NotFound(what="template", name=LETTER)
+    plan = LetterPlan(
+        sender={Language(language): text for language, text in wanted["sender"].items()},
+        printed_on=date.fromisoformat(wanted["printed_on"]),
+        batch_size=int(wanted["batch_size"]),
+        go_on=bool(wanted["go_on"]),
+    )
+    printing = Printing(folder=home / "evidence", template=template)
+    prepare_letters(engine, incident_id, plan, printing, actor=actor, now=now)
+
+
+_WORK: Mapping[JobKind, Work] = {
+    JobKind.DETERMINE: _determine,
+    JobKind.FILL: _fill,
+    JobKind.IMPORT: _import,
+    JobKind.LETTERS: _letters,
+}
 
 
 def _view(row: Job) -> JobView:

@@ -29,7 +29,7 @@ from incident_app.persistence.notices import Notice, NoticeVersion, TemplateVers
 from incident_app.persistence.outbox import Campaign
 from incident_app.rendering.notices import NoticeTemplates, NoticeText, PersonalText
 from incident_app.services.accounts import user_of
-from incident_app.services.approvals import void_approvals
+from incident_app.services.approvals import has_open_request, void_approvals
 from incident_app.services.people import newest_determination
 from incident_app.services.playbooks import PlaybookKind, pinned
 from incident_app.services.scope_inventory import inventory_with
@@ -199,6 +199,8 @@ def _template_version(act: Transaction, kind: str, language: Language, text: Not
 
 def _void_waves(act: Transaction, incident_id: IncidentId, notice: Notice) -> None:
     """Let waves that have not started follow the new version; whatever was approved or asked for no longer holds."""
+    if has_open_request(act.session, Subject.NOTICE, notice.id):
+        void_approvals(act, incident_id, Subject.NOTICE, notice.id)
     waiting = act.session.scalars(
         sa.select(Campaign).where(
             Campaign.notice_id == notice.id,

@@ -15,6 +15,7 @@ from incident_app.domain.errors import BadInput, NotFound, NothingYet
 from incident_app.domain.events import PeopleInformed, PeopleListed
 from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.lengths import check_length
+from incident_app.domain.unreached import ContactOutcome
 from incident_app.domain.vocabulary import BuildStatus, Certainty, Language, Purpose
 from incident_app.persistence.affected import patterns_between
 from incident_app.persistence.bulk import insert_new
@@ -25,6 +26,7 @@ from incident_app.persistence.outbox import PersonToInform
 from incident_app.persistence.touched import customer_ranges
 from incident_app.services.people_outside import bring_outsiders_in_step, named_outside
 from incident_app.services.transaction import building, reading, transaction
+from incident_app.services.unreached_contacts import note_contacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,6 +301,18 @@ def people_left_in(session: Session, incident_id: IncidentId, purpose: Purpose =
     return unsettled + told_too_little_in(session, incident_id, purpose)
 
 
+def _move(people: Iterable[PersonToInform], standing: Standing, how: str, text_id: int, now: datetime) -> None:
+    for person in people:
+        person.standing, person.standing_since, person.how = standing, now, how
+        person.reason_text_id = text_id
+        if standing is Standing.INFORMED_OTHERWISE:
+            person.told_item_set_id = person.item_set_id
+
+
+_OUTCOMES = {Standing.INFORMED_OTHERWISE: ContactOutcome.TOLD, Standing.NOT_REACHED: ContactOutcome.NOT_REACHED}
+"""What can be taken back: kept for each person."""
+
+
 def record_told(
     engine: Engine,
     incident_id: IncidentId,
@@ -322,12 +336,8 @@ def record_told(
     with transaction(engine, actor=actor, now=now) as act:
         people = _to_be_told(act.session, incident_id, purpose, customer_numbers, outside)
         text, way = act.keep_text(reason), act.keep_text(how)
-        for person in people:
-            person.standing, person.standing_since, person.how = standing, now, how
-            person.reason_text_id = text.id
-            if standing is Standing.INFORMED_OTHERWISE:
-                person.told_item_set_id = person.item_set_id
-        act.record(
+        _move(people, standing, how, text.id, now)
+        record = act.record(
             PeopleInformed(
                 purpose=purpose,
                 standing=standing,
@@ -337,4 +347,6 @@ def record_told(
             ),
             incident=incident_id,
         )
+        if (outcome := _OUTCOMES.get(standing)) is not None:
+            note_contacts(act, people, how, outcome, record=record, text_id=text.id, at=now)
         return len(people)

@@ -80,6 +80,8 @@ def _explained(view: IncidentView, row: PendingApproval) -> list[consistency.Exp
     if row.subject is Subject.CAMPAIGN:
         wave = waves.get_wave_of(context.engine(), view.id, CampaignId(row.subject_id))
         return [one for one in found if f"notice:{wave.notice_id}" in one.mismatch.blamed]
+    if row.subject is Subject.NOTICE:
+        return [one for one in found if f"notice:{row.subject_id}" in one.mismatch.blamed]
     return []
 
 
@@ -97,6 +99,9 @@ def _content(view: IncidentView, row: PendingApproval) -> dict[str, object]:
     if row.subject is Subject.REPORT:
         report = reports.get_report(engine, view.id, ReportId(row.subject_id))
         return {"wave": None, "notice": None, "report": report, "duty": None}
+    if row.subject is Subject.NOTICE:
+        notice = notices.get_notice(engine, view.id, NoticeId(row.subject_id))
+        return {"wave": None, "notice": notice, "report": None, "duty": None}
     duties = {duty.id: duty for duty in obligations.list_obligations(engine, view.id)}
     reason = obligations.waiver_reason(engine, view.id, row.subject_id)
     return {"wave": None, "notice": None, "report": None, "duty": duties.get(row.subject_id), "reason": reason}

@@ -29,7 +29,16 @@ STEPS = (
         ),
     ),
     ("judge", (("obligations", "obligations.show"), ("reports", "reports.show"), ("steps", "steps.show"))),
-    ("tell", (("notices", "notices.show"), ("dispatch", "dispatch.show"), ("parties", "parties.show"))),
+    (
+        "tell",
+        (
+            ("notices", "notices.show"),
+            ("dispatch", "dispatch.show"),
+            ("unreached", "unreached.show"),
+            ("letters", "letters.show"),
+            ("parties", "parties.show"),
+        ),
+    ),
     ("keep", (("commitment", "commitment.show"), ("timeline", "timeline.show"))),
 )
 

@@ -42,6 +42,7 @@ STATES = {
     "obligation": "duty",
     "report": "filing",
     "delivery": "delivery",
+    "batch": "batch",
 }
 """Where the catalogue keeps the names of a thing's states."""
 LISTS = {MissingFacts: "facts", GapsNotStated: "fields", StepBlocked: "waiting_for", LanguageMissing: "languages"}
@@ -257,6 +258,7 @@ LABELS = {
     "occurred_until": "incident.occurred_until",
     "party": "scope.party",
     "password": "session.password",
+    "printed_on": "letters.printed_on",
     "purpose": "timeline.purpose",
     "reason": "obligations.reason",
     "receipt": "reports.receipt",

@@ -18,6 +18,7 @@ from incident_app.domain.delivery import (
 )
 from incident_app.domain.errors import BadInput, IllegalMove, IncidentAppError, NotFound, NothingYet, find_refusal
 from incident_app.domain.incidents import ReasonNeeded
+from incident_app.domain.letters import BatchEvent, BatchStatus
 from incident_app.domain.notices import MissingFacts
 from incident_app.domain.reports import GapsNotStated
 from incident_app.domain.scopes import ContradictoryEntries, ItemsLeftOut, NarrowingNeedsReason
@@ -149,7 +150,7 @@ def test_every_field_thing_state_and_move_that_a_refusal_can_name_has_a_name() -
     things = {re.sub(r"[ -]", "_", thing) for thing in things}
     assert {f"thing.{thing}" for thing in things} == {key for key in words if key.startswith("thing.")}
     moves = {literal(named["event"]) for _, named in calls("IllegalMove")} - {None}
-    moves |= {*CampaignEvent, *DeliveryEvent}
+    moves |= {*CampaignEvent, *DeliveryEvent, *BatchEvent}
     assert {f"event.{move}" for move in moves} == {key for key in words if key.startswith("event.")}
     assert {literal(named["thing"]) for _, named in calls("IllegalMove")} == set(STATES)
     states = {
@@ -158,6 +159,7 @@ def test_every_field_thing_state_and_move_that_a_refusal_can_name_has_a_name() -
         "campaign": CampaignStatus,
         "obligation": DutyStatus,
         "delivery": DeliveryState,
+        "batch": BatchStatus,
     }
     for thing, group in STATES.items():
         for state in states.get(thing, ["filed"]):
@@ -169,6 +171,7 @@ def test_every_field_thing_state_and_move_that_a_refusal_can_name_has_a_name() -
 MOVES = [
     *(IllegalMove(thing="campaign", state=state, event=CampaignEvent.PAUSED) for state in CampaignStatus),
     *(IllegalMove(thing="delivery", state=state, event=DeliveryEvent.RESOLVED_NOT_SENT) for state in DeliveryState),
+    *(IllegalMove(thing="batch", state=state, event=BatchEvent.TAKEN_BACK) for state in BatchStatus),
     IllegalMove(thing="step", state=StepStatus.DONE, event="skip"),
     IllegalMove(thing="obligation", state=DutyStatus.WAIVED, event="ask_waiver"),
     IllegalMove(thing="incident", state=Phase.CLOSED, event="close"),

@@ -1,6 +1,15 @@
 """Every kind of event, the facts it carries, and how it reads. Facts hold ids and digests, never people."""
 
 from incident_app.domain.events.base import KINDS, EventFacts, summary
+from incident_app.domain.events.reaching import (
+    ContactsRecorded,
+    ContactsRetracted,
+    LettersCorrected,
+    LettersDiscarded,
+    LettersPosted,
+    LettersPrepared,
+    LettersReturned,
+)
 from incident_app.domain.events.record import ChainAnchored, ExportMade, NoteCorrected, NoteRecorded
 from incident_app.domain.events.response import (
     ClockStarted,
@@ -99,6 +108,8 @@ __all__ = [
     "ChangeAccepted",
     "ClockStarted",
     "CommitmentConfirmed",
+    "ContactsRecorded",
+    "ContactsRetracted",
     "ContractRecorded",
     "CustomersImported",
     "DeletionConfirmed",
@@ -125,6 +136,11 @@ __all__ = [
     "InventoryLoaded",
     "InvolvedAdded",
     "InvolvedErased",
+    "LettersCorrected",
+    "LettersDiscarded",
+    "LettersPosted",
+    "LettersPrepared",
+    "LettersReturned",
     "ListLoaded",
     "MailReturned",
     "MemberAdded",
