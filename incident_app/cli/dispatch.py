@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from incident_app.cli.context import REFUSED, World, command
+from incident_app.cli.pacing import asked, paced
 from incident_app.cli.serve import mail_signer
 from incident_app.domain.access import Permission
 from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing, WhenUncertain
 from incident_app.domain.errors import NotFound
-from incident_app.domain.forecast import Forecast
+from incident_app.domain.forecast import Bound, Forecast
 from incident_app.domain.ids import CampaignId, NoticeId
-from incident_app.services import campaigns, canaries, exports, forecasts, people, waves
+from incident_app.services import campaigns, canaries, exports, forecasts, paces, people, waves
 from incident_app.services import dispatch as control
 from incident_app.services.accounts import Account
 from incident_app.services.setup import sender_of
@@ -48,10 +50,20 @@ def dkim(world: World) -> None:
 )
 @click.option("--item", "items", multiple=True, help="Only people of whom one of these items was affected.")
 @click.option("--when-uncertain", type=click.Choice([word.value for word in WhenUncertain]), default="ask")
+@paced
 @command
-def fill(world: World, reference: str, notice_id: int, rule: str, items: tuple[str, ...], when_uncertain: str) -> None:
+def fill(
+    world: World,
+    reference: str,
+    notice_id: int,
+    rule: str,
+    items: tuple[str, ...],
+    when_uncertain: str,
+    **pace: Any,  # noqa: ANN401 - the options of a pace
+) -> None:
     """Build a wave: one durable row per message, frozen with a digest."""
     view, account = world.incident(reference, Permission.DISPATCH_RUN)
+    wanted = asked(**pace)
     filled = campaigns.fill_campaign(
         world.engine,
         view.id,
@@ -63,6 +75,10 @@ def fill(world: World, reference: str, notice_id: int, rule: str, items: tuple[s
         actor=account.actor,
         now=world.now,
     )
+    if wanted.is_any:
+        paces.set_pace(
+            world.engine, filled.campaign_id, wanted.pace, calls=wanted.calls, actor=account.actor, now=world.now
+        )
     text = f"Wave {filled.wave} (campaign {filled.campaign_id}): {filled.people:,} people, {filled.planned:,} messages"
     world.show(filled, f"{text}, {filled.unreachable:,} without a valid e-mail address.")
 
@@ -72,15 +88,39 @@ def fill(world: World, reference: str, notice_id: int, rule: str, items: tuple[s
 @click.argument("campaign_id", type=int)
 @click.option("--count", type=int, required=True, help="The number of messages, typed by you.")
 @click.option("--canary", type=int, help="Send so many messages first, then hold until `dispatch go`.")
+@paced
 @command
-def start(world: World, reference: str, campaign_id: int, count: int, canary: int | None) -> None:
+def start(
+    world: World,
+    reference: str,
+    campaign_id: int,
+    count: int,
+    canary: int | None,
+    **pace: Any,  # noqa: ANN401 - the options of a pace
+) -> None:
     """Let an approved wave go; a worker sends it."""
     wave, account = _wave(world, reference, campaign_id)
+    wanted = asked(**pace)
+    if wanted.is_any:
+        paces.set_pace(world.engine, wave.id, wanted.pace, calls=wanted.calls, actor=account.actor, now=world.now)
     control.start_campaign(world.engine, wave.id, typed_count=count, canary=canary, actor=account.actor, now=world.now)
     text = f"Wave {wave.wave} was started. `incident-app worker` sends it."
     if canary is not None:
         text = f"Wave {wave.wave} was started: {canary:,} messages are sent, then it holds until `dispatch go`."
     world.show({"started": campaign_id, "canary": canary}, text)
+
+
+@dispatch.command()
+@click.argument("reference")
+@click.argument("campaign_id", type=int)
+@paced
+@command
+def pace(world: World, reference: str, campaign_id: int, **options: Any) -> None:  # noqa: ANN401 - those of a pace
+    """Set the sending hours and the ceiling an hour of a wave, also while it runs; what is not named is lifted."""
+    wave, account = _wave(world, reference, campaign_id)
+    wanted = asked(**options)
+    paces.set_pace(world.engine, wave.id, wanted.pace, calls=wanted.calls, actor=account.actor, now=world.now)
+    world.show({"paced": campaign_id, "pace": wanted.pace, "calls": wanted.calls}, f"Wave {wave.wave}: {wanted.text}.")
 
 
 @dispatch.command()
@@ -289,7 +329,21 @@ def _foreseen(forecast: Forecast) -> str:
     rate = f"{forecast.per_minute:,g} a minute ({forecast.basis})"
     end = f"ends about {forecast.ends_at.isoformat()}" if forecast.ends_at else "no end in sight"
     limit = f"; deadline {forecast.deadline.isoformat()}" if forecast.deadline else ""
-    return f"{forecast.left:,} left at {rate}: {end}{limit}" + (" - TOO LATE" if forecast.is_late else "")
+    bound = "" if forecast.bound_by is Bound.RATE else f", held by {_BOUND[forecast.bound_by]}"
+    hours = forecast.within_hours
+    within = f", sent from {hours.begin}:00 to {hours.end}:00" if hours else ""
+    again = f"; {forecast.retries:,} are to be tried again" if forecast.retries else ""
+    text = f"{forecast.left:,} left at {rate}: {end}{bound}{within}{again}{limit}"
+    return text + (" - TOO LATE" if forecast.is_late else "")
+
+
+_BOUND = {
+    Bound.PER_SECOND: "the limit a second",
+    Bound.PER_HOUR: "the limit an hour",
+    Bound.CEILING: "the ceiling of the wave",
+    Bound.DOMAIN: "the limit of a mail domain",
+    Bound.RETRIES: "what is tried again",
+}
 
 
 def _totals(wave: waves.CampaignView) -> dict[str, int]:

@@ -1,6 +1,14 @@
 """Every kind of event, the facts it carries, and how it reads. Facts hold ids and digests, never people."""
 
 from incident_app.domain.events.base import KINDS, EventFacts, summary
+from incident_app.domain.events.pacing import (
+    DispatchPaced,
+    DispatchRehearsed,
+    DispatchTested,
+    DomainLimited,
+    DomainReleased,
+    LimitsSet,
+)
 from incident_app.domain.events.record import ChainAnchored, ExportMade, NoteCorrected, NoteRecorded
 from incident_app.domain.events.response import (
     ClockStarted,
@@ -110,10 +118,15 @@ __all__ = [
     "DispatchFilled",
     "DispatchFinished",
     "DispatchHalted",
+    "DispatchPaced",
     "DispatchPaused",
+    "DispatchRehearsed",
     "DispatchReleased",
     "DispatchResumed",
     "DispatchStarted",
+    "DispatchTested",
+    "DomainLimited",
+    "DomainReleased",
     "EventFacts",
     "EvidenceAdded",
     "ExportMade",
@@ -125,6 +138,7 @@ __all__ = [
     "InventoryLoaded",
     "InvolvedAdded",
     "InvolvedErased",
+    "LimitsSet",
     "ListLoaded",
     "MailReturned",
     "MemberAdded",
