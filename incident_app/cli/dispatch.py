@@ -10,7 +10,7 @@ import click
 
 from incident_app.cli.context import REFUSED, World, command
 from incident_app.cli.pacing import asked, paced
-from incident_app.cli.serve import mail_signer
+from incident_app.cli.serve import mail_signer, outgoing_of
 from incident_app.domain.access import Permission
 from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing, WhenUncertain
 from incident_app.domain.errors import NotFound
@@ -18,8 +18,9 @@ from incident_app.domain.forecast import Bound, Forecast
 from incident_app.domain.ids import CampaignId, NoticeId
 from incident_app.services import campaigns, canaries, exports, forecasts, paces, people, waves
 from incident_app.services import dispatch as control
-from incident_app.services.accounts import Account
+from incident_app.services.accounts import Account, require
 from incident_app.services.setup import sender_of
+from incident_app.services.test_mails import send_test
 
 NOTHING_YET = dict.fromkeys(("planned", "sent", "failed", "skipped", "in_doubt", "waiting"), 0)
 
@@ -167,6 +168,28 @@ def cancel(world: World, reference: str, campaign_id: int, reason: str) -> None:
     wave, account = _wave(world, reference, campaign_id)
     unsent = control.cancel_campaign(world.engine, wave.id, reason=reason, actor=account.actor, now=world.now)
     world.show({"cancelled": campaign_id, "unsent": unsent}, f"Wave {wave.wave} is cancelled; {unsent:,} stay unsent.")
+
+
+@dispatch.command("test-send")
+@click.argument("reference")
+@click.argument("campaign_id", type=int)
+@click.option("--to", required=True, help="An account of ours, or an address in the sender's domain.")
+@click.option("--customer", help="Whose mail; that of the first in the wave unless told.")
+@command
+def test_send(world: World, reference: str, campaign_id: int, to: str, customer: str | None) -> None:
+    """Send one person's mail of a wave to somebody of ours, marked as a test; it counts for nobody."""
+    wave, account = _wave(world, reference, campaign_id)
+    require(account, Permission.RECIPIENTS_READ)
+    tested = send_test(
+        world.engine,
+        wave.id,
+        outgoing_of(world.settings),
+        to=to,
+        customer_number=customer,
+        actor=account.actor,
+        now=world.now,
+    )
+    world.show(tested, f"Delivery {tested.delivery_id} as a test: {tested.outcome}.")
 
 
 @dispatch.command()

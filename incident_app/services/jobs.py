@@ -17,13 +17,14 @@ from sqlalchemy.engine import Engine
 from incident_app.domain.column_profiles import ColumnProfile
 from incident_app.domain.delivery import AudienceRule, WhenUncertain
 from incident_app.domain.errors import IncidentAppError, NotFound, find_refusal
-from incident_app.domain.ids import Actor, IncidentId, NoticeId
+from incident_app.domain.ids import Actor, CampaignId, IncidentId, NoticeId
 from incident_app.domain.vocabulary import JobKind, JobStatus
 from incident_app.persistence.jobs import Job
 from incident_app.services.campaigns import Sender, fill_campaign
 from incident_app.services.customers import import_file
 from incident_app.services.obligations import determine_and_derive
 from incident_app.services.profiles import get_profile
+from incident_app.services.test_mails import Outgoing, send_test
 from incident_app.services.transaction import reading, recording
 
 LEASE = timedelta(minutes=10)
@@ -38,6 +39,8 @@ class JobTools:
     address_key: bytes
     uploads: Path
     """Where files lie that were handed in on a page, named by their digest, until they are imported."""
+    outgoing: Outgoing | None = None
+    """How mails leave; none where this process sends no mail."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +247,28 @@ def _progress_of_import(engine: Engine, digest: str) -> Callable[[int, int], Non
     return note
 
 
-_WORK: Mapping[JobKind, Work] = {JobKind.DETERMINE: _determine, JobKind.FILL: _fill, JobKind.IMPORT: _import}
+def _test_send(
+    engine: Engine, tools: JobTools, _incident: IncidentId, wanted: Mapping[str, Any], actor: Actor, now: datetime
+) -> None:
+    if tools.outgoing is None:
+        raise NotFound(what="mail server", name="-")
+    send_test(
+        engine,
+        CampaignId(int(wanted["campaign_id"])),
+        tools.outgoing,
+        to=wanted["to"],
+        customer_number=wanted.get("customer_number") or None,
+        actor=actor,
+        now=now,
+    )
+
+
+_WORK: Mapping[JobKind, Work] = {
+    JobKind.DETERMINE: _determine,
+    JobKind.FILL: _fill,
+    JobKind.IMPORT: _import,
+    JobKind.TEST_SEND: _test_send,
+}
 
 
 def _view(row: Job) -> JobView:

@@ -69,6 +69,12 @@ CODE_WORDS: Mapping[str, Mapping[str, _Pair]] = {
         "people_outside": ("手作業で知らせる人の一覧", "people to be told by hand"),
         "outcomes": ("宛先ごとの結果", "outcomes"),
     },
+    "outcome": {
+        "accepted": ("受付済", "accepted"),
+        "refused_for_now": ("今は受け付けられない", "refused for now"),
+        "refused_for_good": ("拒否", "refused for good"),
+        "unknown": ("結果不明", "in doubt"),
+    },
     "fact": FACTS,
     "question": {code: (words.ja, words.en) for code, words in QUESTIONS.items()},
 }
