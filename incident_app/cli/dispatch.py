@@ -10,18 +10,19 @@ import click
 
 from incident_app.cli.context import REFUSED, World, command
 from incident_app.cli.pacing import asked, paced
-from incident_app.cli.serve import mail_signer, outgoing_of
+from incident_app.cli.serve import mail_signer, outgoing_of, rehearsing_with
 from incident_app.domain.access import Permission
 from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing, WhenUncertain
 from incident_app.domain.errors import NotFound
 from incident_app.domain.forecast import Bound, Forecast
 from incident_app.domain.ids import CampaignId, NoticeId
-from incident_app.services import campaigns, canaries, exports, forecasts, paces, people, waves
+from incident_app.services import campaigns, canaries, exports, forecasts, paces, people, rehearsals, waves
 from incident_app.services import dispatch as control
 from incident_app.services.accounts import Account, require
 from incident_app.services.setup import sender_of
 from incident_app.services.test_mails import send_test
 
+COUNTED = ("sent", "failed", "skipped", "in_doubt", "waiting")
 NOTHING_YET = dict.fromkeys(("planned", "sent", "failed", "skipped", "in_doubt", "waiting"), 0)
 
 
@@ -168,6 +169,27 @@ def cancel(world: World, reference: str, campaign_id: int, reason: str) -> None:
     wave, account = _wave(world, reference, campaign_id)
     unsent = control.cancel_campaign(world.engine, wave.id, reason=reason, actor=account.actor, now=world.now)
     world.show({"cancelled": campaign_id, "unsent": unsent}, f"Wave {wave.wave} is cancelled; {unsent:,} stay unsent.")
+
+
+@dispatch.command()
+@click.argument("reference")
+@click.argument("campaign_id", type=int)
+@command
+def rehearse(world: World, reference: str, campaign_id: int) -> None:
+    """Send a copy of a wave to a sink on this machine, with faults and a killed worker. Exit 1 when it is not sound."""
+    wave, account = _wave(world, reference, campaign_id)
+    found = rehearsals.rehearse(
+        world.engine, wave.id, rehearsing_with(world.settings), actor=account.actor, now=world.now
+    )
+    report = found.report
+    counts = " + ".join(f"{name.replace('_', ' ')} {report[name]:,}" for name in COUNTED)
+    world.show(
+        found,
+        f"planned {report['planned']:,} = {counts}; lost {report['lost']}, unlisted duplicates {report['duplicates']}; "
+        f"{report['workers_killed']} worker killed; {report['per_minute']:,} a minute; report {found.digest}",
+    )
+    if not report["is_sound"]:
+        sys.exit(REFUSED)
 
 
 @dispatch.command("test-send")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from incident_app.cli.context import World, command, return_path_of
 from incident_app.domain.brake import BrakeRule
 from incident_app.keys import own_key
 from incident_app.services.jobs import JobTools
+from incident_app.services.rehearsals import RehearsalTools
 from incident_app.services.test_mails import Outgoing
 from incident_app.services.worker import Worker, WorkerSettings
 from incident_app.settings import Settings
@@ -52,7 +54,10 @@ def make_worker(engine: Engine, settings: Settings, *, retry: RetryPolicy | None
         WorkerSettings(
             journals=settings.home / "journals",
             tools=JobTools(
-                address_key=own_key(settings.home, "address"), uploads=settings.home / "uploads", outgoing=outgoing
+                address_key=own_key(settings.home, "address"),
+                uploads=settings.home / "uploads",
+                outgoing=outgoing,
+                rehearsing=rehearsing_with(settings),
             ),
             bounce_domain=outgoing.bounce_domain,
             message_domain=outgoing.message_domain,
@@ -81,6 +86,16 @@ def outgoing_of(settings: Settings) -> Outgoing:
         message_domain=settings.bounce_domain,
         signer=mail_signer(settings),
         return_path=return_path_of(settings),
+    )
+
+
+def rehearsing_with(settings: Settings) -> RehearsalTools:
+    """Return how waves are rehearsed in this instance."""
+    return RehearsalTools(
+        home=settings.home,
+        start_worker=(sys.executable, "-m", "incident_app.cli.rehearsal_worker"),
+        connections=settings.smtp_connections,
+        per_second=settings.smtp_per_second,
     )
 
 

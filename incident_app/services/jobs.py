@@ -24,6 +24,7 @@ from incident_app.services.campaigns import Sender, fill_campaign
 from incident_app.services.customers import import_file
 from incident_app.services.obligations import determine_and_derive
 from incident_app.services.profiles import get_profile
+from incident_app.services.rehearsals import RehearsalTools, rehearse
 from incident_app.services.test_mails import Outgoing, send_test
 from incident_app.services.transaction import reading, recording
 
@@ -41,6 +42,8 @@ class JobTools:
     """Where files lie that were handed in on a page, named by their digest, until they are imported."""
     outgoing: Outgoing | None = None
     """How mails leave; none where this process sends no mail."""
+    rehearsing: RehearsalTools | None = None
+    """How waves are rehearsed; none where this process starts no others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +219,7 @@ def _import(
             keep_good=bool(wanted["keep_good"]),
             actor=actor,
             now=now,
-            progress=_progress_of_import(engine, str(wanted["digest"])),
+            progress=_progress_of(engine, JobKind.IMPORT, "digest", str(wanted["digest"])),
             profile=profile,
             folder=tools.uploads,
         )
@@ -224,13 +227,11 @@ def _import(
         path.unlink(missing_ok=True)
 
 
-def _progress_of_import(engine: Engine, digest: str) -> Callable[[int, int], None]:
-    """Return what notes on the job how far its import is and renews its lease: a long import outlives one lease."""
+def _progress_of(engine: Engine, kind: JobKind, name: str, value: object) -> Callable[[int, int], None]:
+    """Return what notes on the job with this parameter how far it is, and renews its lease: a long one outlives it."""
     with reading(engine) as session:
-        running = session.scalars(
-            sa.select(Job).where(Job.status == JobStatus.RUNNING, Job.kind == JobKind.IMPORT)
-        ).all()
-        numbers = [job.id for job in running if isinstance(job.parameters, dict) and job.parameters["digest"] == digest]
+        running = session.scalars(sa.select(Job).where(Job.status == JobStatus.RUNNING, Job.kind == kind)).all()
+        numbers = [job.id for job in running if isinstance(job.parameters, dict) and job.parameters[name] == value]
     noted = time.monotonic()
 
     def note(done: int, total: int) -> None:
@@ -263,11 +264,22 @@ def _test_send(
     )
 
 
+def _rehearse(
+    engine: Engine, tools: JobTools, _incident: IncidentId, wanted: Mapping[str, Any], actor: Actor, now: datetime
+) -> None:
+    if tools.rehearsing is None:
+        raise NotFound(what="mail server", name="-")
+    campaign_id = CampaignId(int(wanted["campaign_id"]))
+    progress = _progress_of(engine, JobKind.REHEARSE, "campaign_id", campaign_id)
+    rehearse(engine, campaign_id, tools.rehearsing, progress=progress, actor=actor, now=now)
+
+
 _WORK: Mapping[JobKind, Work] = {
     JobKind.DETERMINE: _determine,
     JobKind.FILL: _fill,
     JobKind.IMPORT: _import,
     JobKind.TEST_SEND: _test_send,
+    JobKind.REHEARSE: _rehearse,
 }
 
 

@@ -1,0 +1,111 @@
+"""The copy of a wave that a rehearsal sends: a database of its own that holds this wave and nothing else of anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from incident_app.domain.delivery import CampaignStatus
+from incident_app.domain.timeline import GENESIS
+from incident_app.persistence.bulk import chunks
+from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow
+from incident_app.persistence.tables import Base
+from incident_app.persistence.timeline import ChainHead
+
+AT_ONCE = 1_000
+WHOLE = (
+    "item_sets",
+    "data_categories",
+    "data_items",
+    "third_parties",
+    "data_stores",
+    "playbook_versions",
+)
+"""Small tables that the texts of a notice are made with, and that name nobody."""
+OF_INCIDENT = ("notices", "impact_determinations", "incident_scopes", "incident_playbooks")
+BELOW = {
+    "notice_versions": ("notice_id", "notices"),
+    "scope_stores": ("scope_id", "incident_scopes"),
+    "scope_lists": ("scope_id", "incident_scopes"),
+}
+OF_PEOPLE = {"customer_contacts": "contact_id", "mail_domains": "domain_id"}
+
+
+def copy_wave(session: Session, target: Engine, campaign_id: int, *, now: datetime) -> None:
+    """Copy a wave into an empty database, as it is but for its state: it runs there, at once and without limits.
+
+    `target` must be opened without foreign keys: what the copy leaves out is what nobody needs who sends.
+    """
+    Base.metadata.create_all(target)
+    campaign = session.get_one(Campaign, campaign_id)
+    with target.begin() as connection:
+        connection.execute(sa.insert(ChainHead).values(id=1, sequence=0, hash=GENESIS))
+        for name in WHOLE:
+            _copy(session, connection, name, sa.true())
+        _copy(session, connection, "incidents", _table("incidents").c.id == campaign.incident_id)
+        for name in OF_INCIDENT:
+            _copy(session, connection, name, _table(name).c.incident_id == campaign.incident_id)
+        for name, (column, parent) in BELOW.items():
+            of_parent = sa.select(_table(parent).c.id).where(_table(parent).c.incident_id == campaign.incident_id)
+            _copy(session, connection, name, _table(name).c[column].in_(of_parent))
+        _copy(session, connection, "campaigns", _table("campaigns").c.id == campaign_id, _as_running(campaign, now))
+    for ids in _deliveries(session, campaign_id):
+        with target.begin() as connection:
+            _copy_messages(session, connection, ids)
+
+
+def _as_running(campaign: Campaign, now: datetime) -> dict[str, object]:
+    cleared = ("hours_from", "hours_until", "per_hour_ceiling", "canary_size", "canary_from", "canary_through")
+    return {
+        **dict.fromkeys(cleared),
+        "status": CampaignStatus.RUNNING,
+        "approved_digest": campaign.approved_digest or "",
+        "started_at": now,
+    }
+
+
+def _deliveries(session: Session, campaign_id: int) -> Iterator[Sequence[int]]:
+    ids = sa.select(DeliveryRow.id).where(DeliveryRow.campaign_id == campaign_id).order_by(DeliveryRow.id)
+    after = 0
+    while found := session.scalars(ids.where(DeliveryRow.id > after).limit(AT_ONCE)).all():
+        yield found
+        after = found[-1]
+
+
+def _copy_messages(session: Session, connection: Connection, ids: Sequence[int]) -> None:
+    at_once = {"next_attempt_at": 0, "paced": None}
+    messages = _copy(session, connection, "deliveries", DeliveryRow.id.in_(ids), at_once)
+    for name, column in OF_PEOPLE.items():
+        _copy(session, connection, name, _table(name).c.id.in_({row[column] for row in messages}))
+    inside = _copy(session, connection, "delivery_people", DeliveryPerson.delivery_id.in_(ids))
+    person_ids = {row["person_id"] for row in inside}
+    people = _copy(session, connection, "people_to_inform", _table("people_to_inform").c.id.in_(person_ids))
+    customers = {row["customer_id"] for row in people if row["customer_id"] is not None}
+    contacts = sa.select(_table("customer_contacts").c.customer_id).where(
+        _table("customer_contacts").c.id.in_({row["contact_id"] for row in messages})
+    )
+    table = _table("customers").c
+    _copy(session, connection, "customers", sa.or_(table.id.in_(customers), table.id.in_(contacts)))
+
+
+def _copy(
+    session: Session,
+    connection: Connection,
+    name: str,
+    condition: sa.ColumnElement[bool],
+    changes: Mapping[str, object] | None = None,
+) -> list[dict[str, object]]:
+    """Copy the rows of a table that the condition names; what is there already is left as it is."""
+    rows = [{**row, **(changes or {})} for row in session.execute(sa.select(_table(name)).where(condition)).mappings()]
+    for part in chunks(rows, AT_ONCE):
+        connection.execute(sa.insert(_table(name)).prefix_with("OR IGNORE"), part)
+    return rows
+
+
+def _table(name: str) -> sa.Table:
+    return Base.metadata.tables[name]
