@@ -6,6 +6,7 @@ It can reach nobody: its database is a file of the rehearsal, and its mail serve
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
@@ -63,7 +64,16 @@ def make_rehearsing_worker(folder: Path, port: int) -> RehearsingWorker:
 async def _run(worker: Worker) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    watch = asyncio.create_task(_end_with(os.getppid(), stop))
     await worker.run(stop)
+    watch.cancel()
+
+
+async def _end_with(parent: int, stop: asyncio.Event) -> None:
+    """Stop when whoever rehearses is gone: nobody else would."""
+    while os.getppid() == parent:
+        await asyncio.sleep(1)
+    stop.set()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -80,6 +81,12 @@ class RehearsalView:
     """True while the wave is still what was rehearsed."""
     report: Mapping[str, Any]
 
+    @property
+    def ends_at(self) -> datetime | None:
+        """Return when the wave itself would have been sent, as it was foreseen then."""
+        foreseen = self.report.get("forecast") or {}
+        return datetime.fromisoformat(foreseen["ends_at"]) if foreseen.get("ends_at") else None
+
 
 def rehearse(
     engine: Engine,
@@ -136,13 +143,30 @@ def _copy(engine: Engine, campaign_id: CampaignId, folder: Path, now: datetime) 
 @contextmanager
 def _scratch(home: Path) -> Iterator[Path]:
     """Give a folder that is closed to others, and remove it; what a rehearsal that was killed left goes as well."""
-    shutil.rmtree(home / FOLDER, ignore_errors=True)
+    (home / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in (home / FOLDER).iterdir():
+        if not _is_in_use(left):
+            shutil.rmtree(left, ignore_errors=True)
     folder = home / FOLDER / secrets.token_hex(8)
-    folder.mkdir(mode=0o700, parents=True)
+    folder.mkdir(mode=0o700)
+    lock = os.open(folder, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
     try:
         yield folder
     finally:
+        os.close(lock)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_in_use(folder: Path) -> bool:
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 @contextmanager

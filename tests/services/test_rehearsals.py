@@ -114,9 +114,7 @@ def test_only_a_wave_that_was_not_started_is_rehearsed(instance: Engine, tmp_pat
 
 def test_workers_that_do_not_start_are_told_and_leave_nothing(instance: Engine, tmp_path: Path) -> None:
     _, campaign = a_wave_of(instance, 3)
-    broken = RehearsalTools(
-        home=tmp_path, start_worker=(sys.executable, "-c", "pass"), connections=5, per_second=2
-    )
+    broken = RehearsalTools(home=tmp_path, start_worker=(sys.executable, "-c", "pass"), connections=5, per_second=2)
     with pytest.raises(rehearsals.RehearsalBroke):
         rehearsals.rehearse(instance, campaign, broken, actor=author(instance).actor, now=NOW)
     assert list((tmp_path / rehearsals.FOLDER).iterdir()) == []
