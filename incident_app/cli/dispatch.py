@@ -8,21 +8,20 @@ from typing import Any
 
 import click
 
+from incident_app.cli.confirming import confirmation_of, typed_count
 from incident_app.cli.context import REFUSED, World, command
 from incident_app.cli.pacing import asked, paced
-from incident_app.cli.serve import mail_signer, outgoing_of, rehearsing_with
+from incident_app.cli.serve import mail_signer
 from incident_app.domain.access import Permission
 from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing, WhenUncertain
 from incident_app.domain.errors import NotFound
 from incident_app.domain.forecast import Bound, Forecast
 from incident_app.domain.ids import CampaignId, NoticeId
-from incident_app.services import campaigns, canaries, exports, forecasts, paces, people, rehearsals, waves
+from incident_app.services import campaigns, canaries, exports, forecasts, paces, people, waves
 from incident_app.services import dispatch as control
-from incident_app.services.accounts import Account, require
+from incident_app.services.accounts import Account
 from incident_app.services.setup import sender_of
-from incident_app.services.test_mails import send_test
 
-COUNTED = ("sent", "failed", "skipped", "in_doubt", "waiting")
 NOTHING_YET = dict.fromkeys(("planned", "sent", "failed", "skipped", "in_doubt", "waiting"), 0)
 
 
@@ -88,7 +87,7 @@ def fill(
 @dispatch.command()
 @click.argument("reference")
 @click.argument("campaign_id", type=int)
-@click.option("--count", type=int, required=True, help="The number of messages, typed by you.")
+@click.option("--count", type=int, help="The number of messages, typed by you; you are asked for it unless given.")
 @click.option("--canary", type=int, help="Send so many messages first, then hold until `dispatch go`.")
 @paced
 @command
@@ -96,33 +95,22 @@ def start(
     world: World,
     reference: str,
     campaign_id: int,
-    count: int,
+    count: int | None,
     canary: int | None,
     **pace: Any,  # noqa: ANN401 - the options of a pace
 ) -> None:
     """Let an approved wave go; a worker sends it."""
-    wave, account = _wave(world, reference, campaign_id)
+    wave, account = wave_of(world, reference, campaign_id)
     wanted = asked(**pace)
+    confirmation = confirmation_of(wave, waves.first_recipients(world.engine, wave.id))
+    count = typed_count(world, confirmation) if count is None else count
     if wanted.is_any:
         paces.set_pace(world.engine, wave.id, wanted.pace, calls=wanted.calls, actor=account.actor, now=world.now)
     control.start_campaign(world.engine, wave.id, typed_count=count, canary=canary, actor=account.actor, now=world.now)
     text = f"Wave {wave.wave} was started. `incident-app worker` sends it."
     if canary is not None:
         text = f"Wave {wave.wave} was started: {canary:,} messages are sent, then it holds until `dispatch go`."
-    world.show({"started": campaign_id, "canary": canary}, text)
-
-
-@dispatch.command()
-@click.argument("reference")
-@click.argument("campaign_id", type=int)
-@paced
-@command
-def pace(world: World, reference: str, campaign_id: int, **options: Any) -> None:  # noqa: ANN401 - those of a pace
-    """Set the sending hours and the ceiling an hour of a wave, also while it runs; what is not named is lifted."""
-    wave, account = _wave(world, reference, campaign_id)
-    wanted = asked(**options)
-    paces.set_pace(world.engine, wave.id, wanted.pace, calls=wanted.calls, actor=account.actor, now=world.now)
-    world.show({"paced": campaign_id, "pace": wanted.pace, "calls": wanted.calls}, f"Wave {wave.wave}: {wanted.text}.")
+    world.show({"started": campaign_id, "canary": canary, "confirmed": confirmation}, text)
 
 
 @dispatch.command()
@@ -131,7 +119,7 @@ def pace(world: World, reference: str, campaign_id: int, **options: Any) -> None
 @command
 def go(world: World, reference: str, campaign_id: int) -> None:
     """Let the rest of a wave go after a look at its canary."""
-    wave, account = _wave(world, reference, campaign_id)
+    wave, account = wave_of(world, reference, campaign_id)
     canaries.go_on(world.engine, wave.id, actor=account.actor, now=world.now)
     world.show({"went_on": campaign_id}, f"Wave {wave.wave} goes on; {wave.totals.waiting:,} messages are left.")
 
@@ -143,7 +131,7 @@ def go(world: World, reference: str, campaign_id: int) -> None:
 @command
 def pause(world: World, reference: str, campaign_id: int, reason: str | None) -> None:
     """Stop a wave; what is under way is finished, nothing further is begun."""
-    wave, account = _wave(world, reference, campaign_id)
+    wave, account = wave_of(world, reference, campaign_id)
     control.pause_campaign(world.engine, wave.id, reason=reason, actor=account.actor, now=world.now)
     world.show({"paused": campaign_id}, f"Wave {wave.wave} is paused.")
 
@@ -154,7 +142,7 @@ def pause(world: World, reference: str, campaign_id: int, reason: str | None) ->
 @command
 def resume(world: World, reference: str, campaign_id: int) -> None:
     """Go on with a paused wave."""
-    wave, account = _wave(world, reference, campaign_id)
+    wave, account = wave_of(world, reference, campaign_id)
     control.resume_campaign(world.engine, wave.id, actor=account.actor, now=world.now)
     world.show({"resumed": campaign_id}, f"Wave {wave.wave} goes on.")
 
@@ -166,52 +154,9 @@ def resume(world: World, reference: str, campaign_id: int) -> None:
 @command
 def cancel(world: World, reference: str, campaign_id: int, reason: str) -> None:
     """End a wave before all of it is sent; says how many messages stay unsent."""
-    wave, account = _wave(world, reference, campaign_id)
+    wave, account = wave_of(world, reference, campaign_id)
     unsent = control.cancel_campaign(world.engine, wave.id, reason=reason, actor=account.actor, now=world.now)
     world.show({"cancelled": campaign_id, "unsent": unsent}, f"Wave {wave.wave} is cancelled; {unsent:,} stay unsent.")
-
-
-@dispatch.command()
-@click.argument("reference")
-@click.argument("campaign_id", type=int)
-@command
-def rehearse(world: World, reference: str, campaign_id: int) -> None:
-    """Send a copy of a wave to a sink on this machine, with faults and a killed worker. Exit 1 when it is not sound."""
-    wave, account = _wave(world, reference, campaign_id)
-    found = rehearsals.rehearse(
-        world.engine, wave.id, rehearsing_with(world.settings), actor=account.actor, now=world.now
-    )
-    report = found.report
-    counts = " + ".join(f"{name.replace('_', ' ')} {report[name]:,}" for name in COUNTED)
-    world.show(
-        found,
-        f"planned {report['planned']:,} = {counts}; lost {report['lost']}, unlisted duplicates {report['duplicates']}; "
-        f"{report['workers_killed']} worker killed; {report['per_minute']:,} a minute; report {found.digest}",
-    )
-    if not report["is_sound"]:
-        sys.exit(REFUSED)
-
-
-@dispatch.command("test-send")
-@click.argument("reference")
-@click.argument("campaign_id", type=int)
-@click.option("--to", required=True, help="An account of ours, or an address in the sender's domain.")
-@click.option("--customer", help="Whose mail; that of the first in the wave unless told.")
-@command
-def test_send(world: World, reference: str, campaign_id: int, to: str, customer: str | None) -> None:
-    """Send one person's mail of a wave to somebody of ours, marked as a test; it counts for nobody."""
-    wave, account = _wave(world, reference, campaign_id)
-    require(account, Permission.RECIPIENTS_READ)
-    tested = send_test(
-        world.engine,
-        wave.id,
-        outgoing_of(world.settings),
-        to=to,
-        customer_number=customer,
-        actor=account.actor,
-        now=world.now,
-    )
-    world.show(tested, f"Delivery {tested.delivery_id} as a test: {tested.outcome}.")
 
 
 @dispatch.command()
@@ -275,7 +220,7 @@ def resolve(world: World, reference: str, delivery_id: int, resolution: str, rea
 @command
 def outcomes(world: World, reference: str, campaign_id: int, purpose: str) -> None:
     """Export one row per message with its state, attempts and the server's reply (no names, no addresses)."""
-    wave, account = _wave(world, reference, campaign_id, Permission.RECIPIENTS_READ)
+    wave, account = wave_of(world, reference, campaign_id, Permission.RECIPIENTS_READ)
     text = exports.export_outcomes(world.engine, wave.id, purpose=purpose, actor=account.actor, now=world.now)
     world.show_file(text, None)
 
@@ -286,7 +231,7 @@ def outcomes(world: World, reference: str, campaign_id: int, purpose: str) -> No
 @command
 def verify(world: World, reference: str, campaign_id: int) -> None:
     """Recompute the digests over attempts that the timeline holds. Exit 1 when one differs."""
-    wave, _ = _wave(world, reference, campaign_id, Permission.INCIDENT_READ)
+    wave, _ = wave_of(world, reference, campaign_id, Permission.INCIDENT_READ)
     agrees = control.verify_attempts(world.engine, wave.id)
     world.show({"agrees": agrees}, "Attempts and timeline agree." if agrees else "Attempts and timeline DIFFER.")
     if not agrees:
@@ -352,9 +297,10 @@ def to_tell(world: World, reference: str, purpose: str, out: Path | None) -> Non
     world.show_file(text, out)
 
 
-def _wave(
+def wave_of(
     world: World, reference: str, campaign_id: int, permission: Permission = Permission.DISPATCH_RUN
 ) -> tuple[waves.CampaignView, Account]:
+    """Return a wave of an incident that this person may see, and the person."""
     view, account = world.incident(reference, permission)
     return waves.get_wave_of(world.engine, view.id, CampaignId(campaign_id)), account
 

@@ -35,6 +35,7 @@ from incident_app.cli import (
     severity,
     steps,
     timeline,
+    trying_out,
 )
 
 
@@ -115,3 +116,5 @@ for noun in (
     timeline.timeline,
 ):
     main.add_command(noun)
+for verb in (trying_out.pace, trying_out.rehearse, trying_out.test_send):
+    dispatch.dispatch.add_command(verb)

@@ -71,7 +71,7 @@ async def _run(worker: Worker) -> None:
 
 async def _end_with(parent: int, stop: asyncio.Event) -> None:
     """Stop when whoever rehearses is gone: nobody else would."""
-    while os.getppid() == parent:
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells when a parent ends
         await asyncio.sleep(1)
     stop.set()
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
-from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import CampaignStatus
@@ -36,27 +35,29 @@ BELOW = {
 OF_PEOPLE = {"customer_contacts": "contact_id", "mail_domains": "domain_id"}
 
 
-def copy_wave(session: Session, target: Engine, campaign_id: int, *, now: datetime) -> None:
+def copy_wave(
+    session: Session, open_copy: Callable[[], AbstractContextManager[Session]], campaign_id: int, *, now: datetime
+) -> None:
     """Copy a wave into an empty database, as it is but for its state: it runs there, at once and without limits.
 
-    `target` must be opened without foreign keys: what the copy leaves out is what nobody needs who sends.
+    `open_copy` opens sessions that are saved, without foreign keys: what the copy leaves out nobody needs who sends.
     """
-    Base.metadata.create_all(target)
     campaign = session.get_one(Campaign, campaign_id)
-    with target.begin() as connection:
-        connection.execute(sa.insert(ChainHead).values(id=1, sequence=0, hash=GENESIS))
+    with open_copy() as copy:
+        Base.metadata.create_all(copy.connection())
+        copy.execute(sa.insert(ChainHead).values(id=1, sequence=0, hash=GENESIS))
         for name in WHOLE:
-            _copy(session, connection, name, sa.true())
-        _copy(session, connection, "incidents", _table("incidents").c.id == campaign.incident_id)
+            _copy(session, copy, name, sa.true())
+        _copy(session, copy, "incidents", _table("incidents").c.id == campaign.incident_id)
         for name in OF_INCIDENT:
-            _copy(session, connection, name, _table(name).c.incident_id == campaign.incident_id)
+            _copy(session, copy, name, _table(name).c.incident_id == campaign.incident_id)
         for name, (column, parent) in BELOW.items():
             of_parent = sa.select(_table(parent).c.id).where(_table(parent).c.incident_id == campaign.incident_id)
-            _copy(session, connection, name, _table(name).c[column].in_(of_parent))
-        _copy(session, connection, "campaigns", _table("campaigns").c.id == campaign_id, _as_running(campaign, now))
+            _copy(session, copy, name, _table(name).c[column].in_(of_parent))
+        _copy(session, copy, "campaigns", _table("campaigns").c.id == campaign_id, _as_running(campaign, now))
     for ids in _deliveries(session, campaign_id):
-        with target.begin() as connection:
-            _copy_messages(session, connection, ids)
+        with open_copy() as copy:
+            _copy_messages(session, copy, ids)
 
 
 def _as_running(campaign: Campaign, now: datetime) -> dict[str, object]:
@@ -77,25 +78,25 @@ def _deliveries(session: Session, campaign_id: int) -> Iterator[Sequence[int]]:
         after = found[-1]
 
 
-def _copy_messages(session: Session, connection: Connection, ids: Sequence[int]) -> None:
+def _copy_messages(session: Session, copy: Session, ids: Sequence[int]) -> None:
     at_once = {"next_attempt_at": 0, "paced": None}
-    messages = _copy(session, connection, "deliveries", DeliveryRow.id.in_(ids), at_once)
+    messages = _copy(session, copy, "deliveries", DeliveryRow.id.in_(ids), at_once)
     for name, column in OF_PEOPLE.items():
-        _copy(session, connection, name, _table(name).c.id.in_({row[column] for row in messages}))
-    inside = _copy(session, connection, "delivery_people", DeliveryPerson.delivery_id.in_(ids))
+        _copy(session, copy, name, _table(name).c.id.in_({row[column] for row in messages}))
+    inside = _copy(session, copy, "delivery_people", DeliveryPerson.delivery_id.in_(ids))
     person_ids = {row["person_id"] for row in inside}
-    people = _copy(session, connection, "people_to_inform", _table("people_to_inform").c.id.in_(person_ids))
+    people = _copy(session, copy, "people_to_inform", _table("people_to_inform").c.id.in_(person_ids))
     customers = {row["customer_id"] for row in people if row["customer_id"] is not None}
     contacts = sa.select(_table("customer_contacts").c.customer_id).where(
         _table("customer_contacts").c.id.in_({row["contact_id"] for row in messages})
     )
     table = _table("customers").c
-    _copy(session, connection, "customers", sa.or_(table.id.in_(customers), table.id.in_(contacts)))
+    _copy(session, copy, "customers", sa.or_(table.id.in_(customers), table.id.in_(contacts)))
 
 
 def _copy(
     session: Session,
-    connection: Connection,
+    copy: Session,
     name: str,
     condition: sa.ColumnElement[bool],
     changes: Mapping[str, object] | None = None,
@@ -103,7 +104,7 @@ def _copy(
     """Copy the rows of a table that the condition names; what is there already is left as it is."""
     rows = [{**row, **(changes or {})} for row in session.execute(sa.select(_table(name)).where(condition)).mappings()]
     for part in chunks(rows, AT_ONCE):
-        connection.execute(sa.insert(_table(name)).prefix_with("OR IGNORE"), part)
+        copy.execute(sa.insert(_table(name)).prefix_with("OR IGNORE"), part)
     return rows
 
 

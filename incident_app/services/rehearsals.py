@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ from incident_app.services.approved_content import current_campaign_digest
 from incident_app.services.forecasts import forecast_of
 from incident_app.services.rehearsal_report import Played, report_of
 from incident_app.services.rehearsal_sink import TallySink
-from incident_app.services.transaction import reading, reading_one_moment, transaction
-from incident_app.services.waves import CampaignView, get_campaign, get_campaign_row
+from incident_app.services.transaction import reading, reading_one_moment, recording, transaction
+from incident_app.services.waves import CampaignView, get_campaign
 
 BEFORE_SENDING = (CampaignStatus.FROZEN, CampaignStatus.AWAITING_APPROVAL, CampaignStatus.APPROVED)
 FOLDER, DATABASE = "rehearsals", "rehearsal.db"
@@ -134,7 +135,7 @@ def _copy(engine: Engine, campaign_id: CampaignId, folder: Path, now: datetime) 
     target = sa.create_engine(f"sqlite:///{folder / DATABASE}", hide_parameters=True)  # without foreign keys: see there
     try:
         with reading_one_moment(engine) as session:
-            copy_wave(session, target, campaign_id, now=now)
+            copy_wave(session, partial(recording, target), campaign_id, now=now)
             return current_campaign_digest(session, campaign_id)
     finally:
         target.dispose()
@@ -210,7 +211,7 @@ def _play(folder: Path, sink: TallySink, planned: int, tools: RehearsalTools, pr
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603 - ours
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def _end(team: Sequence[subprocess.Popen[bytes]]) -> None:

@@ -111,9 +111,33 @@ def send_test(
     """
     with reading(engine) as session:
         campaign = get_campaign_row(session, campaign_id)
-        incident_id, wave = IncidentId(campaign.incident_id), campaign.wave_number
         address = _checked(session, campaign, to)
         sample = _sample(session, campaign, customer_number)
+    try:
+        outcome, envelope = loop.run(_send(outgoing, _composer(engine, outgoing, sample, now), sample, address, now))
+    except CannotConnect as failure:
+        raise TestNotSent(fault=failure.fault) from failure
+    except MailerError as failure:
+        raise NothingToTest from failure
+    tested = Tested(delivery_id=sample.delivery.id, outcome=WORDS[type(outcome)], reply_code=outcome.code)
+    with transaction(engine, actor=actor, now=now) as act:
+        campaign = get_campaign_row(act.session, campaign_id)
+        act.record(
+            DispatchTested(
+                campaign_id=campaign_id,
+                wave=campaign.wave_number,
+                delivery_id=tested.delivery_id,
+                outcome=AttemptOutcome(tested.outcome),
+                reply_code=tested.reply_code,
+                content_digest=sha256_of(envelope.content),
+            ),
+            incident=IncidentId(campaign.incident_id),
+        )
+    return tested
+
+
+def _composer(engine: Engine, outgoing: Outgoing, sample: _Sample, now: datetime) -> NoticeComposer:
+    """Return what composes mails, with everything read that the sample needs; it signs nothing yet."""
     composer = NoticeComposer(
         engine,
         clock=lambda: now,
@@ -122,26 +146,7 @@ def send_test(
         return_path=outgoing.return_path,
     )
     composer.prepare([sample.delivery])
-    try:
-        outcome, envelope = loop.run(_send(outgoing, composer, sample, address, now))
-    except CannotConnect as failure:
-        raise TestNotSent(fault=failure.fault) from failure
-    except MailerError as failure:
-        raise NothingToTest from failure
-    tested = Tested(delivery_id=sample.delivery.id, outcome=WORDS[type(outcome)], reply_code=outcome.code)
-    with transaction(engine, actor=actor, now=now) as act:
-        act.record(
-            DispatchTested(
-                campaign_id=campaign_id,
-                wave=wave,
-                delivery_id=tested.delivery_id,
-                outcome=AttemptOutcome(tested.outcome),
-                reply_code=tested.reply_code,
-                content_digest=sha256_of(envelope.content),
-            ),
-            incident=incident_id,
-        )
-    return tested
+    return composer
 
 
 def _checked(session: Session, campaign: Campaign, to: str) -> Address:
@@ -162,21 +167,7 @@ def _checked(session: Session, campaign: Campaign, to: str) -> Address:
 
 def _sample(session: Session, campaign: Campaign, customer_number: str | None) -> _Sample:
     """Return the first message of a wave, or that of one person, that would leave as it stands."""
-    query = (
-        sa.select(
-            DeliveryRow.id,
-            DeliveryRow.campaign_id,
-            DeliveryRow.language,
-            DeliveryRow.token,
-            DeliveryRow.attempt_count,
-            CustomerContact.address,
-            CustomerContact.valid_until,
-        )
-        .join(CustomerContact, CustomerContact.id == DeliveryRow.contact_id)
-        .where(DeliveryRow.campaign_id == campaign.id)
-        .order_by(DeliveryRow.id)
-        .limit(LOOKED_AT)
-    )
+    query = _DUE.where(DeliveryRow.campaign_id == campaign.id)
     if customer_number:
         of_person = sa.select(Customer.id).where(Customer.customer_number == customer_number)
         query = query.where(CustomerContact.customer_id.in_(of_person))
@@ -206,6 +197,22 @@ def _sample(session: Session, campaign: Campaign, customer_number: str | None) -
         subject=subject,
         sender=parse_address(campaign.sender_address),
     )
+
+
+_DUE = (
+    sa.select(
+        DeliveryRow.id,
+        DeliveryRow.campaign_id,
+        DeliveryRow.language,
+        DeliveryRow.token,
+        DeliveryRow.attempt_count,
+        CustomerContact.address,
+        CustomerContact.valid_until,
+    )
+    .join(CustomerContact, CustomerContact.id == DeliveryRow.contact_id)
+    .order_by(DeliveryRow.id)
+    .limit(LOOKED_AT)
+)
 
 
 async def _send(
