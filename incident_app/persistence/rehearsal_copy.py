@@ -32,7 +32,7 @@ BELOW = {
     "scope_stores": ("scope_id", "incident_scopes"),
     "scope_lists": ("scope_id", "incident_scopes"),
 }
-OF_PEOPLE = {"customer_contacts": "contact_id", "mail_domains": "domain_id"}
+UNLIMITED = dict.fromkeys(("per_minute", "connections", "paused_until", "paced"))
 
 
 def copy_wave(
@@ -81,14 +81,15 @@ def _deliveries(session: Session, campaign_id: int) -> Iterator[Sequence[int]]:
 def _copy_messages(session: Session, copy: Session, ids: Sequence[int]) -> None:
     at_once = {"next_attempt_at": 0, "paced": None}
     messages = _copy(session, copy, "deliveries", DeliveryRow.id.in_(ids), at_once)
-    for name, column in OF_PEOPLE.items():
-        _copy(session, copy, name, _table(name).c.id.in_({row[column] for row in messages}))
+    contact_ids, domain_ids = ({row[name] for row in messages} for name in ("contact_id", "domain_id"))
+    _copy(session, copy, "customer_contacts", _table("customer_contacts").c.id.in_(contact_ids))
+    _copy(session, copy, "mail_domains", _table("mail_domains").c.id.in_(domain_ids), UNLIMITED)
     inside = _copy(session, copy, "delivery_people", DeliveryPerson.delivery_id.in_(ids))
     person_ids = {row["person_id"] for row in inside}
     people = _copy(session, copy, "people_to_inform", _table("people_to_inform").c.id.in_(person_ids))
     customers = {row["customer_id"] for row in people if row["customer_id"] is not None}
     contacts = sa.select(_table("customer_contacts").c.customer_id).where(
-        _table("customer_contacts").c.id.in_({row["contact_id"] for row in messages})
+        _table("customer_contacts").c.id.in_(contact_ids)
     )
     table = _table("customers").c
     _copy(session, copy, "customers", sa.or_(table.id.in_(customers), table.id.in_(contacts)))

@@ -15,8 +15,10 @@ from incident_app.cli.rehearsal_worker import LOOPBACK, make_rehearsing_worker
 from incident_app.domain.delivery import CampaignStatus
 from incident_app.domain.digests import digest_of
 from incident_app.domain.ids import CampaignId
+from incident_app.domain.sending_hours import Pace, SendingHours
+from incident_app.domain.zones import JST
 from incident_app.persistence.tables import Base
-from incident_app.services import dispatch, rehearsals, waves
+from incident_app.services import dispatch, limits, paces, rehearsals, waves
 from incident_app.services.rehearsals import RehearsalTools
 from incident_app.services.timeline import entries
 from incident_app.services.transaction import reading
@@ -101,6 +103,21 @@ def test_the_report_shows_the_first_mails_and_names_nobody(instance: Engine, tmp
     for name in ("髙橋", "一郎", "花子", "Jürgen", "Meyer", "みなと", "ichiro", "hana", "juergen", "info@"):
         assert name not in said
     assert rehearsals.latest_rehearsal(instance, campaign) == found
+
+
+def test_limits_hours_and_ceiling_slow_no_rehearsal(instance: Engine, tmp_path: Path) -> None:
+    """A copied domain kept its limit, and a rehearsal of a hundred messages took minutes and was never done."""
+    _, campaign = a_wave_of(instance, 12)
+    act = {"actor": author(instance).actor, "now": NOW}
+    limits.set_limits(instance, per_second=1, per_hour=1, **act)
+    limits.limit_domain(instance, "example.jp", per_minute=1, connections=1, **act)
+    hour = NOW.astimezone(JST).hour
+    closed = SendingHours(begin=hour + 1, end=24)
+    paces.set_pace(instance, campaign, Pace(hours=closed, per_hour=1), **act)
+    found = rehearsals.rehearse(instance, campaign, tools(tmp_path), **act)
+    assert found.report["is_sound"]
+    assert found.report["waiting"] == 0
+    assert found.report["forecast"]["bound_by"] in {"per_hour", "ceiling"}
 
 
 def test_only_a_wave_that_was_not_started_is_rehearsed(instance: Engine, tmp_path: Path) -> None:
