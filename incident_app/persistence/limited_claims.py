@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -118,32 +119,43 @@ class LimitedClaim:
         return domains[start:] + domains[:start]
 
     def _fetch(self, wave: RunningWave, most: int, domain_id: int | None = None) -> None:
-        """Read what is due, keep up to `most` that may leave, and move away what may not."""
-        if most <= 0:
-            return
+        """Keep up to `most` that are due and may leave, and move away what may not; then look once or twice further."""
+        for size in (most, MOVED_AT_ONCE, MOVED_AT_ONCE):
+            if most <= 0:
+                return
+            moved = self.found.moved
+            most -= self._sort(wave, self._rows(wave, size, domain_id), most, domain_id)
+            if self.found.moved == moved:
+                return
+
+    def _rows(self, wave: RunningWave, size: int, domain_id: int | None) -> Sequence[sa.Row[Any]]:
         canary_only, within = wave.canary
-        looks = bool(self._limits.domains and domain_id is None) or wave.hours_from is not None
-        rows = self._session.execute(
+        return self._session.execute(
             sa.text(
                 f"{_WITH_PLACE}WHERE {QUEUED if domain_id is None else _PACED}"
                 f"AND waiting.next_attempt_at <= :now {canary_only}{IN_TURN}{locking(self._session)}"
             ),
-            {"campaign": wave.id, "now": self._now, "most": max(most, MOVED_AT_ONCE) if looks else most, **within}
+            {"campaign": wave.id, "now": self._now, "most": size, **within}
             | ({} if domain_id is None else {"domain": domain_id}),
         ).all()
+
+    def _sort(self, wave: RunningWave, rows: Sequence[sa.Row[Any]], most: int, domain_id: int | None) -> int:
+        """Take what may leave, at most so many, and return their number."""
         to_own_queue: list[int] = []
         to_later: dict[int, list[int]] = {}
-        for *due, place, country in rows:
-            row = Due(*due)
+        taken = 0
+        for found in rows:
+            row, place, country = Due(*found[:-2]), found[-2], found[-1]
             later = self._later(wave, country)
             if later is not None:
                 to_later.setdefault(later, []).append(row.id)
             elif domain_id is None and place in self._limits.domains:
                 to_own_queue.append(row.id)
-            elif most > 0:
-                most -= 1
+            elif taken < most and row.id not in self._domain_of:
+                taken += 1
                 self._take(row, place)
         self._move(to_own_queue, to_later)
+        return taken
 
     def _take(self, row: Due, domain_id: int) -> None:
         self.found.due.append(row)

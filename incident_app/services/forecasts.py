@@ -30,6 +30,7 @@ from incident_app.persistence.attempts import newest_of_wave
 from incident_app.persistence.obligations import Obligation
 from incident_app.persistence.outbox import DeliveryAttempt, DeliveryRow
 from incident_app.persistence.pacing import DomainLimit, per_hour, read_limits
+from incident_app.persistence.sql_outbox import microseconds
 from incident_app.services.transaction import reading
 from incident_app.services.waves import CampaignView, get_campaign_row, pace_in
 from notifications.throttle import MICROSECONDS
@@ -47,7 +48,7 @@ def forecast_of(engine: Engine, wave: CampaignView, *, configured_per_second: fl
         return None
     with reading(engine) as session:
         deadline = _nearest_deadline(session, wave.incident_id)
-        obstacles = obstacles_of(session, wave.id)
+        obstacles = obstacles_of(session, wave.id, now)
         rests = _rests(obstacles, now)
         if wave.status is CampaignStatus.RUNNING and wave.started_at is not None and not rests:
             ended = _ends_of_attempts(session, wave.id)
@@ -64,16 +65,13 @@ def forecast_of(engine: Engine, wave: CampaignView, *, configured_per_second: fl
     )
 
 
-def obstacles_of(session: Session, campaign_id: CampaignId) -> Obstacles:
+def obstacles_of(session: Session, campaign_id: CampaignId, now: datetime) -> Obstacles:
     """Return what slows a wave down: the limits that are set, its own pace, and what is tried again later."""
     campaign, limits = get_campaign_row(session, campaign_id), read_limits(session)
     rates = {bound: limits.overall[name].per_second for name, bound in _OVERALL.items() if name in limits.overall}
     if (ceiling := per_hour(campaign.per_hour_ceiling)) is not None:
         rates[Bound.CEILING] = ceiling.per_second
-    waiting = sa.select(sa.func.count(), sa.func.max(DeliveryRow.next_attempt_at)).where(
-        DeliveryRow.campaign_id == campaign_id, DeliveryRow.state == DeliveryState.QUEUED, DeliveryRow.attempt_count > 0
-    )
-    retries, last = session.execute(waiting).one()
+    retries, last = _tried_again_later(session, campaign_id, now)
     return Obstacles(
         rates=rates,
         domains=_queues(session, campaign_id, limits.domains),
@@ -82,6 +80,21 @@ def obstacles_of(session: Session, campaign_id: CampaignId) -> Obstacles:
         retries=retries,
         last_retry_at=datetime.fromtimestamp(last / MICROSECONDS, UTC) if last else None,
     )
+
+
+def _tried_again_later(session: Session, campaign_id: CampaignId, now: datetime) -> tuple[int, int]:
+    """Count what is tried again later, and say when the last of it is; both queues are read from now on only."""
+    found = [
+        session.execute(
+            sa.text(
+                "SELECT count(*), max(next_attempt_at) FROM deliveries WHERE campaign_id = :campaign "  # noqa: S608
+                f"AND state = 'queued' AND {queue} AND next_attempt_at > :now AND attempt_count > 0"
+            ),
+            {"campaign": campaign_id, "now": microseconds(now)},
+        ).one()
+        for queue in ("paced IS NULL", "paced")
+    ]
+    return sum(number for number, _ in found), max(last or 0 for _, last in found)
 
 
 _OVERALL = {"second": Bound.PER_SECOND, "hour": Bound.PER_HOUR}

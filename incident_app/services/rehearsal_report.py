@@ -111,6 +111,7 @@ def _shown(session: Session, mail: ReceivedMessage) -> dict[str, str]:
         "to": f"{recipient[:1]}●●●@{recipient.rpartition('@')[2]}",
         "subject": str(parsed["Subject"]),
         "date": str(parsed["Date"]),
+        "language": str(parsed["Content-Language"]),
         "text": text.replace(recipient, "●●●").replace("\r\n", "\n"),
         "digest": digest_of_bytes(mail.content),
     }

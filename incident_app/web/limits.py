@@ -71,12 +71,11 @@ def pace(reference: str, campaign_id: int) -> Response:
     begin, end, calls = _number("hours_from"), _number("hours_until"), _number("calls_per_hour")
     if (begin is None) != (end is None):
         raise BadInput(field="hours_until", problem="sending hours lie between 0 and 24, the first before the second")
-    centre = None
+    ceiling, centre = _number("per_hour"), None
     if calls is not None:
+        ceiling = None if ceiling == wave.pace.per_hour else ceiling  # it stood in the form, nobody typed it
         centre = paces.CallCentre(calls_per_hour=calls, percent_who_call=_number("percent_who_call") or 0)
-    wanted = paces.pace_of(
-        hours=None if begin is None or end is None else (begin, end), per_hour=_number("per_hour"), calls=centre
-    )
+    wanted = paces.pace_of(hours=None if begin is None or end is None else (begin, end), per_hour=ceiling, calls=centre)
     paces.set_pace(context.engine(), wave.id, wanted, calls=centre, actor=context.account().actor, now=context.now())
     context.done("limits.pace_kept")
     return flask.redirect(flask.url_for("dispatch.one", reference=reference, campaign_id=campaign_id))

@@ -49,6 +49,15 @@ def test_hours_and_ceiling_of_a_wave_are_changed_on_its_page(instance: Engine, a
     shown = author.get(one).get_data(as_text=True)
     assert "8時〜20時（受け取る人の国の時刻）" in shown
     assert "1時間 1,000通まで" in shown
+    given = {
+        "hours_from": "8",
+        "hours_until": "20",
+        "per_hour": "1000",
+        "calls_per_hour": "60",
+        "percent_who_call": "3",
+    }
+    assert post(author, one, f"{one}/pace", **given).status_code == 302, "the ceiling stood in the form already"
+    assert waves.get_campaign(instance, wave.campaign_id).pace.per_hour == 2000
     for wrong in (
         {"hours_from": "8"},
         {"hours_from": "20", "hours_until": "8"},
