@@ -128,7 +128,7 @@ class LimitedClaim:
             if self.found.moved == moved:
                 return
 
-    def _rows(self, wave: RunningWave, size: int, domain_id: int | None) -> Sequence[sa.Row[Any]]:
+    def _rows(self, wave: RunningWave, size: int, domain_id: int | None) -> Sequence[Sequence[Any]]:
         canary_only, within = wave.canary
         return self._session.execute(
             sa.text(
@@ -139,7 +139,7 @@ class LimitedClaim:
             | ({} if domain_id is None else {"domain": domain_id}),
         ).all()
 
-    def _sort(self, wave: RunningWave, rows: Sequence[sa.Row[Any]], most: int, domain_id: int | None) -> int:
+    def _sort(self, wave: RunningWave, rows: Sequence[Sequence[Any]], most: int, domain_id: int | None) -> int:
         """Take what may leave, at most so many, and return their number."""
         to_own_queue: list[int] = []
         to_later: dict[int, list[int]] = {}
