@@ -91,7 +91,7 @@ class LimitedClaim:
         for name, number in numbers.items():
             self._free_at[name] = self._rates[name].charged(self._free_at[name], self._now, number)
         store_buckets(self._session, {name: self._free_at[name] for name in numbers})
-        self.found.opens_at = self._opens_at(anything_taken=bool(taken))
+        self.found.opens_at = None if taken else self._opens_at()
 
     def _names(self, row: Due) -> list[str]:
         """Name every limit that a message falls under."""
@@ -187,7 +187,7 @@ class LimitedClaim:
         countries = wave.countries if isinstance(wave.countries, list) else []
         return not countries or any(self._later(wave, str(country)) is None for country in countries)
 
-    def _opens_at(self, *, anything_taken: bool) -> int | None:
+    def _opens_at(self) -> int | None:
         """Return when to look again, if that is soon and something is due that waits for a limit only."""
         waiting: list[tuple[int, RunningWave, int | None]] = []
         for wave in self.waves:
@@ -201,7 +201,7 @@ class LimitedClaim:
                 if self._now < opening <= self._now + SOON:
                     waiting.append((opening, wave, domain_id))
         for at, of_wave, of_domain in sorted(waiting, key=lambda entry: entry[0]):
-            if anything_taken or self._anything_due(of_wave, of_domain):
+            if self._anything_due(of_wave, of_domain):
                 return at
         return None
 

@@ -112,7 +112,8 @@ class SqlOutbox:
                 if taken:
                     return self._lease(session, taken, people, lease)
             if not found.due and not found.moved:
-                self._opens_at = found.opens_at
+                # Somebody may lift the limit or start another wave meanwhile.
+                self._opens_at = None if found.opens_at is None else min(found.opens_at, now + MICROSECONDS)
                 break
         return []
 

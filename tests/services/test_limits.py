@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -25,7 +27,7 @@ from incident_app.services.timeline import entries
 from incident_app.services.transaction import reading, recording
 from incident_app.services.worker import Worker
 from notifications.outbox import Delivery
-from notifications.sink import MailSink, SinkScript
+from notifications.sink import MailSink, ReceivedMessage, SinkScript
 from tests import builders
 from tests.builders import NOW, a_worker, author, run_until_idle
 from tests.conftest import Clock
@@ -172,6 +174,35 @@ def test_real_workers_at_once_send_all_and_no_second_sees_more_than_its_limit(in
     with reading(instance) as session:
         tried = session.execute(sa.select(DeliveryAttempt.delivery_id, DeliveryAttempt.number)).all()
     assert sorted(number for _, number in tried) == [1] * 30
+
+
+def test_processes_at_once_share_a_limit_and_each_message_arrives_once(
+    instance: Engine, instance_url: str, folder: Path
+) -> None:
+    _, campaign = a_running_wave(instance, at("example.jp", 20) + at("slow.example", 5))
+    act = {"actor": author(instance).actor, "now": NOW}
+    limits.set_limits(instance, per_second=8, per_hour=None, **act)
+    limits.limit_domain(instance, "slow.example", per_minute=3000, connections=1, **act)
+    arrived: list[tuple[float, str]] = []
+
+    class Timed(MailSink):
+        def keep(self, message: ReceivedMessage) -> None:
+            arrived.append((time.monotonic(), message.recipients[0]))
+
+    with Timed() as sink:
+        command = [sys.executable, "-m", "tests.services.worker_child", instance_url, str(sink.port), str(folder)]
+        team = [subprocess.Popen(command, cwd=builders.ROOT) for _ in range(2)]
+        try:
+            patience = time.monotonic() + 90
+            while waves.get_campaign(instance, campaign).status is CampaignStatus.RUNNING:
+                assert time.monotonic() < patience, f"only {len(arrived)} arrived"
+                time.sleep(0.2)
+        finally:
+            for worker in team:
+                worker.kill()
+                worker.wait()
+    assert sorted(one for _, one in arrived) == sorted(at("example.jp", 20) + at("slow.example", 5))
+    assert arrived[-1][0] - arrived[0][0] > 0.8 * 24 / 8
 
 
 def test_a_ceiling_of_a_wave_is_changed_while_it_runs_by_name_and_with_an_event(
