@@ -135,7 +135,7 @@ class Dispatcher:
                 await self._wait_for_news(board)
             elif await self._claim(board, recorder):
                 continue
-            elif until_empty and board.is_idle and recorder.is_empty:
+            elif until_empty and board.is_idle and recorder.is_empty and self._outbox.opens_in() is None:
                 return Ended.EMPTY
             else:
                 await self._wait_for_news(board)
@@ -196,8 +196,9 @@ class Dispatcher:
                 await asyncio.wait([call])  # a thread goes on when its caller is cancelled
 
     async def _wait_for_news(self, board: Board) -> None:
+        poll, opens_in = self._options.idle_poll.total_seconds(), self._outbox.opens_in()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._options.idle_poll.total_seconds()):
+            async with asyncio.timeout(poll if opens_in is None else min(poll, opens_in)):
                 await board.news.wait()
 
     def _lane(self, board: Board, recorder: Recorder) -> Lane:

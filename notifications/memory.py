@@ -91,6 +91,10 @@ class MemoryOutbox:
         self.held.append(reason)
         self.allowed = False
 
+    def opens_in(self) -> float | None:
+        """Know no limits."""
+        return None
+
     def sending_allowed(self) -> bool:
         """Tell what `allowed` says."""
         return self.allowed

@@ -40,7 +40,7 @@ class Attempt:
 
 
 class Outbox(Protocol):
-    """Keeps the deliveries. All calls but `sending_allowed` and `may_send` come from a thread, one at a time."""
+    """Keeps the deliveries. Calls come from a thread, one at a time; those that answer at once, from anywhere."""
 
     def claim(self, *, limit: int, lease: timedelta) -> Sequence[Delivery]:
         """Lease up to `limit` deliveries that are due to this worker."""
@@ -60,6 +60,10 @@ class Outbox(Protocol):
 
     def hold(self, delivery: Delivery, reason: str) -> None:
         """Give a delivery back and send none like it until a person has looked: the fault is ours, not its own."""
+        ...
+
+    def opens_in(self) -> float | None:
+        """Tell at once in how many seconds a limit lets the next message leave that is due; None when none waits so."""
         ...
 
     def sending_allowed(self) -> bool:

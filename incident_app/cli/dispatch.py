@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from incident_app.cli.confirming import confirmation_of, typed_count
 from incident_app.cli.context import REFUSED, World, command
+from incident_app.cli.pacing import asked, paced
 from incident_app.cli.serve import mail_signer
 from incident_app.domain.access import Permission
 from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing, WhenUncertain
 from incident_app.domain.errors import NotFound
-from incident_app.domain.forecast import Forecast
+from incident_app.domain.forecast import Bound, Forecast
 from incident_app.domain.ids import CampaignId, NoticeId
-from incident_app.services import campaigns, canaries, exports, forecasts, people, waves
+from incident_app.services import campaigns, canaries, exports, forecasts, paces, people, waves
 from incident_app.services import dispatch as control
 from incident_app.services.accounts import Account
 from incident_app.services.setup import sender_of
@@ -48,10 +51,20 @@ def dkim(world: World) -> None:
 )
 @click.option("--item", "items", multiple=True, help="Only people of whom one of these items was affected.")
 @click.option("--when-uncertain", type=click.Choice([word.value for word in WhenUncertain]), default="ask")
+@paced
 @command
-def fill(world: World, reference: str, notice_id: int, rule: str, items: tuple[str, ...], when_uncertain: str) -> None:
+def fill(
+    world: World,
+    reference: str,
+    notice_id: int,
+    rule: str,
+    items: tuple[str, ...],
+    when_uncertain: str,
+    **pace: Any,  # noqa: ANN401 - the options of a pace
+) -> None:
     """Build a wave: one durable row per message, frozen with a digest."""
     view, account = world.incident(reference, Permission.DISPATCH_RUN)
+    wanted = asked(**pace)
     filled = campaigns.fill_campaign(
         world.engine,
         view.id,
@@ -63,6 +76,10 @@ def fill(world: World, reference: str, notice_id: int, rule: str, items: tuple[s
         actor=account.actor,
         now=world.now,
     )
+    if wanted.is_any:
+        paces.set_pace(
+            world.engine, filled.campaign_id, wanted.pace, calls=wanted.calls, actor=account.actor, now=world.now
+        )
     text = f"Wave {filled.wave} (campaign {filled.campaign_id}): {filled.people:,} people, {filled.planned:,} messages"
     world.show(filled, f"{text}, {filled.unreachable:,} without a valid e-mail address.")
 
@@ -70,17 +87,30 @@ def fill(world: World, reference: str, notice_id: int, rule: str, items: tuple[s
 @dispatch.command()
 @click.argument("reference")
 @click.argument("campaign_id", type=int)
-@click.option("--count", type=int, required=True, help="The number of messages, typed by you.")
+@click.option("--count", type=int, help="The number of messages, typed by you; you are asked for it unless given.")
 @click.option("--canary", type=int, help="Send so many messages first, then hold until `dispatch go`.")
+@paced
 @command
-def start(world: World, reference: str, campaign_id: int, count: int, canary: int | None) -> None:
+def start(
+    world: World,
+    reference: str,
+    campaign_id: int,
+    count: int | None,
+    canary: int | None,
+    **pace: Any,  # noqa: ANN401 - the options of a pace
+) -> None:
     """Let an approved wave go; a worker sends it."""
-    wave, account = _wave(world, reference, campaign_id)
+    wave, account = wave_of(world, reference, campaign_id)
+    wanted = asked(**pace)
+    confirmation = confirmation_of(wave, waves.first_recipients(world.engine, wave.id))
+    count = typed_count(world, confirmation) if count is None else count
+    if wanted.is_any:
+        paces.set_pace(world.engine, wave.id, wanted.pace, calls=wanted.calls, actor=account.actor, now=world.now)
     control.start_campaign(world.engine, wave.id, typed_count=count, canary=canary, actor=account.actor, now=world.now)
     text = f"Wave {wave.wave} was started. `incident-app worker` sends it."
     if canary is not None:
         text = f"Wave {wave.wave} was started: {canary:,} messages are sent, then it holds until `dispatch go`."
-    world.show({"started": campaign_id, "canary": canary}, text)
+    world.show({"started": campaign_id, "canary": canary, "confirmed": confirmation}, text)
 
 
 @dispatch.command()
@@ -89,7 +119,7 @@ def start(world: World, reference: str, campaign_id: int, count: int, canary: in
 @command
 def go(world: World, reference: str, campaign_id: int) -> None:
     """Let the rest of a wave go after a look at its canary."""
-    wave, account = _wave(world, reference, campaign_id)
+    wave, account = wave_of(world, reference, campaign_id)
     canaries.go_on(world.engine, wave.id, actor=account.actor, now=world.now)
     world.show({"went_on": campaign_id}, f"Wave {wave.wave} goes on; {wave.totals.waiting:,} messages are left.")
 
@@ -101,7 +131,7 @@ def go(world: World, reference: str, campaign_id: int) -> None:
 @command
 def pause(world: World, reference: str, campaign_id: int, reason: str | None) -> None:
     """Stop a wave; what is under way is finished, nothing further is begun."""
-    wave, account = _wave(world, reference, campaign_id)
+    wave, account = wave_of(world, reference, campaign_id)
     control.pause_campaign(world.engine, wave.id, reason=reason, actor=account.actor, now=world.now)
     world.show({"paused": campaign_id}, f"Wave {wave.wave} is paused.")
 
@@ -112,7 +142,7 @@ def pause(world: World, reference: str, campaign_id: int, reason: str | None) ->
 @command
 def resume(world: World, reference: str, campaign_id: int) -> None:
     """Go on with a paused wave."""
-    wave, account = _wave(world, reference, campaign_id)
+    wave, account = wave_of(world, reference, campaign_id)
     control.resume_campaign(world.engine, wave.id, actor=account.actor, now=world.now)
     world.show({"resumed": campaign_id}, f"Wave {wave.wave} goes on.")
 
@@ -124,7 +154,7 @@ def resume(world: World, reference: str, campaign_id: int) -> None:
 @command
 def cancel(world: World, reference: str, campaign_id: int, reason: str) -> None:
     """End a wave before all of it is sent; says how many messages stay unsent."""
-    wave, account = _wave(world, reference, campaign_id)
+    wave, account = wave_of(world, reference, campaign_id)
     unsent = control.cancel_campaign(world.engine, wave.id, reason=reason, actor=account.actor, now=world.now)
     world.show({"cancelled": campaign_id, "unsent": unsent}, f"Wave {wave.wave} is cancelled; {unsent:,} stay unsent.")
 
@@ -190,7 +220,7 @@ def resolve(world: World, reference: str, delivery_id: int, resolution: str, rea
 @command
 def outcomes(world: World, reference: str, campaign_id: int, purpose: str) -> None:
     """Export one row per message with its state, attempts and the server's reply (no names, no addresses)."""
-    wave, account = _wave(world, reference, campaign_id, Permission.RECIPIENTS_READ)
+    wave, account = wave_of(world, reference, campaign_id, Permission.RECIPIENTS_READ)
     text = exports.export_outcomes(world.engine, wave.id, purpose=purpose, actor=account.actor, now=world.now)
     world.show_file(text, None)
 
@@ -201,7 +231,7 @@ def outcomes(world: World, reference: str, campaign_id: int, purpose: str) -> No
 @command
 def verify(world: World, reference: str, campaign_id: int) -> None:
     """Recompute the digests over attempts that the timeline holds. Exit 1 when one differs."""
-    wave, _ = _wave(world, reference, campaign_id, Permission.INCIDENT_READ)
+    wave, _ = wave_of(world, reference, campaign_id, Permission.INCIDENT_READ)
     agrees = control.verify_attempts(world.engine, wave.id)
     world.show({"agrees": agrees}, "Attempts and timeline agree." if agrees else "Attempts and timeline DIFFER.")
     if not agrees:
@@ -267,9 +297,10 @@ def to_tell(world: World, reference: str, purpose: str, out: Path | None) -> Non
     world.show_file(text, out)
 
 
-def _wave(
+def wave_of(
     world: World, reference: str, campaign_id: int, permission: Permission = Permission.DISPATCH_RUN
 ) -> tuple[waves.CampaignView, Account]:
+    """Return a wave of an incident that this person may see, and the person."""
     view, account = world.incident(reference, permission)
     return waves.get_wave_of(world.engine, view.id, CampaignId(campaign_id)), account
 
@@ -289,7 +320,21 @@ def _foreseen(forecast: Forecast) -> str:
     rate = f"{forecast.per_minute:,g} a minute ({forecast.basis})"
     end = f"ends about {forecast.ends_at.isoformat()}" if forecast.ends_at else "no end in sight"
     limit = f"; deadline {forecast.deadline.isoformat()}" if forecast.deadline else ""
-    return f"{forecast.left:,} left at {rate}: {end}{limit}" + (" - TOO LATE" if forecast.is_late else "")
+    bound = "" if forecast.bound_by is Bound.RATE else f", held by {_BOUND[forecast.bound_by]}"
+    hours = forecast.within_hours
+    within = f", sent from {hours.begin}:00 to {hours.end}:00" if hours else ""
+    again = f"; {forecast.retries:,} are to be tried again" if forecast.retries else ""
+    text = f"{forecast.left:,} left at {rate}: {end}{bound}{within}{again}{limit}"
+    return text + (" - TOO LATE" if forecast.is_late else "")
+
+
+_BOUND = {
+    Bound.PER_SECOND: "the limit a second",
+    Bound.PER_HOUR: "the limit an hour",
+    Bound.CEILING: "the ceiling of the wave",
+    Bound.DOMAIN: "the limit of a mail domain",
+    Bound.RETRIES: "what is tried again",
+}
 
 
 def _totals(wave: waves.CampaignView) -> dict[str, int]:

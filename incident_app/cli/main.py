@@ -23,6 +23,7 @@ from incident_app.cli import (
     incidents,
     inventory,
     letters,
+    limits,
     merges,
     notices,
     obligations,
@@ -36,6 +37,7 @@ from incident_app.cli import (
     steps,
     timeline,
     unreached,
+    trying_out,
 )
 
 
@@ -99,6 +101,7 @@ for noun in (
     incidents.incident,
     inventory.inventory,
     letters.letters,
+    limits.limits,
     merges.merge,
     notices.notice,
     obligations.obligations,
@@ -116,3 +119,5 @@ for noun in (
     timeline.timeline,
 ):
     main.add_command(noun)
+for verb in (trying_out.pace, trying_out.rehearse, trying_out.test_send):
+    dispatch.dispatch.add_command(verb)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ from incident_app.domain.brake import BrakeRule
 from incident_app.domain.digests import digest_of_content
 from incident_app.keys import own_key
 from incident_app.services.jobs import JobTools
+from incident_app.services.rehearsals import RehearsalTools
+from incident_app.services.test_mails import Outgoing
 from incident_app.services.worker import Worker, WorkerSettings, collect_seldom
 from incident_app.settings import Settings
 from notifications import loop
@@ -46,16 +49,22 @@ def utc_now() -> datetime:
 
 def make_worker(engine: Engine, settings: Settings, *, retry: RetryPolicy | None = None) -> Worker:
     """Return a worker that sends through the configured mail server."""
+    outgoing = outgoing_of(settings)
     return Worker(
         engine,
-        mail_servers(settings),
+        outgoing.transport,
         WorkerSettings(
             journals=settings.home / "journals",
-            tools=JobTools(address_key=own_key(settings.home, "address"), uploads=settings.home / "uploads"),
-            bounce_domain=settings.bounce_domain,
-            message_domain=settings.bounce_domain,
-            signer=mail_signer(settings),
-            return_path=return_path_of(settings),
+            tools=JobTools(
+                address_key=own_key(settings.home, "address"),
+                uploads=settings.home / "uploads",
+                outgoing=outgoing,
+                rehearsing=rehearsing_with(settings),
+            ),
+            bounce_domain=outgoing.bounce_domain,
+            message_domain=outgoing.message_domain,
+            signer=outgoing.signer,
+            return_path=outgoing.return_path,
             options=DispatcherOptions(
                 connections=settings.smtp_connections,
                 rate=RateLimit(per_second=settings.smtp_per_second),
@@ -70,6 +79,27 @@ def make_worker(engine: Engine, settings: Settings, *, retry: RetryPolicy | None
             ),
         ),
         clock=utc_now,
+    )
+
+
+def outgoing_of(settings: Settings) -> Outgoing:
+    """Return how mails leave this instance."""
+    return Outgoing(
+        transport=mail_servers(settings),
+        bounce_domain=settings.bounce_domain,
+        message_domain=settings.bounce_domain,
+        signer=mail_signer(settings),
+        return_path=return_path_of(settings),
+    )
+
+
+def rehearsing_with(settings: Settings) -> RehearsalTools:
+    """Return how waves are rehearsed in this instance."""
+    return RehearsalTools(
+        home=settings.home,
+        start_worker=(sys.executable, "-m", "incident_app.cli.rehearsal_worker"),
+        connections=settings.smtp_connections,
+        per_second=settings.smtp_per_second,
     )
 
 

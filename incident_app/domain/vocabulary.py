@@ -282,6 +282,8 @@ class JobKind(StrEnum):
     FILL = "fill"
     LETTERS = "letters"
     EXPORT = "export"
+    TEST_SEND = "test_send"
+    REHEARSE = "rehearse"
 
 
 class JobStatus(StrEnum):

@@ -17,7 +17,7 @@ from notifications.outbox import Attempt
 from notifications.outcome import Accepted, RefusedForGood, RefusedForNow, Unknown
 
 UNKNOWN = AttemptOutcome.UNKNOWN.value
-_WORDS = {
+WORDS = {
     Accepted: AttemptOutcome.ACCEPTED.value,
     RefusedForNow: AttemptOutcome.REFUSED_FOR_NOW.value,
     RefusedForGood: AttemptOutcome.REFUSED_FOR_GOOD.value,
@@ -68,7 +68,7 @@ def insert_attempts(session: Session, attempts: Sequence[Attempt]) -> None:
                 attempt.delivery_id,
                 attempt.number,
                 stored_moment(session, attempt.finished_at),
-                _WORDS[type(attempt.outcome)],
+                WORDS[type(attempt.outcome)],
                 attempt.outcome.code,
                 attempt.outcome.enhanced,
                 attempt.outcome.text[:500],

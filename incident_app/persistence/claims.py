@@ -22,6 +22,7 @@ from incident_app.domain.delivery import (
 )
 from incident_app.domain.vocabulary import Certainty, Language, PersonKind, Relation
 from incident_app.persistence.bulk import key_list, one_of, rows_with
+from incident_app.persistence.database import Json
 from incident_app.persistence.notices import NoticeVersion
 from incident_app.persistence.outbox import Campaign
 
@@ -66,6 +67,54 @@ class Due(NamedTuple):
     valid_until: object
 
 
+class RunningWave(NamedTuple):
+    """A wave that sends, with what of it may leave now."""
+
+    id: int
+    first: int | None
+    last: int | None
+    hours_from: int | None
+    hours_until: int | None
+    per_hour: int | None
+    countries: Json | None
+
+    @property
+    def canary(self) -> tuple[str, dict[str, int | None]]:
+        """Return the condition that only the first messages may leave, and its values; empty without a canary."""
+        if self.last is None:
+            return "", {}
+        return "AND waiting.id BETWEEN :first AND :last ", {"first": self.first, "last": self.last}
+
+
+QUEUED = "waiting.campaign_id = :campaign AND waiting.state = 'queued' AND waiting.paced IS NULL "
+DUE = (
+    "SELECT waiting.id, waiting.campaign_id, waiting.language, waiting.token, waiting.attempt_count, "
+    "contact.address, contact.valid_until "
+    "FROM deliveries waiting JOIN customer_contacts contact ON contact.id = waiting.contact_id "
+)
+IN_TURN = "ORDER BY waiting.next_attempt_at, waiting.id LIMIT :most"
+
+
+def locking(session: Session) -> str:
+    """Return what keeps other workers from the rows of a claim."""
+    return " FOR UPDATE OF waiting SKIP LOCKED" if session.get_bind().dialect.name == "postgresql" else ""
+
+
+def running_waves(session: Session, campaigns: Collection[int]) -> list[RunningWave]:
+    """Return those of the waves that run now, urgent ones first."""
+    columns = (
+        Campaign.id,
+        Campaign.canary_from,
+        Campaign.canary_through,
+        Campaign.hours_from,
+        Campaign.hours_until,
+        Campaign.per_hour_ceiling,
+        Campaign.countries,
+    )
+    running = sa.select(*columns).where(Campaign.id.in_(campaigns), Campaign.status == CampaignStatus.RUNNING)
+    return [RunningWave(*row) for row in session.execute(running.order_by(Campaign.priority, Campaign.id))]
+
+
 def due_deliveries(session: Session, limit: int, now: int, campaigns: Collection[int]) -> list[Due]:
     """Return up to `limit` messages whose time has come, urgent waves first, and keep other workers from them.
 
@@ -73,26 +122,14 @@ def due_deliveries(session: Session, limit: int, now: int, campaigns: Collection
     it takes and no more, however many wait. Of a wave that shows its canary only those first messages are due: whatever
     number of workers ask, and whichever of them die, no other message can leave.
     """
-    running = sa.select(Campaign.id, Campaign.canary_from, Campaign.canary_through).where(
-        Campaign.id.in_(campaigns), Campaign.status == CampaignStatus.RUNNING
-    )
-    lock = " FOR UPDATE OF waiting SKIP LOCKED" if session.get_bind().dialect.name == "postgresql" else ""
     due: list[Due] = []
-    for campaign_id, first, last in session.execute(running.order_by(Campaign.priority, Campaign.id)).all():
-        canary_only = "" if last is None else "AND waiting.id BETWEEN :first AND :last "
-        within = {} if last is None else {"first": first, "last": last}
+    for wave in running_waves(session, campaigns):
         if len(due) == limit:
             break
+        canary_only, within = wave.canary
         found = session.execute(
-            sa.text(
-                "SELECT waiting.id, waiting.campaign_id, waiting.language, waiting.token, waiting.attempt_count, "  # noqa: S608
-                "contact.address, contact.valid_until "
-                "FROM deliveries waiting JOIN customer_contacts contact ON contact.id = waiting.contact_id "
-                "WHERE waiting.campaign_id = :campaign AND waiting.state = 'queued' "
-                f"AND waiting.next_attempt_at <= :now {canary_only}"
-                f"ORDER BY waiting.next_attempt_at, waiting.id LIMIT :most{lock}"
-            ),
-            {"campaign": campaign_id, "now": now, "most": limit - len(due), **within},
+            sa.text(f"{DUE}WHERE {QUEUED}AND waiting.next_attempt_at <= :now {canary_only}{IN_TURN}{locking(session)}"),
+            {"campaign": wave.id, "now": now, "most": limit - len(due), **within},
         )
         due += [Due(*row) for row in found]
     return due

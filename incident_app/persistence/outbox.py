@@ -180,6 +180,8 @@ class Campaign(Base):
     hours_from: Mapped[int | None]
     hours_until: Mapped[int | None]
     per_hour_ceiling: Mapped[int | None]
+    countries: Mapped[Json | None]
+    """Whose law the people of the wave live under, noted when hours are set: it tells the zone they are in."""
     contacts_as_of: Mapped[datetime]
     canary_size: Mapped[int | None]
     """How many messages were to be sent before all others; kept after the wave went on."""
@@ -209,13 +211,18 @@ class Campaign(Base):
 
 class MailDomain(Base):
     __tablename__ = "mail_domains"
-    __table_args__ = ({"info": refusing(*never_removed())},)
+    __table_args__ = (
+        sa.Index("ix_mail_domains_paced", "id", sqlite_where=sa.text("paced"), postgresql_where=sa.text("paced")),
+        {"info": refusing(*never_removed())},
+    )
 
     id: Mapped[Key]
     name: Mapped[str] = mapped_column(sa.String(254), unique=True)
     per_minute: Mapped[int | None]
     connections: Mapped[int | None]
     paused_until: Mapped[datetime | None]
+    paced: Mapped[bool | None]
+    """True once a limit was set: its messages then wait in a queue of their own, so that they are in nobody's way."""
 
 
 class DeliveryRow(Base):
@@ -231,8 +238,17 @@ class DeliveryRow(Base):
             "campaign_id",
             "next_attempt_at",
             "id",
-            sqlite_where=sa.text("state = 'queued'"),
-            postgresql_where=sa.text("state = 'queued'"),
+            sqlite_where=sa.text("state = 'queued' AND paced IS NULL"),
+            postgresql_where=sa.text("state = 'queued' AND paced IS NULL"),
+        ),
+        sa.Index(
+            "ix_deliveries_paced",
+            "campaign_id",
+            "domain_id",
+            "next_attempt_at",
+            "id",
+            sqlite_where=sa.text("state = 'queued' AND paced"),
+            postgresql_where=sa.text("state = 'queued' AND paced"),
         ),
         sa.Index(
             "ix_deliveries_sending",
@@ -292,6 +308,8 @@ class DeliveryRow(Base):
     lease_until: Mapped[int | None] = mapped_column(BigKey)
     lease_owner: Mapped[str | None] = mapped_column(sa.String(60))
     withheld_because: Mapped[WithheldBecause | None]
+    paced: Mapped[bool | None]
+    """True when the message waits in the queue of its domain; empty in that of its wave."""
 
 
 class DeliveryPerson(Base):

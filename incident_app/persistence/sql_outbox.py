@@ -29,14 +29,17 @@ from incident_app.persistence.attempts import (
     queue_again,
     settle,
 )
-from incident_app.persistence.bulk import chunks
+from incident_app.persistence.bulk import CHUNK, chunks
 from incident_app.persistence.claims import ClaimedFacts, ClaimedPerson, Due, due_deliveries, people_of
+from incident_app.persistence.limited_claims import Claim, LimitedClaim, bring_forward
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow
+from incident_app.persistence.pacing import NO_LIMITS, read_limits
 from notifications.addresses import Address
 from notifications.journal import Fate, Replay
 from notifications.outbox import Attempt, Delivery
 from notifications.outcome import Accepted, RefusedForGood, RefusedForNow, Unknown, outcome_of_reply
 from notifications.retry import RetryPolicy, next_attempt_at
+from notifications.throttle import MICROSECONDS
 
 Opener = Callable[[], AbstractContextManager[Session]]
 """Opens a session that is saved at its end; only services know how."""
@@ -84,35 +87,78 @@ class SqlOutbox:
         self._brake = brake
         self._admitted: set[int] = set()
         self._running, self._looked_at = frozenset[int](), float("-inf")
+        self._limits, self._limits_read_at = NO_LIMITS, float("-inf")
+        self._hours: dict[int, tuple[int | None, int | None]] = {}
+        self._is_limited = False
+        self._opens_at: int | None = None
 
     def claim(self, *, limit: int, lease: timedelta) -> Sequence[Delivery]:
         """Lease up to `limit` due deliveries of running campaigns; withhold what must no longer be sent."""
         admitted = self._admitted_now()
+        if self.opens_in():  # all that is due waits for a limit
+            return []
+        self._opens_at = None
         while admitted:
             with self._open() as session:
-                due = due_deliveries(session, limit, microseconds(self._clock()), admitted)
-                people, held_back = people_of(session, due)
+                now = microseconds(self._clock())
+                limited = LimitedClaim(session, self._limits, admitted, now) if self._is_limited else None
+                found = limited.collect(limit) if limited else Claim(due=due_deliveries(session, limit, now, admitted))
+                people, held_back = people_of(session, found.due)
                 for because, ids in held_back.items():
                     withhold(session, ids, because)
-                taken = [row for row in due if row.id in people]
+                taken = [row for row in found.due if row.id in people]
+                if limited:
+                    limited.charge(taken)
                 if taken:
                     return self._lease(session, taken, people, lease)
-            if not due:
+            if not found.due and not found.moved:
+                # Somebody may lift the limit or start another wave meanwhile.
+                self._opens_at = None if found.opens_at is None else min(found.opens_at, now + MICROSECONDS)
                 break
         return []
+
+    def opens_in(self) -> float | None:
+        """Return in how many seconds a limit lets the next message leave that is due, if that is soon."""
+        if self._opens_at is None:
+            return None
+        return max(0, self._opens_at - microseconds(self._clock())) / MICROSECONDS
 
     def _admitted_now(self) -> set[int]:
         """Return the running campaigns that may be sent; each is tested anew whenever it begins to run."""
         with self._read() as session:
             found = session.execute(
-                sa.select(Campaign.id, Campaign.canary_through).where(Campaign.status == CampaignStatus.RUNNING)
+                sa.select(
+                    Campaign.id,
+                    Campaign.canary_through,
+                    Campaign.hours_from,
+                    Campaign.hours_until,
+                    Campaign.per_hour_ceiling,
+                ).where(Campaign.status == CampaignStatus.RUNNING)
             ).all()
-        running = {campaign_id for campaign_id, _ in found}
-        if any(canary_through is not None for _, canary_through in found):
+            self._read_limits(session)
+        running = {wave.id for wave in found}
+        if any(wave.canary_through is not None for wave in found):
             running -= set(self._hold_canaries())
         self._admitted &= running
         self._admitted |= {campaign_id for campaign_id in running - self._admitted if self._admit(campaign_id)}
+        own = any(wave.hours_from is not None or wave.per_hour_ceiling is not None for wave in found)
+        self._is_limited = own or bool(self._limits.overall or self._limits.domains)
+        self._obey_hours({wave.id: (wave.hours_from, wave.hours_until) for wave in found})
         return set(self._admitted)
+
+    def _read_limits(self, session: Session) -> None:
+        if time.monotonic() - self._limits_read_at > GO_STALE_SECONDS:
+            self._limits, self._limits_read_at = read_limits(session), time.monotonic()
+
+    def _obey_hours(self, hours: dict[int, tuple[int | None, int | None]]) -> None:
+        """Let what waits for the hours of a wave be asked again once those were changed, or this worker is new."""
+        changed = [campaign_id for campaign_id, pair in hours.items() if self._hours.get(campaign_id) != pair]
+        for campaign_id in changed:
+            moved = CHUNK
+            while moved >= CHUNK:
+                with self._open() as session:
+                    moved = bring_forward(session, campaign_id, microseconds(self._clock()), CHUNK)
+        self._hours = hours
 
     def _lease(
         self, session: Session, taken: Sequence[Due], people: Mapping[int, Sequence[ClaimedPerson]], lease: timedelta

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 from incident_app.domain.column_profiles import ColumnProfile
 from incident_app.domain.delivery import AudienceRule, WhenUncertain
 from incident_app.domain.errors import IncidentAppError, NotFound, find_refusal
-from incident_app.domain.ids import Actor, IncidentId, NoticeId
+from incident_app.domain.ids import Actor, CampaignId, IncidentId, NoticeId
 from incident_app.domain.vocabulary import JobKind, JobStatus, Language
 from incident_app.paths import find_file
 from incident_app.persistence.jobs import Job
@@ -27,6 +27,8 @@ from incident_app.services.letter_addressees import LetterPlan
 from incident_app.services.letters import LETTER, Printing, prepare_letters
 from incident_app.services.obligations import determine_and_derive
 from incident_app.services.profiles import get_profile
+from incident_app.services.rehearsals import RehearsalTools, rehearse
+from incident_app.services.test_mails import Outgoing, send_test
 from incident_app.services.transaction import reading, recording
 
 LEASE = timedelta(minutes=10)
@@ -41,6 +43,10 @@ class JobTools:
     address_key: bytes
     uploads: Path
     """Where files lie that were handed in on a page, named by their digest, until they are imported."""
+    outgoing: Outgoing | None = None
+    """How mails leave; none where this process sends no mail."""
+    rehearsing: RehearsalTools | None = None
+    """How waves are rehearsed; none where this process starts no others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +222,7 @@ def _import(
             keep_good=bool(wanted["keep_good"]),
             actor=actor,
             now=now,
-            progress=_progress_of_import(engine, str(wanted["digest"])),
+            progress=_progress_of(engine, JobKind.IMPORT, "digest", str(wanted["digest"])),
             profile=profile,
             folder=tools.uploads,
         )
@@ -224,13 +230,11 @@ def _import(
         path.unlink(missing_ok=True)
 
 
-def _progress_of_import(engine: Engine, digest: str) -> Callable[[int, int], None]:
-    """Return what notes on the job how far its import is and renews its lease: a long import outlives one lease."""
+def _progress_of(engine: Engine, kind: JobKind, name: str, value: object) -> Callable[[int, int], None]:
+    """Return what notes on the job with this parameter how far it is, and renews its lease: a long one outlives it."""
     with reading(engine) as session:
-        running = session.scalars(
-            sa.select(Job).where(Job.status == JobStatus.RUNNING, Job.kind == JobKind.IMPORT)
-        ).all()
-        numbers = [job.id for job in running if isinstance(job.parameters, dict) and job.parameters["digest"] == digest]
+        running = session.scalars(sa.select(Job).where(Job.status == JobStatus.RUNNING, Job.kind == kind)).all()
+        numbers = [job.id for job in running if isinstance(job.parameters, dict) and job.parameters[name] == value]
     noted = time.monotonic()
 
     def note(done: int, total: int) -> None:
@@ -264,11 +268,39 @@ def _letters(
     prepare_letters(engine, incident_id, plan, printing, actor=actor, now=now)
 
 
+def _test_send(
+    engine: Engine, tools: JobTools, _incident: IncidentId, wanted: Mapping[str, Any], actor: Actor, now: datetime
+) -> None:
+    if tools.outgoing is None:
+        raise NotFound(what="mail server", name="-")
+    send_test(
+        engine,
+        CampaignId(int(wanted["campaign_id"])),
+        tools.outgoing,
+        to=wanted["to"],
+        customer_number=wanted.get("customer_number") or None,
+        actor=actor,
+        now=now,
+    )
+
+
+def _rehearse(
+    engine: Engine, tools: JobTools, _incident: IncidentId, wanted: Mapping[str, Any], actor: Actor, now: datetime
+) -> None:
+    if tools.rehearsing is None:
+        raise NotFound(what="mail server", name="-")
+    campaign_id = CampaignId(int(wanted["campaign_id"]))
+    progress = _progress_of(engine, JobKind.REHEARSE, "campaign_id", campaign_id)
+    rehearse(engine, campaign_id, tools.rehearsing, progress=progress, actor=actor, now=now)
+
+
 _WORK: Mapping[JobKind, Work] = {
     JobKind.DETERMINE: _determine,
     JobKind.FILL: _fill,
     JobKind.IMPORT: _import,
     JobKind.LETTERS: _letters,
+    JobKind.TEST_SEND: _test_send,
+    JobKind.REHEARSE: _rehearse,
 }
 
 

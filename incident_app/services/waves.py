@@ -15,6 +15,7 @@ from incident_app.domain.delivery import CampaignStatus, Canary, DeliveryState, 
 from incident_app.domain.errors import NotFound
 from incident_app.domain.events import DispatchBraked, DispatchHalted, DispatchPaused, summary
 from incident_app.domain.ids import CampaignId, IncidentId
+from incident_app.domain.sending_hours import Pace, SendingHours
 from incident_app.persistence.customers import CustomerContact
 from incident_app.persistence.outbox import Campaign, DeliveryRow, MailDomain
 from incident_app.persistence.timeline import EventRow, TextRow
@@ -58,6 +59,8 @@ class CampaignView:
     canary: Canary | None
     """What came of them, until the wave goes on."""
     stop: Stop | None
+    pace: Pace
+    """Its sending hours and its ceiling an hour."""
 
     @property
     def awaits_look(self) -> bool:
@@ -148,6 +151,13 @@ def get_campaign_row(session: Session, campaign_id: CampaignId, *, lock: bool = 
     return campaign
 
 
+def pace_in(campaign: Campaign) -> Pace:
+    """Return the sending hours and the ceiling of a wave."""
+    begin, end = campaign.hours_from, campaign.hours_until
+    hours = None if begin is None or end is None else SendingHours(begin=begin, end=end)
+    return Pace(hours=hours, per_hour=campaign.per_hour_ceiling)
+
+
 def totals_in(session: Session, campaign: Campaign) -> DeliveryTotals:
     """Count the messages of a wave by state."""
     rows = session.execute(
@@ -222,4 +232,5 @@ def _view(session: Session, row: Campaign) -> CampaignView:
         canary_size=row.canary_size,
         canary=canary_in(session, row),
         stop=_stop(session, row) if row.status is CampaignStatus.PAUSED else None,
+        pace=pace_in(row),
     )

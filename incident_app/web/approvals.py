@@ -8,7 +8,17 @@ from werkzeug.wrappers import Response
 from incident_app.domain.access import Permission
 from incident_app.domain.ids import CampaignId, NoticeId, ReportId
 from incident_app.domain.vocabulary import Subject
-from incident_app.services import accounts, approvals, consistency, incidents, notices, obligations, reports, waves
+from incident_app.services import (
+    accounts,
+    approvals,
+    consistency,
+    incidents,
+    notices,
+    obligations,
+    rehearsals,
+    reports,
+    waves,
+)
 from incident_app.services.approvals import PendingApproval
 from incident_app.services.incidents import IncidentView
 from incident_app.web import context
@@ -92,6 +102,7 @@ def _content(view: IncidentView, row: PendingApproval) -> dict[str, object]:
         wave = waves.get_wave_of(engine, view.id, CampaignId(row.subject_id))
         return {
             "wave": wave,
+            "rehearsal": rehearsals.latest_rehearsal(engine, wave.id),
             "notice": notices.get_notice(engine, view.id, NoticeId(wave.notice_id)),
             "report": None,
             "duty": None,

@@ -12,7 +12,18 @@ from incident_app.domain.delivery import AudienceRule, Standing, WhenUncertain
 from incident_app.domain.errors import BadInput
 from incident_app.domain.ids import CampaignId
 from incident_app.domain.vocabulary import JobKind, Subject
-from incident_app.services import approvals, canaries, dispatch, forecasts, jobs, notices, people, waves
+from incident_app.services import (
+    accounts,
+    approvals,
+    canaries,
+    dispatch,
+    forecasts,
+    jobs,
+    notices,
+    people,
+    rehearsals,
+    waves,
+)
 from incident_app.services.setup import sender_of
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
@@ -20,6 +31,7 @@ from incident_app.web.page import incident_page
 from incident_app.web.words import phrase
 
 blueprint = flask.Blueprint("dispatch", __name__, url_prefix="/incidents/<reference>/dispatch")
+TRIED_OUT = frozenset({JobKind.REHEARSE, JobKind.TEST_SEND})
 RULES = [rule for rule in AudienceRule if rule is not AudienceRule.LIST]
 
 
@@ -81,6 +93,9 @@ def one(reference: str, campaign_id: int) -> str:
         forecast=forecasts.forecast_of(
             context.engine(), wave, configured_per_second=context.parts().per_second, now=context.now()
         ),
+        rehearsal=rehearsals.latest_rehearsal(context.engine(), wave.id),
+        names=accounts.names_by_actor(context.engine()),
+        jobs=[job for job in jobs.list_jobs(context.engine(), view.id) if job.kind in TRIED_OUT][:2],
         doubts=doubts,
         numbered=[(number, number) for number in doubts[:50]],
         first_three=waves.first_recipients(context.engine(), wave.id),

@@ -82,7 +82,15 @@ def test_every_event_is_documented_with_its_facts_and_how_it_reads() -> None:
 
 @pytest.mark.parametrize(
     "document",
-    ["README.md", "README.ja.md", "docs/files.md", "docs/bounces.md", "docs/letters.md", "playbooks/README.md"],
+    [
+        "README.md",
+        "README.ja.md",
+        "docs/files.md",
+        "docs/bounces.md",
+        "docs/letters.md",
+        "docs/sending.md",
+        "playbooks/README.md",
+    ],
 )
 def test_every_command_that_a_document_shows_exists(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")

@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incident_app.domain.forecast import LATELY, LONGEST, MOST, RateBasis, foresee, measured_per_second
+from incident_app.domain.forecast import (
+    LATELY,
+    LONGEST,
+    MOST,
+    Bound,
+    DomainQueue,
+    Forecast,
+    Obstacles,
+    RateBasis,
+    foresee,
+    measured_per_second,
+)
+from incident_app.domain.sending_hours import SendingHours
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 LEFT = st.integers(min_value=0, max_value=10**7)
@@ -76,3 +88,58 @@ def test_a_rate_is_never_below_nothing_nor_without_bound(ago: list[float], began
     newest_first = seconds_ago(*sorted(ago))
     rate = measured_per_second(newest_first, began_at=NOW - timedelta(seconds=began), now=NOW)
     assert 0 <= rate <= len(ago)
+
+
+def slowed(left: int, **obstacles: object) -> Forecast:
+    """A wave that the mail server takes at ten a second, slowed by these obstacles."""
+    return foresee(
+        left=left,
+        per_second=10.0,
+        basis=RateBasis.CONFIGURED,
+        deadline=None,
+        now=NOW,
+        obstacles=Obstacles(**obstacles),
+    )
+
+
+@given(LEFT, st.dictionaries(st.sampled_from(list(Bound)), st.floats(min_value=0.01, max_value=100)))
+def test_the_slowest_of_all_limits_tells_the_end(left: int, rates: dict[Bound, float]) -> None:
+    rates.pop(Bound.RATE, None)
+    slowest = min([10.0, *rates.values()])
+    found = slowed(left, rates=rates)
+    assert (
+        found.ends_at
+        == foresee(left=left, per_second=slowest, basis=RateBasis.CONFIGURED, deadline=None, now=NOW).ends_at
+    )
+    if slowest < 10.0:
+        assert found.bound_by is min(rates, key=lambda bound: rates[bound])
+
+
+def test_a_slow_domain_ends_last_and_a_pause_counts() -> None:
+    queue = DomainQueue(left=60, per_second=1.0, paused_until=None)
+    found = slowed(100, domains=[queue])
+    assert (found.ends_at, found.bound_by) == (NOW + timedelta(seconds=60), Bound.DOMAIN)
+    paused = DomainQueue(left=1, per_second=None, paused_until=NOW + timedelta(hours=1))
+    assert slowed(100, domains=[paused]).ends_at == NOW + timedelta(hours=1, seconds=1)
+
+
+def test_what_is_tried_again_later_is_waited_for() -> None:
+    found = slowed(100, retries=3, last_retry_at=NOW + timedelta(minutes=5))
+    assert (found.ends_at, found.bound_by, found.retries) == (NOW + timedelta(minutes=5), Bound.RETRIES, 3)
+    assert slowed(100, retries=3, last_retry_at=NOW - timedelta(minutes=5)).ends_at == NOW + timedelta(seconds=10)
+
+
+def test_only_the_hours_of_the_recipients_count() -> None:
+    hours = SendingHours(begin=8, end=20)  # NOW is 18:00 in Japan
+    one_hour = 10 * 3600
+    assert slowed(one_hour, hours=hours, countries=["JP"]).ends_at == NOW + timedelta(hours=1)
+    assert slowed(3 * one_hour, hours=hours, countries=["JP"]).ends_at == NOW + timedelta(hours=15)
+    assert slowed(15 * one_hour, hours=hours, countries=["JP"]).ends_at == NOW + timedelta(hours=38 + 1)
+    assert slowed(one_hour, hours=hours, countries=["JP", "US"]).ends_at == datetime(2026, 11, 20, 19, tzinfo=UTC)
+
+
+@given(LEFT, st.integers(0, 23))
+def test_hours_never_make_a_wave_end_sooner(left: int, begin: int) -> None:
+    found = slowed(left, hours=SendingHours(begin=begin, end=24), countries=["JP"])
+    free = slowed(left)
+    assert found.ends_at is None or (free.ends_at is not None and found.ends_at >= free.ends_at)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.domain.brake import AttemptOutcome
-from incident_app.domain.forecast import Forecast, RateBasis
+from incident_app.domain.forecast import Bound, Forecast, RateBasis
 from incident_app.domain.ids import CampaignId, IncidentId
 from incident_app.domain.regimes import AddresseeKind
+from incident_app.domain.sending_hours import Pace, SendingHours
 from incident_app.domain.vocabulary import DutyStatus
 from incident_app.persistence.obligations import Obligation
 from incident_app.persistence.outbox import DeliveryAttempt, DeliveryRow
-from incident_app.services import dispatch, waves
+from incident_app.persistence.sql_outbox import microseconds
+from incident_app.services import dispatch, limits, paces, waves
 from incident_app.services.forecasts import forecast_of
 from incident_app.services.obligations import list_obligations
 from incident_app.services.transaction import recording
@@ -103,3 +105,33 @@ def test_only_open_duties_toward_people_are_held_against_a_wave(
     settled = foreseen(instance, campaign)
     assert settled is not None
     assert (settled.deadline, settled.is_late) == (None, False)
+
+
+def test_limits_ceiling_hours_and_retries_are_counted(instance: Engine, wave: tuple[IncidentId, CampaignId]) -> None:
+    _, campaign = wave
+    act = {"actor": author(instance).actor, "now": NOW}
+    limits.set_limits(instance, per_second=1, per_hour=None, **act)
+    found = foreseen(instance, campaign)
+    assert found is not None
+    assert (found.bound_by, found.ends_at) == (Bound.PER_SECOND, LATER + timedelta(seconds=60))
+    limits.limit_domain(instance, "example.jp", per_minute=10, **act)
+    slow = foreseen(instance, campaign)
+    assert slow is not None
+    assert (slow.bound_by, slow.ends_at) == (Bound.DOMAIN, LATER + timedelta(minutes=6))
+    paces.set_pace(instance, campaign, Pace(hours=SendingHours(begin=8, end=18), per_hour=60), **act)
+    late = foreseen(instance, campaign)  # it is 17:51 in Japan: nine minutes are left today
+    assert late is not None
+    assert late.within_hours == SendingHours(begin=8, end=18)
+    assert late.bound_by in {Bound.CEILING, Bound.DOMAIN}
+    assert late.ends_at == datetime(2026, 11, 20, 23, 51, tzinfo=UTC)
+    again_at = LATER + timedelta(days=1)
+    with recording(instance) as session:
+        some = sa.select(DeliveryRow.id).order_by(DeliveryRow.id).limit(3)
+        session.execute(
+            sa.update(DeliveryRow)
+            .where(DeliveryRow.id.in_(some))
+            .values(attempt_count=1, next_attempt_at=microseconds(again_at))
+        )
+    retried = foreseen(instance, campaign)
+    assert retried is not None
+    assert (retried.retries, retried.bound_by, retried.ends_at) == (3, Bound.RETRIES, again_at)

@@ -9,6 +9,13 @@ from incident_app.domain.events.reaching import (
     LettersPosted,
     LettersPrepared,
     LettersReturned,
+from incident_app.domain.events.pacing import (
+    DispatchPaced,
+    DispatchRehearsed,
+    DispatchTested,
+    DomainLimited,
+    DomainReleased,
+    LimitsSet,
 )
 from incident_app.domain.events.record import ChainAnchored, ExportMade, NoteCorrected, NoteRecorded
 from incident_app.domain.events.response import (
@@ -121,10 +128,15 @@ __all__ = [
     "DispatchFilled",
     "DispatchFinished",
     "DispatchHalted",
+    "DispatchPaced",
     "DispatchPaused",
+    "DispatchRehearsed",
     "DispatchReleased",
     "DispatchResumed",
     "DispatchStarted",
+    "DispatchTested",
+    "DomainLimited",
+    "DomainReleased",
     "EventFacts",
     "EvidenceAdded",
     "ExportMade",
@@ -141,6 +153,7 @@ __all__ = [
     "LettersPosted",
     "LettersPrepared",
     "LettersReturned",
+    "LimitsSet",
     "ListLoaded",
     "MailReturned",
     "MemberAdded",

@@ -78,6 +78,12 @@ CODE_WORDS: Mapping[str, Mapping[str, _Pair]] = {
         "taken_back": ("差し出しの取り消し", "hand-over taken back"),
         "not_returned": ("返戻の取り消し", "return taken back"),
     },
+    "outcome": {
+        "accepted": ("受付済", "accepted"),
+        "refused_for_now": ("今は受け付けられない", "refused for now"),
+        "refused_for_good": ("拒否", "refused for good"),
+        "unknown": ("結果不明", "in doubt"),
+    },
     "fact": FACTS,
     "question": {code: (words.ja, words.en) for code, words in QUESTIONS.items()},
 }
