@@ -2,6 +2,7 @@
 
 from incident_app.persistence import (
     accounts,
+    address_fixes,
     approvals,
     bounces,
     commitments,
@@ -17,6 +18,7 @@ from incident_app.persistence import (
     parties,
     person_counts,
     playbooks,
+    publications,
     readiness,
     reports,
     severity,
@@ -27,6 +29,7 @@ from incident_app.persistence.database import Base
 __all__ = [
     "Base",
     "accounts",
+    "address_fixes",
     "approvals",
     "bounces",
     "commitments",
@@ -42,6 +45,7 @@ __all__ = [
     "parties",
     "person_counts",
     "playbooks",
+    "publications",
     "readiness",
     "reports",
     "severity",

@@ -1,6 +1,13 @@
 """Every kind of event, the facts it carries, and how it reads. Facts hold ids and digests, never people."""
 
 from incident_app.domain.events.base import KINDS, EventFacts, summary
+from incident_app.domain.events.proving import (
+    AddressesCorrected,
+    NoticeRetracted,
+    PeopleCovered,
+    PublicationAdded,
+    PublicationRetracted,
+)
 from incident_app.domain.events.record import ChainAnchored, ExportMade, NoteCorrected, NoteRecorded
 from incident_app.domain.events.response import (
     ClockStarted,
@@ -88,6 +95,7 @@ from incident_app.domain.events.weighing import (
 
 __all__ = [
     "KINDS",
+    "AddressesCorrected",
     "ApprovalGranted",
     "ApprovalRejected",
     "ApprovalRequested",
@@ -135,6 +143,7 @@ __all__ = [
     "NoteCorrected",
     "NoteRecorded",
     "NoticeDrafted",
+    "NoticeRetracted",
     "ObligationFulfilled",
     "ObligationReopened",
     "ObligationWaived",
@@ -142,12 +151,15 @@ __all__ = [
     "PapersExplained",
     "PartyMessaged",
     "PeopleCounted",
+    "PeopleCovered",
     "PeopleInformed",
     "PeopleListed",
     "PlaybookLoaded",
     "PlaybookMoved",
     "PlaybookPinned",
     "PolicyLoaded",
+    "PublicationAdded",
+    "PublicationRetracted",
     "ReadinessRecorded",
     "ReportDrafted",
     "ReportFiled",
