@@ -25,8 +25,10 @@ from incident_app.cli import (
     merges,
     notices,
     obligations,
+    outcomes,
     parties,
     policies,
+    publications,
     readiness,
     reports,
     scopes,
@@ -102,6 +104,7 @@ for noun in (
     parties.parties,
     dispatch.person,
     policies.policy,
+    publications.publications,
     readiness.readiness,
     reports.report,
     scopes.scope,
@@ -113,3 +116,5 @@ for noun in (
     timeline.timeline,
 ):
     main.add_command(noun)
+
+dispatch.dispatch.add_command(outcomes.outcomes)
