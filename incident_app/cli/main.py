@@ -10,6 +10,7 @@ import click
 from incident_app import __version__
 from incident_app.cli import (
     accounts,
+    addresses,
     approvals,
     bounces,
     commitment,
@@ -85,6 +86,7 @@ def main() -> None:
 
 for noun in (
     accounts.user,
+    addresses.addresses,
     approvals.approval,
     bounces.bounces,
     commitment.commitment,

@@ -41,3 +41,28 @@ def check_source(source: str, reason: str) -> AddressSource:
     if not reason.strip():
         raise BadInput(field="reason", problem="say how you know")
     return AddressSource(source)
+
+
+class AddressClosed(IncidentAppError):
+    """Mail to this address came back for good. Ask for another one, or lift the suppression with a reason first."""
+
+    ja = "このアドレスへのメールは戻ってきています。別のアドレスを確かめるか、先に理由を付けて停止を解除してください。"
+
+
+class AddressesRefused(IncidentAppError):
+    """Nothing was corrected: the list has faulty lines.
+
+    No mail address: {invalid}. Customer numbers that are not those of people to inform: {unknown}. Addresses to which
+    mail came back for good: {closed}. People named twice: {doubled}.
+    """
+
+    ja = (
+        "何も直していません。メールアドレスでない行：{invalid}。知らせる相手でない顧客番号の行：{unknown}。"
+        "メールが戻ってきているアドレスの行：{closed}。同じ人が二度ある行：{doubled}。"
+    )
+
+
+class NotTwoColumns(IncidentAppError):
+    """The first line of the file must name the columns customer_number and email. Correct it; nothing was stored."""
+
+    ja = "1行目に customer_number と email の列名が必要です。直してください。何も保存していません。"

@@ -21,6 +21,7 @@ from incident_app.domain.delivery import AudienceRule, Standing
 from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.vocabulary import Purpose
+from incident_app.persistence.address_fixes import dead_at_the_same_address
 from incident_app.persistence.bulk import CHUNK
 from incident_app.persistence.customers import ItemSet
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, PersonToInform
@@ -74,6 +75,7 @@ def chosen_people(session: Session, campaign: Campaign, rule: AudienceRule, item
             PersonToInform.id.not_in(busy),
             PersonToInform.customer_id.is_not(None),
             _RULES[rule],
+            *([~dead_at_the_same_address(campaign.incident_id)] if rule is AudienceRule.FAILED_ONLY else []),
         )
         .order_by(PersonToInform.id)
         .execution_options(yield_per=CHUNK)
