@@ -20,6 +20,7 @@ from incident_app.cli import (
     deadlines,
     demo,
     dispatch,
+    genuine,
     impact,
     incidents,
     inventory,
@@ -120,3 +121,5 @@ for noun in (
     main.add_command(noun)
 
 dispatch.dispatch.add_command(outcomes.outcomes)
+notices.notice.add_command(genuine.verify_page)
+notices.notice.add_command(genuine.withdraw)

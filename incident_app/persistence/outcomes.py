@@ -105,7 +105,7 @@ def messages_of(session: Session, campaign_id: int) -> Iterator[MessagePage]:
     for rows in session.execute(query).partitions():
         messages = [MessageRow._make(row) for row in rows]
         ids = [message.id for message in messages]
-        yield MessagePage(messages, _people(session, ids), _attempts(session, ids), _returned(session, ids))
+        yield MessagePage(messages, _people(session, ids), last_attempts(session, ids), _returned(session, ids))
 
 
 def _people(session: Session, ids: Sequence[int]) -> Mapping[int, Sequence[PersonRow]]:
@@ -129,7 +129,8 @@ def _people(session: Session, ids: Sequence[int]) -> Mapping[int, Sequence[Perso
     return found
 
 
-def _attempts(session: Session, ids: Sequence[int]) -> Mapping[int, LastAttempt]:
+def last_attempts(session: Session, ids: Sequence[int]) -> Mapping[int, LastAttempt]:
+    """Return the newest attempt of each of these messages."""
     rows = session.execute(
         sa.select(
             DeliveryAttempt.delivery_id,
