@@ -152,7 +152,7 @@ def _returned(session: Session, ids: Sequence[int]) -> Mapping[int, LastReturn]:
         .where(Bounce.delivery_id.in_(ids))
         .order_by(Bounce.id),
     )
-    return {delivery_id: LastReturn._make(mail) for delivery_id, *mail in rows}
+    return {delivery_id: LastReturn._make(mail) for delivery_id, *mail in rows if delivery_id is not None}
 
 
 def people_in_no_message(session: Session, incident_id: int) -> Iterator[Sequence[PersonRow]]:

@@ -29,7 +29,17 @@ STEPS = (
         ),
     ),
     ("judge", (("obligations", "obligations.show"), ("reports", "reports.show"), ("steps", "steps.show"))),
-    ("tell", (("notices", "notices.show"), ("dispatch", "dispatch.show"), ("parties", "parties.show"))),
+    (
+        "tell",
+        (
+            ("notices", "notices.show"),
+            ("dispatch", "dispatch.show"),
+            ("outcomes", "outcomes.show"),
+            ("addresses", "addresses.show"),
+            ("publications", "publications.show"),
+            ("parties", "parties.show"),
+        ),
+    ),
     ("keep", (("commitment", "commitment.show"), ("timeline", "timeline.show"))),
 )
 
