@@ -148,7 +148,7 @@ def write_outcomes(
     with reading_one_moment(engine) as session:
         campaigns = _campaigns(session, wanted)
         totals = [_totals(campaign, totals_in(session, campaign)) for campaign in campaigns]
-        paper.begin(totals)
+        paper.start(totals)
         for campaign, counted in zip(campaigns, totals, strict=True):
             _write_wave(session, paper, campaign, counted, wanted)
         nowhere = _write_others(session, paper, wanted) if wanted.campaign_id is None else 0
@@ -191,7 +191,7 @@ class _Paper:
         self.rows_hash = hashlib.sha256()
         self.file_hash = hashlib.sha256()
 
-    def begin(self, totals: list[WaveTotals]) -> None:
+    def start(self, totals: list[WaveTotals]) -> None:
         """Write what comes before the rows: the sums, or the names of the columns."""
         if self._is_json:
             waves = json.loads(canonical_text(totals))
