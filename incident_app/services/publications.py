@@ -69,23 +69,11 @@ def add_publication(
         raise BadInput(field="text", problem="give the text that was published, or name the report that was")
     with transaction(engine, actor=actor, now=now) as act:
         act.session.get(Incident, incident_id, with_for_update={"key_share": True})
-        newest = sa.select(sa.func.max(Publication.version)).where(Publication.incident_id == incident_id)
         kept = act.keep_text(text) if text.strip() else None
         report = _report_version(act.session, incident_id, report_id) if report_id is not None else None
-        row = Publication(
-            incident_id=incident_id,
-            version=1 + (act.session.scalar(newest) or 0),
-            place=published.place.strip(),
-            url=published.url or None,
-            text_id=kept.id if kept else None,
-            report_version_id=report.id if report else None,
-            published_at=published.published_at,
-            desk_phone=published.desk.phone or None,
-            desk_hours=published.desk.hours or None,
-            desk_until=published.desk.until,
-            recorded_at=now,
-            recorded_by=act.actor,
-        )
+        row = _row(act, incident_id, published)
+        row.text_id = kept.id if kept else None
+        row.report_version_id = report.id if report else None
         act.session.add(row)
         act.session.flush()
         act.record(
@@ -100,6 +88,22 @@ def add_publication(
             occurred_at=row.published_at,
         )
         return _view(act.session, row, now)
+
+
+def _row(act: Transaction, incident_id: IncidentId, published: Published) -> Publication:
+    newest = sa.select(sa.func.max(Publication.version)).where(Publication.incident_id == incident_id)
+    return Publication(
+        incident_id=incident_id,
+        version=1 + (act.session.scalar(newest) or 0),
+        place=published.place.strip(),
+        url=published.url or None,
+        published_at=published.published_at,
+        desk_phone=published.desk.phone or None,
+        desk_hours=published.desk.hours or None,
+        desk_until=published.desk.until,
+        recorded_at=act.now,
+        recorded_by=act.actor,
+    )
 
 
 def withdraw_publication(
