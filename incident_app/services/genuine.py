@@ -128,10 +128,9 @@ def _write(session: Session, folder: Path, pages: GenuinePages, now: datetime) -
     for prefix, groups in _groups(sent_messages(session), notices, depth):
         for language, site in sites.items():
             files.put(f"{language}/{page_of(prefix)}", pages.codes(site, language, prefix, groups))
-    files.put(MARK, json.dumps({"notices": len(notices), "codes": codes, "made_at": now.isoformat()}) + "\n")
-    return Written(
-        notices=len(notices), codes=codes, files=files.count, largest_file=files.largest, digest=files.digest
-    )
+    listed = len(set(notices.values()))
+    files.put(MARK, json.dumps({"notices": listed, "codes": codes, "made_at": now.isoformat()}) + "\n")
+    return Written(notices=listed, codes=codes, files=files.count, largest_file=files.largest, digest=files.digest)
 
 
 def _write_frame(files: _Files, pages: GenuinePages, sites: Mapping[str, Site]) -> None:
@@ -161,6 +160,8 @@ class _Files:
         path = self._folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
+        path.parent.chmod(0o755)  # whatever this program's own files are kept to, these are for everybody
+        path.chmod(0o644)
         self._hash.update(f"{name}\n{hashlib.sha256(content).hexdigest()}\n".encode())
         self.count += 1
         self.largest = max(self.largest, len(content))

@@ -81,7 +81,8 @@ def test_every_event_is_documented_with_its_facts_and_how_it_reads() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "README.ja.md", "docs/files.md", "docs/bounces.md", "docs/proof.md", "playbooks/README.md"]
+    "document",
+    ["README.md", "README.ja.md", "docs/files.md", "docs/bounces.md", "docs/proof.md", "playbooks/README.md"],
 )
 def test_every_command_that_a_document_shows_exists(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")

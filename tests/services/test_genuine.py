@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from incident_app.domain import genuine as rules
+from incident_app.domain.delivery import AudienceRule, Standing
 from incident_app.domain.errors import BadInput, NotFound
 from incident_app.domain.ids import IncidentId, NoticeId
 from incident_app.domain.notices import reference_code
@@ -22,10 +24,11 @@ from incident_app.persistence.notices import Notice
 from incident_app.persistence.outbox import DeliveryRow
 from incident_app.persistence.timeline import EventRow
 from incident_app.rendering.genuine import GenuinePages
-from incident_app.services import genuine
+from incident_app.services import genuine, people
 from incident_app.services.genuine import AlreadyRetracted, FolderInUse, NothingSent, Written
 from incident_app.services.sending_checks import WithdrawnNotSent
 from incident_app.services.transaction import reading, recording
+from notifications.sink import MailSink
 from tests import builders
 from tests.builders import NOW, author
 from tests.conftest import Clock
@@ -71,6 +74,8 @@ def test_a_sent_notice_is_confirmed_by_code_day_subject_and_domain(
 ) -> None:
     written = write(instance, tmp_path / "site")
     assert (written.notices, written.codes) == (2, 4)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "site").rglob("*") if path.is_file()}
+    assert modes == {0o644}
     japanese = (tmp_path / "site/ja/codes.html").read_text(encoding="utf-8")
     english = (tmp_path / "site/en/codes.html").read_text(encoding="utf-8")
     for token in tokens(instance):
@@ -163,6 +168,29 @@ def test_a_wave_of_a_withdrawn_notice_does_not_start(instance: Engine) -> None:
     )
     builders.approvals.grant(instance, again, actor=builders.approver(instance).actor, now=NOW)
     start(instance, wave.filled.campaign_id, wave.filled.planned)
+
+
+def test_a_text_that_two_waves_sent_is_one_notice(
+    instance: Engine, sent: IncidentId, clock: Clock, tmp_path: Path
+) -> None:
+    people.record_told(
+        instance,
+        sent,
+        ["C2"],
+        standing=Standing.NOT_REACHED,
+        how="mail",
+        reason="said so",
+        actor=author(instance).actor,
+        now=NOW,
+    )
+    with reading(instance) as session:
+        notice = NoticeId(session.scalars(sa.select(Notice.id)).one())
+    wave = builders.a_wave(instance, sent, notice, rule=AudienceRule.FAILED_ONLY)
+    start(instance, wave.filled.campaign_id, 1)
+    with MailSink() as sink:
+        builders.run_until_idle(builders.a_worker(instance, sink.port, tmp_path / "journals", clock))
+    written = write(instance, tmp_path / "site")
+    assert (written.notices, written.codes) == (2, 5)
 
 
 def test_a_folder_of_other_files_is_never_touched(instance: Engine, sent: IncidentId, tmp_path: Path) -> None:
