@@ -24,6 +24,7 @@ from incident_app.rendering.reports import ReportForms
 from incident_app.services.accounts import find_account
 from incident_app.settings import Settings
 from incident_app.web import (
+    addresses,
     approvals,
     bounces,
     commitment,
@@ -39,8 +40,10 @@ from incident_app.web import (
     merging,
     notices,
     obligations,
+    outcomes,
     page,
     parties,
+    publications,
     readiness,
     rehearsals,
     reports,
@@ -82,6 +85,9 @@ BLUEPRINTS = (
     bounces,
     unreached,
     letters,
+    outcomes,
+    addresses,
+    publications,
     parties,
     timeline,
     commitment,
@@ -125,6 +131,7 @@ def create_app(
         evidence=settings.home / "evidence",
         sender_address=settings.sender_address,
         per_second=settings.smtp_per_second,
+        message_domain=settings.bounce_domain,
         designated_operator=settings.designated_operator,
         templates=NoticeTemplates(templates),
         forms=ReportForms(templates),

@@ -216,18 +216,6 @@ def resolve(world: World, reference: str, delivery_id: int, resolution: str, rea
 @dispatch.command()
 @click.argument("reference")
 @click.argument("campaign_id", type=int)
-@click.option("--purpose", required=True, help="Why it is exported; kept on the timeline.")
-@command
-def outcomes(world: World, reference: str, campaign_id: int, purpose: str) -> None:
-    """Export one row per message with its state, attempts and the server's reply (no names, no addresses)."""
-    wave, account = wave_of(world, reference, campaign_id, Permission.RECIPIENTS_READ)
-    text = exports.export_outcomes(world.engine, wave.id, purpose=purpose, actor=account.actor, now=world.now)
-    world.show_file(text, None)
-
-
-@dispatch.command()
-@click.argument("reference")
-@click.argument("campaign_id", type=int)
 @command
 def verify(world: World, reference: str, campaign_id: int) -> None:
     """Recompute the digests over attempts that the timeline holds. Exit 1 when one differs."""

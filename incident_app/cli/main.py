@@ -10,6 +10,7 @@ import click
 from incident_app import __version__
 from incident_app.cli import (
     accounts,
+    addresses,
     approvals,
     bounces,
     commitment,
@@ -19,6 +20,7 @@ from incident_app.cli import (
     deadlines,
     demo,
     dispatch,
+    genuine,
     impact,
     incidents,
     inventory,
@@ -27,8 +29,10 @@ from incident_app.cli import (
     merges,
     notices,
     obligations,
+    outcomes,
     parties,
     policies,
+    publications,
     readiness,
     reports,
     scopes,
@@ -87,6 +91,7 @@ def main() -> None:
 
 for noun in (
     accounts.user,
+    addresses.addresses,
     approvals.approval,
     bounces.bounces,
     commitment.commitment,
@@ -108,6 +113,7 @@ for noun in (
     parties.parties,
     unreached.person,
     policies.policy,
+    publications.publications,
     readiness.readiness,
     reports.report,
     scopes.scope,
@@ -121,3 +127,7 @@ for noun in (
     main.add_command(noun)
 for verb in (trying_out.pace, trying_out.rehearse, trying_out.test_send):
     dispatch.dispatch.add_command(verb)
+
+dispatch.dispatch.add_command(outcomes.outcomes)
+notices.notice.add_command(genuine.verify_page)
+notices.notice.add_command(genuine.withdraw)

@@ -64,3 +64,20 @@ class TemplateVersion(Base):
     digest: Mapped[Digest] = mapped_column(unique=True)
     written_by: Mapped[str] = mapped_column(sa.String(60))
     at: Mapped[datetime]
+
+
+class NoticeWithdrawal(Base):
+    """A version of a notice that holds no longer: it is not sent any more, and the public page says so."""
+
+    __tablename__ = "notice_withdrawals"
+    __table_args__ = (
+        sa.UniqueConstraint("notice_id", "version", name="one_withdrawal_per_version"),
+        {"info": append_only()},
+    )
+
+    id: Mapped[Key]
+    notice_id: Mapped[int] = mapped_column(sa.ForeignKey("notices.id"))
+    version: Mapped[int]
+    reason_text_id: Mapped[int] = mapped_column(sa.ForeignKey("texts.id"))
+    withdrawn_at: Mapped[datetime]
+    withdrawn_by: Mapped[str] = mapped_column(sa.String(60))

@@ -2,6 +2,7 @@
 
 from incident_app.persistence import (
     accounts,
+    address_fixes,
     approvals,
     bounces,
     commitments,
@@ -19,6 +20,7 @@ from incident_app.persistence import (
     parties,
     person_counts,
     playbooks,
+    publications,
     readiness,
     rehearsals,
     reports,
@@ -30,6 +32,7 @@ from incident_app.persistence.database import Base
 __all__ = [
     "Base",
     "accounts",
+    "address_fixes",
     "approvals",
     "bounces",
     "commitments",
@@ -47,6 +50,7 @@ __all__ = [
     "parties",
     "person_counts",
     "playbooks",
+    "publications",
     "readiness",
     "rehearsals",
     "reports",

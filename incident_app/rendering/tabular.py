@@ -12,9 +12,13 @@ FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Write rows as CSV with CRLF line ends; a cell that a spreadsheet would run as a formula gets a quote in front."""
+    return csv_lines([header]) + csv_lines(rows)
+
+
+def csv_lines(rows: Iterable[Sequence[object]]) -> str:
+    """Write some rows of a CSV file, for files that are written piece by piece."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(header)
     for row in rows:
         writer.writerow([harmless(cell) for cell in row])
     return out.getvalue()

@@ -15,6 +15,8 @@ from incident_app.domain.delivery import AudienceRule, Standing
 from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.vocabulary import Purpose
+from incident_app.persistence.address_fixes import dead_at_the_same_address
+from incident_app.persistence.bulk import CHUNK
 from incident_app.persistence.customers import ItemSet
 from incident_app.persistence.database import address_key
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, PersonToInform
@@ -68,6 +70,7 @@ def chosen_people(
             ~busy,
             PersonToInform.customer_id.is_not(None),
             _RULES[rule],
+            *([~dead_at_the_same_address(campaign.incident_id)] if rule is AudienceRule.FAILED_ONLY else []),
         )
         .order_by(PersonToInform.id)
     )

@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from incident_app.domain.digests import digest_of_bytes, utc_text
+from incident_app.domain.digests import digest_of_bytes
 from incident_app.domain.errors import BadInput
 from incident_app.domain.events import ExportMade
-from incident_app.domain.ids import Actor, CampaignId, IncidentId
+from incident_app.domain.ids import Actor, IncidentId
 from incident_app.domain.involved import contact_channel
-from incident_app.persistence.customers import Customer
-from incident_app.persistence.notices import NoticeVersion
-from incident_app.persistence.outbox import (
-    Campaign,
-    DeliveryAttempt,
-    DeliveryPerson,
-    DeliveryRow,
-    MailDomain,
-    PersonToInform,
-)
 from incident_app.rendering.commitment import commitment_csv, commitment_json, commitment_markdown
 from incident_app.rendering.tabular import csv_text
 from incident_app.rendering.timeline import timeline_csv, timeline_json, timeline_markdown
@@ -40,23 +29,6 @@ def keep_in_hand(_text: str) -> None:
 
 
 FORMATS = ("csv", "json", "markdown")
-OUTCOME_COLUMNS = (
-    "delivery_id",
-    "customer_numbers",
-    "domain",
-    "state",
-    "attempts",
-    "notice_version",
-    "language",
-    "message_id_token",
-    "last_attempt_at",
-    "last_outcome",
-    "reply_code",
-    "enhanced_code",
-    "reply_text",
-)
-
-
 BY_HAND_COLUMNS = ("person", "name", "channel", "contact", "items")
 
 
@@ -110,33 +82,6 @@ def export_commitment(
     return text
 
 
-def export_outcomes(engine: Engine, campaign_id: CampaignId, *, purpose: str, actor: Actor, now: datetime) -> str:
-    """Write one row per message of a wave: state, attempts, the server's last words. No names, no addresses (F13)."""
-    _check("csv", purpose)
-    rows: list[tuple[object, ...]] = []
-    with reading(engine) as session:
-        incident_id = IncidentId(session.get_one(Campaign, campaign_id).incident_id)
-        people: dict[int, list[str]] = {}
-        inside = session.execute(
-            sa.select(DeliveryPerson.delivery_id, Customer.customer_number)
-            .join(DeliveryRow, DeliveryRow.id == DeliveryPerson.delivery_id)
-            .join(PersonToInform, PersonToInform.id == DeliveryPerson.person_id)
-            .join(Customer, Customer.id == PersonToInform.customer_id)
-            .where(DeliveryRow.campaign_id == campaign_id)
-            .order_by(Customer.customer_number),
-        )
-        for delivery_id, customer_number in inside:
-            people.setdefault(delivery_id, []).append(customer_number)
-        for row in session.execute(_outcomes(campaign_id)):
-            finished_at = utc_text(row.finished_at) if row.finished_at else None
-            head = (row.id, " ".join(people.get(row.id, ())), row.name, row.state, row.attempt_count, row.version)
-            reply = (row.outcome, row.reply_code, row.enhanced_code, row.reply_text or "")
-            rows.append((*head, row.language, row.token, finished_at, *reply))
-    text = csv_text(OUTCOME_COLUMNS, rows)
-    _record(engine, incident_id, "outcomes", len(rows), text, purpose, actor=actor, now=now)
-    return text
-
-
 def export_to_tell_by_hand(
     engine: Engine,
     incident_id: IncidentId,
@@ -161,39 +106,6 @@ def export_to_tell_by_hand(
     numbers = " ".join(str(row.id) for row, _ in people)
     _record(engine, incident_id, "people_outside", len(rows), numbers, purpose, actor=actor, now=now)
     return text
-
-
-def _outcomes(campaign_id: CampaignId) -> sa.Select[*tuple[object, ...]]:
-    last = (
-        sa.select(DeliveryAttempt.delivery_id, sa.func.max(DeliveryAttempt.number).label("number"))
-        .group_by(DeliveryAttempt.delivery_id)
-        .subquery()
-    )
-    return (
-        sa.select(
-            DeliveryRow.id,
-            MailDomain.name,
-            DeliveryRow.state,
-            DeliveryRow.attempt_count,
-            NoticeVersion.version,
-            DeliveryRow.language,
-            DeliveryRow.token,
-            DeliveryAttempt.finished_at,
-            DeliveryAttempt.outcome,
-            DeliveryAttempt.reply_code,
-            DeliveryAttempt.enhanced_code,
-            DeliveryAttempt.reply_text,
-        )
-        .join(MailDomain, MailDomain.id == DeliveryRow.domain_id)
-        .outerjoin(NoticeVersion, NoticeVersion.id == DeliveryRow.notice_version_id)
-        .outerjoin(last, last.c.delivery_id == DeliveryRow.id)
-        .outerjoin(
-            DeliveryAttempt,
-            sa.and_(DeliveryAttempt.delivery_id == DeliveryRow.id, DeliveryAttempt.number == last.c.number),
-        )
-        .where(DeliveryRow.campaign_id == campaign_id)
-        .order_by(DeliveryRow.id)
-    )
 
 
 def _check(form: str, purpose: str) -> None:

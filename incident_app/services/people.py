@@ -228,7 +228,7 @@ def _check_telling(standing: Standing, how: str, reason: str) -> None:
     check_length(how, field="how", longest=LONGEST_WAY)
 
 
-def _to_be_told(
+def to_be_told(
     session: Session, incident_id: IncidentId, purpose: Purpose, numbers: list[str], outside: Collection[int]
 ) -> Sequence[PersonToInform]:
     """Return everybody who was named; refuse when somebody is not to be informed."""
@@ -334,7 +334,7 @@ def record_told(
         raise BadInput(field="numbers", problem="name at least one person")
     _check_telling(standing, how, reason)
     with transaction(engine, actor=actor, now=now) as act:
-        people = _to_be_told(act.session, incident_id, purpose, customer_numbers, outside)
+        people = to_be_told(act.session, incident_id, purpose, customer_numbers, outside)
         text, way = act.keep_text(reason), act.keep_text(how)
         _move(people, standing, how, text.id, now)
         record = act.record(

@@ -29,6 +29,7 @@ from incident_app.services.braking import brake_failing_waves
 from incident_app.services.campaigns import drop_stale_fills
 from incident_app.services.canaries import hold_sent_canaries
 from incident_app.services.composing import NoticeComposer
+from incident_app.services.publications import finish_coverings
 from incident_app.services.transaction import reading, recording
 from notifications.bounces.verp import ReturnPath
 from notifications.dispatcher import Dispatcher, DispatcherOptions, Ended, Summary
@@ -174,10 +175,11 @@ class Worker:
         return worked or (summary is not None and summary.ended is Ended.STOPPED)
 
     def _set_right(self) -> None:
-        """Settle what dead workers and dead fills left, and what came back to the queue of a cancelled wave."""
+        """Settle what dead workers, dead fills and dead coverings left, and what came back of a cancelled wave."""
         self.recover()
         dispatch.withhold_cancelled(self.engine)
         drop_stale_fills(self.engine, now=self.clock())
+        finish_coverings(self.engine, now=self.clock())
 
     def _has_running_waves(self) -> bool:
         with reading(self.engine) as session:

@@ -102,7 +102,7 @@ def show(reference: str) -> str:
     view = context.incident_of(reference)
     word = flask.request.args.get("kind", "")
     kind = BounceKind(word) if word in set(BounceKind) else None
-    wave = _number("wave") or None
+    wave = typed_number("wave") or None
     found = bounces_shown.returned_of(context.engine(), view.id, kind=kind, wave=wave, after=_after())
     return incident_page(
         "bounces/show.html",
@@ -116,10 +116,10 @@ def show(reference: str) -> str:
 
 
 def _after() -> int:
-    return _number("after")
+    return typed_number("after")
 
 
-def _number(name: str) -> int:
+def typed_number(name: str) -> int:
     """Return a number out of the address; what is none counts as none."""
     word = flask.request.args.get(name, "")
     return min(int(word), HIGHEST) if context.is_number(word) else 0

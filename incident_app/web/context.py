@@ -47,6 +47,7 @@ class Parts:
         evidence: Path,
         sender_address: str,
         per_second: int,
+        message_domain: str,
         designated_operator: bool,
         templates: NoticeTemplates,
         forms: ReportForms,
@@ -58,6 +59,7 @@ class Parts:
         self.evidence = evidence
         self.sender_address = sender_address
         self.per_second = per_second
+        self.message_domain = message_domain
         self.designated_operator = designated_operator
         self.templates = templates
         self.forms = forms

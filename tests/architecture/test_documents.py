@@ -88,6 +88,7 @@ def test_every_event_is_documented_with_its_facts_and_how_it_reads() -> None:
         "docs/files.md",
         "docs/bounces.md",
         "docs/letters.md",
+        "docs/proof.md",
         "docs/sending.md",
         "playbooks/README.md",
     ],

@@ -16,6 +16,12 @@ from incident_app.domain.events.pacing import (
     DomainLimited,
     DomainReleased,
     LimitsSet,
+from incident_app.domain.events.proving import (
+    AddressesCorrected,
+    NoticeRetracted,
+    PeopleCovered,
+    PublicationAdded,
+    PublicationRetracted,
 )
 from incident_app.domain.events.record import ChainAnchored, ExportMade, NoteCorrected, NoteRecorded
 from incident_app.domain.events.response import (
@@ -104,6 +110,7 @@ from incident_app.domain.events.weighing import (
 
 __all__ = [
     "KINDS",
+    "AddressesCorrected",
     "ApprovalGranted",
     "ApprovalRejected",
     "ApprovalRequested",
@@ -164,6 +171,7 @@ __all__ = [
     "NoteCorrected",
     "NoteRecorded",
     "NoticeDrafted",
+    "NoticeRetracted",
     "ObligationFulfilled",
     "ObligationReopened",
     "ObligationWaived",
@@ -171,12 +179,15 @@ __all__ = [
     "PapersExplained",
     "PartyMessaged",
     "PeopleCounted",
+    "PeopleCovered",
     "PeopleInformed",
     "PeopleListed",
     "PlaybookLoaded",
     "PlaybookMoved",
     "PlaybookPinned",
     "PolicyLoaded",
+    "PublicationAdded",
+    "PublicationRetracted",
     "ReadinessRecorded",
     "ReportDrafted",
     "ReportFiled",
