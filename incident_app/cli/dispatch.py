@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
 
-from incident_app.cli.context import REFUSED, World, command
+from incident_app.cli.channels import safety_lines
+from incident_app.cli.context import MOMENT, REFUSED, World, command
 from incident_app.cli.serve import mail_signer
 from incident_app.domain.access import Permission
+from incident_app.domain.contact_safety import ContactChoice
 from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing, WhenUncertain
 from incident_app.domain.errors import NotFound
 from incident_app.domain.forecast import Forecast
 from incident_app.domain.ids import CampaignId, NoticeId
-from incident_app.services import campaigns, canaries, exports, forecasts, people, waves
+from incident_app.services import campaigns, canaries, contact_safety, exports, forecasts, people, waves
 from incident_app.services import dispatch as control
 from incident_app.services.accounts import Account
 from incident_app.services.setup import sender_of
@@ -48,8 +51,20 @@ def dkim(world: World) -> None:
 )
 @click.option("--item", "items", multiple=True, help="Only people of whom one of these items was affected.")
 @click.option("--when-uncertain", type=click.Choice([word.value for word in WhenUncertain]), default="ask")
+@click.option("--contacts-as-of", type=MOMENT, help="Leave out people whose address was changed since.")
+@click.option("--channel-reason", default="", help="Why a channel may be used that a leaking company runs.")
 @command
-def fill(world: World, reference: str, notice_id: int, rule: str, items: tuple[str, ...], when_uncertain: str) -> None:
+def fill(
+    world: World,
+    reference: str,
+    notice_id: int,
+    *,
+    rule: str,
+    items: tuple[str, ...],
+    when_uncertain: str,
+    contacts_as_of: datetime | None,
+    channel_reason: str,
+) -> None:
     """Build a wave: one durable row per message, frozen with a digest."""
     view, account = world.incident(reference, Permission.DISPATCH_RUN)
     filled = campaigns.fill_campaign(
@@ -60,11 +75,14 @@ def fill(world: World, reference: str, notice_id: int, rule: str, items: tuple[s
         sender=sender_of(world.engine, world.settings.sender_address),
         when_uncertain=WhenUncertain(when_uncertain),
         items=frozenset(items),
+        contacts=ContactChoice(as_of=contacts_as_of, channel_reason=channel_reason),
         actor=account.actor,
         now=world.now,
     )
     text = f"Wave {filled.wave} (campaign {filled.campaign_id}): {filled.people:,} people, {filled.planned:,} messages"
-    world.show(filled, f"{text}, {filled.unreachable:,} without a valid e-mail address.")
+    lines = [f"{text}, {filled.unreachable:,} without a valid e-mail address."]
+    lines += safety_lines(contact_safety.safety_of(world.engine, filled.campaign_id))
+    world.show(filled, "\n".join(lines))
 
 
 @dispatch.command()
@@ -143,11 +161,13 @@ def status(world: World, reference: str) -> None:
         )
         for wave in found
     }
+    safety = {wave.id: contact_safety.safety_of(world.engine, wave.id) for wave in found}
     shown: list[dict[str, object]] = [
         {
             "campaign": wave,
             "totals": _totals(wave),
             "withheld": waves.withheld_by_reason(world.engine, wave.id),
+            "contacts": safety[wave.id],
             "awaits_look": wave.awaits_look,
             "forecast": foreseen[wave.id],
         }
@@ -157,7 +177,7 @@ def status(world: World, reference: str) -> None:
         {"campaign": {"wave": wave, "status": CampaignStatus.BUILDING, "since": since}, "totals": NOTHING_YET}
         for wave, since in filling
     ]
-    lines = [line for wave in found for line in _lines(wave, foreseen[wave.id])]
+    lines = [line for wave in found for line in (*_lines(wave, foreseen[wave.id]), *safety_lines(safety[wave.id]))]
     lines += [f"Wave {wave} (building): being filled since {since.isoformat()}" for wave, since in filling]
     world.show(shown, "\n".join(lines) or "There is no wave yet.")
 

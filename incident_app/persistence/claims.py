@@ -22,6 +22,7 @@ from incident_app.domain.delivery import (
 )
 from incident_app.domain.vocabulary import Certainty, Language, PersonKind, Relation
 from incident_app.persistence.bulk import key_list, one_of, rows_with
+from incident_app.persistence.contact_safety import closed_since_filled
 from incident_app.persistence.notices import NoticeVersion
 from incident_app.persistence.outbox import Campaign
 
@@ -136,6 +137,8 @@ def people_of(
     """
     people: dict[int, list[ClaimedPerson]] = defaultdict(list)
     held_back = {row.id: WithheldBecause.CONTACT_GONE for row in due if row.valid_until is not None or not row.address}
+    closed = closed_since_filled(session, [row.id for row in due])
+    held_back |= {key: WithheldBecause.ADDRESS_CLOSED for key in closed if key not in held_back}
     inside = rows_with(session, _INSIDE, "inside.delivery_id", [row.id for row in due])
     inside.sort(key=itemgetter(0, 1))
     for delivery_id, _, items, confirmed, certainty, standing, told, *now_and_who in inside:

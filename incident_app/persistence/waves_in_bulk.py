@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from incident_app.domain.audience import PlannedMessage
+from incident_app.domain.contact_safety import ContactTerms
 from incident_app.domain.delivery import DeliveryState
 from incident_app.domain.vocabulary import Purpose
 from incident_app.persistence.bounces import closed_addresses
 from incident_app.persistence.bulk import insert_many, insert_new, rows_with
+from incident_app.persistence.contact_safety import usable
 from incident_app.persistence.outbox import DeliveryPerson, DeliveryRow, MailDomain
 from incident_app.persistence.reserving import reserve_ids
 from notifications.addresses import domain_of
@@ -33,17 +35,17 @@ _MESSAGE = (
     "next_attempt_at",
 )
 _PERSON = ("delivery_id", "person_id", "item_set_id", "confirmed_item_set_id", "certainty", "open")
-_CONTACTS = """
-SELECT customer_id, id, address_digest, name FROM (
-    SELECT customer_id, id, address_digest, name FROM customer_contacts
-    WHERE channel = 'email' AND valid_until IS NULL AND address IS NOT NULL
-) mail
-"""
 
 
-def mail_contacts(session: Session, customer_ids: Sequence[int], purpose: Purpose) -> dict[int, tuple[int, str, str]]:
-    """Return for each customer the newest valid mail contact open to this purpose: id, digest of the address, name."""
-    rows = sorted(rows_with(session, _CONTACTS, "customer_id", customer_ids), key=_by_id)
+def mail_contacts(
+    session: Session, customer_ids: Sequence[int], purpose: Purpose, terms: ContactTerms
+) -> dict[int, tuple[int, str, str]]:
+    """Return for each customer the newest mail contact that may be used: id, digest of the address, name."""
+    contacts = (
+        "SELECT customer_id, id, address_digest, name FROM (SELECT c.customer_id, c.id, c.address_digest, c.name "  # noqa: S608
+        f"FROM customer_contacts c WHERE {usable(session, 'c', terms)}) mail"
+    )
+    rows = sorted(rows_with(session, contacts, "customer_id", customer_ids), key=_by_id)
     closed = closed_addresses(session, {digest for _, _, digest, _ in rows}, purpose)
     return {customer_id: (key, digest, name or "") for customer_id, key, digest, name in rows if digest not in closed}
 

@@ -17,6 +17,7 @@ from incident_app.domain.audience import (
     SharedAddresses,
     plan_messages,
 )
+from incident_app.domain.contact_safety import ContactTerms
 from incident_app.domain.delivery import AudienceRule, Standing
 from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import IncidentAppError
@@ -57,7 +58,7 @@ def chosen_people(session: Session, campaign: Campaign, rule: AudienceRule, item
 
     None with an open delivery is among them, and none outside the inventory: they are told by hand.
     """
-    busy = sa.select(DeliveryPerson.person_id).where(DeliveryPerson.open)
+    busy = sa.select(DeliveryPerson.person_id).where(DeliveryPerson.person_id == PersonToInform.id, DeliveryPerson.open)
     query = (
         sa.select(
             PersonToInform.id,
@@ -71,7 +72,7 @@ def chosen_people(session: Session, campaign: Campaign, rule: AudienceRule, item
             PersonToInform.incident_id == campaign.incident_id,
             PersonToInform.purpose == campaign.purpose,
             PersonToInform.determination_id == campaign.determination_id,
-            PersonToInform.id.not_in(busy),
+            ~busy.exists(),
             PersonToInform.customer_id.is_not(None),
             _RULES[rule],
         )
@@ -104,11 +105,13 @@ def _sets_with(session: Session, items: frozenset[str]) -> set[int]:
     }
 
 
-def with_contacts(session: Session, chosen: Iterable[Chosen], purpose: Purpose) -> Iterator[Candidate]:
-    """Yield those of the chosen people who have a valid e-mail address that is not closed to such messages."""
+def with_contacts(
+    session: Session, chosen: Iterable[Chosen], purpose: Purpose, terms: ContactTerms
+) -> Iterator[Candidate]:
+    """Yield those of the chosen people who have a valid e-mail address that may be used on these terms."""
     people = iter(chosen)
     while chunk := list(islice(people, CHUNK)):
-        contacts = mail_contacts(session, [person.customer_id for person in chunk], purpose)
+        contacts = mail_contacts(session, [person.customer_id for person in chunk], purpose, terms)
         for person in chunk:
             if (contact := contacts.get(person.customer_id)) is not None:
                 yield Candidate(
@@ -136,7 +139,7 @@ class Census:
     digest: AudienceDigest = field(default_factory=AudienceDigest)
 
 
-def census(session: Session, chosen: Iterable[Chosen], purpose: Purpose) -> Census:
+def census(session: Session, chosen: Iterable[Chosen], purpose: Purpose, terms: ContactTerms) -> Census:
     """Count an audience, and refuse it when there are people of whom no item is known.
 
     Leaving them out would be silent, writing to them would say nothing.
@@ -152,7 +155,7 @@ def census(session: Session, chosen: Iterable[Chosen], purpose: Purpose) -> Cens
             unknown += person.item_set_id in empty
             yield person
 
-    for candidate in with_contacts(session, counted(), purpose):
+    for candidate in with_contacts(session, counted(), purpose, terms):
         found.people += 1
         found.item_sets.add(candidate.item_set_id)
         found.shared.add(candidate.address_digest)

@@ -1,6 +1,7 @@
 """Every kind of event, the facts it carries, and how it reads. Facts hold ids and digests, never people."""
 
 from incident_app.domain.events.base import KINDS, EventFacts, summary
+from incident_app.domain.events.contact_safety import ChannelAllowed, ChannelDropped, ChannelRecorded
 from incident_app.domain.events.record import ChainAnchored, ExportMade, NoteCorrected, NoteRecorded
 from incident_app.domain.events.response import (
     ClockStarted,
@@ -97,6 +98,9 @@ __all__ = [
     "BouncesMatched",
     "ChainAnchored",
     "ChangeAccepted",
+    "ChannelAllowed",
+    "ChannelDropped",
+    "ChannelRecorded",
     "ClockStarted",
     "CommitmentConfirmed",
     "ContractRecorded",

@@ -108,6 +108,7 @@ class DispatchFilled(EventFacts):
     planned: int
     unreachable: int
     audience_digest: str
+    contacts_as_of: str | None = None
 
 
 @event(
