@@ -7,12 +7,15 @@ from pathlib import Path
 import click
 
 from incident_app.cli.context import FILE, World, command
+from incident_app.cli.serve import mail_signer, utc_now
 from incident_app.domain.access import Permission
-from incident_app.domain.ids import NoticeId
+from incident_app.domain.errors import NotFound
+from incident_app.domain.ids import CampaignId, NoticeId
 from incident_app.domain.notices import read_fact_texts
 from incident_app.paths import read_text, search_path
 from incident_app.rendering.notices import NoticeTemplates
-from incident_app.services import notices
+from incident_app.services import notices, previews, waves
+from incident_app.services.composing import NoticeComposer
 
 
 def templates_of(world: World) -> NoticeTemplates:
@@ -69,9 +72,30 @@ def draft(world: World, reference: str, facts_file: Path, kind: str, notice_id: 
 @click.argument("reference")
 @click.argument("notice_id", type=int)
 @click.argument("customer_number")
+@click.option("--wave", "campaign_id", type=int, metavar="CAMPAIGN", help="The mail of this wave, byte for byte.")
 @command
-def preview(world: World, reference: str, notice_id: int, customer_number: str) -> None:
+def preview(world: World, reference: str, notice_id: int, customer_number: str, campaign_id: int | None) -> None:
     """Show one person's copy as it would be sent."""
     view, _ = world.incident(reference, Permission.RECIPIENTS_READ)
+    if campaign_id is not None:
+        wave = waves.get_wave_of(world.engine, view.id, CampaignId(campaign_id))
+        if wave.notice_id != notice_id:
+            raise NotFound(what="wave", name=campaign_id)
+        found = previews.preview_in_wave(world.engine, composer_of(world), wave.id, customer_number)
+        mail = found.content.decode()
+        world.show({"delivery_id": found.delivery_id, "people": found.people, "mail": mail}, mail)
+        return
     subject, text, html = notices.preview(world.engine, view.id, NoticeId(notice_id), customer_number)
     world.show({"subject": subject, "text": text, "html": html}, f"{subject}\n\n{text}")
+
+
+def composer_of(world: World) -> NoticeComposer:
+    """Return the composer that the worker of this instance uses."""
+    return NoticeComposer(
+        world.engine,
+        clock=utc_now,
+        bounce_domain=world.settings.bounce_domain,
+        message_domain=world.settings.bounce_domain,
+        signer=mail_signer(world.settings),
+        return_path=world.known_return_path,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from incident_app.domain.errors import BadInput, FaultyFile, IncidentAppError
 from incident_app.domain.tables import Document, read_toml
@@ -49,6 +49,8 @@ class Statement:
 
     sentence: str
     items: tuple[str, ...]
+    heading: str = ""
+    """Whose data it is, when a message is about several records."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +155,28 @@ def personal_facts(
         your_requests=_requests({flag for item in items for flag in item.flags}, japanese=language is Language.JA),
         your_desk=desk_note.in_(language) if desk_note else "",
     )
+
+
+def joined_facts(records: Sequence[tuple[str, PersonalFacts]], language: Language) -> PersonalFacts:
+    """Join the facts of several records of one person or organisation: each number with its own items, never mixed.
+
+    Records of which the same is to be said stand under one heading.
+    """
+    alike: dict[tuple[Statement, ...], list[str]] = {}
+    for number, facts in records:
+        alike.setdefault(facts.your_information, []).append(number)
+    statements: list[Statement] = []
+    for said, numbers in alike.items():
+        first, *others = said
+        statements += [replace(first, heading=_record_heading(numbers, language)), *others]
+    requests = dict.fromkeys(request for _, facts in records for request in facts.your_requests)
+    return replace(records[0][1], your_information=tuple(statements), your_requests=tuple(requests))
+
+
+def _record_heading(numbers: Sequence[str], language: Language) -> str:
+    if language is Language.JA:
+        return f"管理番号 {'、'.join(numbers)} の情報"
+    return f"Record {', '.join(numbers)}" if len(numbers) == 1 else f"Records {', '.join(numbers)}"
 
 
 def reference_code(token: str) -> str:

@@ -196,12 +196,14 @@ class PersonalText:
         """Write what stands in the place of a placeholder."""
         if isinstance(value, str):
             return escape(value) if self._html else value
-        return "".join(self._entry(entry) for entry in value).rstrip("\n")
+        return "".join(self._entry(entry) for entry in value).strip("\n")
 
     def _entry(self, entry: str | Statement) -> str:
         """Write a line of a list, or a sentence with its own list."""
         if isinstance(entry, Statement):
             lines = "".join(self._entry(item) for item in entry.items)
-            sentence = escape(entry.sentence)
-            return f"<p>{sentence}</p><ul>{lines}</ul>" if self._html else f"{entry.sentence}\n{lines}"
+            if not self._html:
+                return (f"\n{entry.heading}\n" if entry.heading else "") + f"{entry.sentence}\n{lines}"
+            heading = f"<h3>{escape(entry.heading)}</h3>" if entry.heading else ""
+            return f"{heading}<p>{escape(entry.sentence)}</p><ul>{lines}</ul>"
         return f"<li>{escape(entry)}</li>" if self._html else f"{self._bullet}{entry}\n"

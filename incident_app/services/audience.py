@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -14,16 +14,20 @@ from incident_app.domain.audience import (
     AudienceDigest,
     Candidate,
     PlannedMessage,
+    Record,
     SharedAddresses,
+    belonging,
     plan_messages,
 )
 from incident_app.domain.contact_safety import ContactTerms
 from incident_app.domain.delivery import AudienceRule, Standing
 from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import IncidentAppError
-from incident_app.domain.vocabulary import Purpose
-from incident_app.persistence.bulk import CHUNK
+from incident_app.domain.merging import person_keys
+from incident_app.domain.vocabulary import PersonKind, Purpose, Relation
+from incident_app.persistence.bulk import CHUNK, rows_with
 from incident_app.persistence.customers import ItemSet
+from incident_app.persistence.merging import confirmed_links
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, PersonToInform
 from incident_app.persistence.waves_in_bulk import mail_contacts
 
@@ -167,7 +171,7 @@ def census(session: Session, chosen: Iterable[Chosen], purpose: Purpose, terms: 
     return found
 
 
-def messages_of(candidates: Iterable[Candidate], shared: SharedAddresses) -> Iterator[PlannedMessage]:
+def messages_of(session: Session, candidates: Iterable[Candidate], shared: SharedAddresses) -> Iterator[PlannedMessage]:
     """Yield the messages of an audience: first of those whose address is theirs alone, then of those who share one."""
     kept = []
     for candidate in candidates:
@@ -175,4 +179,21 @@ def messages_of(candidates: Iterable[Candidate], shared: SharedAddresses) -> Ite
             kept.append(candidate)
         else:
             yield PlannedMessage(people=(candidate,), told_apart_by="")
-    yield from plan_messages(kept)
+    yield from plan_messages(kept, _together(session, kept))
+
+
+def _together(session: Session, candidates: Sequence[Candidate]) -> dict[int, str]:
+    """Return who of the people behind shared addresses belongs together: see decision 0050."""
+    rows = rows_with(session, "SELECT id, kind, relation FROM customers", "id", [one.customer_id for one in candidates])
+    known = {key: (PersonKind(kind), Relation(relation)) for key, kind, relation in rows}
+    records = [
+        Record(
+            customer_id=one.customer_id,
+            kind=known[one.customer_id][0],
+            relation=known[one.customer_id][1],
+            language=one.language,
+            name=one.name,
+        )
+        for one in candidates
+    ]
+    return belonging(records, person_keys(confirmed_links(session)))

@@ -132,7 +132,7 @@ def _build(
             raise NobodyToInform
         names = names_of_items(session, found.item_sets)
         messages = messages_of(
-            with_contacts(session, chosen_people(session, campaign, rule, items), purpose, terms), found.shared
+            session, with_contacts(session, chosen_people(session, campaign, rule, items), purpose, terms), found.shared
         )
         planned, told_apart = _store_all(engine, begun, messages, now)
     with reading(engine) as session:  # whom the rule still chooses is in none of the messages
