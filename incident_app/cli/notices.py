@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
-from incident_app.cli.context import FILE, World, command
+from incident_app.cli.context import FILE, REFUSED, World, command
 from incident_app.cli.serve import mail_signer, utc_now
 from incident_app.domain.access import Permission
 from incident_app.domain.errors import NotFound
 from incident_app.domain.ids import CampaignId, NoticeId
+from incident_app.domain.notice_lint import Finding, LintRule, unwaived
 from incident_app.domain.notices import read_fact_texts
+from incident_app.domain.vocabulary import Language
 from incident_app.paths import read_text, search_path
 from incident_app.rendering.notices import NoticeTemplates
-from incident_app.services import notices, previews, waves
+from incident_app.services import notice_checks, notices, previews, waves
 from incident_app.services.composing import NoticeComposer
 
 
@@ -66,6 +69,51 @@ def draft(world: World, reference: str, facts_file: Path, kind: str, notice_id: 
     lines = [f"Notice {drafted.id}, version {drafted.version}: {', '.join(drafted.texts)}."]
     lines += [f"  {finding.severity}: {finding.what.en}" for finding in drafted.findings]
     world.show({"notice_id": drafted.id, "version": drafted.version, "findings": drafted.findings}, "\n".join(lines))
+
+
+@notice.command("lint")
+@click.argument("reference")
+@click.argument("notice_id", type=int)
+@command
+def lint_notice(world: World, reference: str, notice_id: int) -> None:
+    """Show what the linter finds: place, reason and remedy. Exit 1 when a finding stops approval."""
+    view, _ = world.incident(reference)
+    found = notices.get_notice(world.engine, view.id, NoticeId(notice_id))
+    lines = [line for finding in found.findings for line in _finding(finding, waived=found.is_waived(finding))]
+    world.show({"findings": found.findings, "waived": found.waived}, "\n".join(lines) or "Nothing was found.")
+    if unwaived(found.findings, {(entry.language.value, entry.rule) for entry in found.waived}):
+        sys.exit(REFUSED)
+
+
+def _finding(finding: Finding, *, waived: bool) -> list[str]:
+    severity = f"{finding.severity}{' (accepted)' if waived else ''}"
+    return [
+        f"{severity} [{finding.language}] {finding.rule}: {finding.place.en}: {finding.what.en}",
+        f"    {finding.remedy.en}",
+    ]
+
+
+@notice.command()
+@click.argument("reference")
+@click.argument("notice_id", type=int)
+@click.argument("language", type=click.Choice([word.value for word in Language]))
+@click.argument("rule", type=click.Choice([word.value for word in LintRule]))
+@click.option("--reason", required=True, help="Why the finding may stay.")
+@command
+def waive(world: World, reference: str, notice_id: int, language: str, rule: str, reason: str) -> None:
+    """Accept a finding that stops approval, for the current version of a notice."""
+    view, account = world.incident(reference, Permission.NOTICE_WRITE)
+    notice_checks.waive(
+        world.engine,
+        view.id,
+        NoticeId(notice_id),
+        Language(language),
+        LintRule(rule),
+        reason=reason,
+        actor=account.actor,
+        now=world.now,
+    )
+    world.show({"waived": rule, "language": language}, f"{rule} [{language}] is accepted.")
 
 
 @notice.command()

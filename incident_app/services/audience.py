@@ -24,10 +24,11 @@ from incident_app.domain.delivery import AudienceRule, Standing
 from incident_app.domain.digests import digest_of
 from incident_app.domain.errors import IncidentAppError
 from incident_app.domain.merging import person_keys
-from incident_app.domain.vocabulary import PersonKind, Purpose, Relation
+from incident_app.domain.vocabulary import Certainty, PersonKind, Purpose, Relation
 from incident_app.persistence.bulk import CHUNK, rows_with
-from incident_app.persistence.customers import ItemSet
+from incident_app.persistence.customers import Customer, ItemSet
 from incident_app.persistence.merging import confirmed_links
+from incident_app.persistence.notices import Notice
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, PersonToInform
 from incident_app.persistence.waves_in_bulk import mail_contacts
 
@@ -44,6 +45,12 @@ class ItemsNotKnown(IncidentAppError):
         "対象者リストに情報の項目を記入するか、その人の情報を保管するデータストアを影響範囲に加えて、影響を特定し直してください。"
         "ほかの人に先に通知するときは、項目を指定して波を作成してください。"
     )
+
+
+class ToldByHand(IncidentAppError):
+    """This notice goes to people who are in no wave: preview it for each of them and hand it over by your own means."""
+
+    ja = "この通知文は、波で送る相手向けのものではありません。一人ずつ文面を表示して、個別に渡してください。"
 
 
 class Chosen(NamedTuple):
@@ -83,6 +90,16 @@ def chosen_people(session: Session, campaign: Campaign, rule: AudienceRule, item
         .order_by(PersonToInform.id)
         .execution_options(yield_per=CHUNK)
     )
+    notice = session.get_one(Notice, campaign.notice_id)
+    if isinstance(notice.rings, list):
+        query = query.where(PersonToInform.certainty.in_([Certainty(word) for word in notice.rings]))
+    if notice.relations == []:
+        raise ToldByHand
+    if isinstance(notice.relations, list):
+        of_relation = sa.select(Customer.id).where(
+            Customer.id == PersonToInform.customer_id, Customer.relation.in_([Relation(w) for w in notice.relations])
+        )
+        query = query.where(of_relation.exists())
     wanted = _sets_with(session, items) if items else None
     for row in session.execute(query):
         if wanted is None or row.item_set_id in wanted:

@@ -21,7 +21,7 @@ from incident_app.domain.notices import (
     reference_code,
     salutation,
 )
-from incident_app.domain.vocabulary import Language, PersonKind, Relation
+from incident_app.domain.vocabulary import Language, PersonKind, Purpose, Relation
 from incident_app.persistence.claims import ClaimedFacts, ClaimedPerson
 from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.item_sets import item_codes
@@ -72,6 +72,8 @@ class _Wave:
     items: Mapping[str, PersonalItem]
     """By code, in the order of the policy, named as they were when the wave was approved."""
     shared: SharedFacts
+    cleared: bool
+    """True when it tells people that they are not concerned after all."""
 
 
 class NoticeComposer:
@@ -177,6 +179,7 @@ class NoticeComposer:
             harms=shared.harms,
             desk_note=shared.desk_notes.get(person.relation),
             token=facts.token,
+            cleared=self._waves[facts.campaign_id].cleared,
         )
 
     def _values(self, facts: ClaimedFacts, personal: PersonalFacts) -> tuple[Values, Values]:
@@ -251,6 +254,7 @@ def _waves(session: Session, wanted: Iterable[int]) -> dict[int, _Wave]:
             sender=row.sender_address,
             names=dict(row.sender_name) if isinstance(row.sender_name, dict) else {},
             items=items_in_mails(session, row),
+            cleared=row.purpose is Purpose.ALL_CLEAR,
             shared=shared_facts(session, session.get_one(ImpactDetermination, row.determination_id)),
         )
         for row in session.scalars(sa.select(Campaign).where(Campaign.id.in_(wanted)))

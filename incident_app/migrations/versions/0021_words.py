@@ -21,6 +21,7 @@ CHANNELS = ("email", "post", "phone")
 LEFT_OUT = ("no_address", "address_closed", "contact_changed", "channel_leaking")
 WITHHELD = ("contact_gone", "cancelled", "told_already", "not_affected", "facts_changed")
 CLOSED = "address_closed"
+AUDIENCE = ("rings", "relations")
 
 
 def upgrade() -> None:
@@ -37,6 +38,28 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     _withheld_may_be((*WITHHELD, CLOSED))
+    _make_waivers()
+    for name in AUDIENCE:
+        op.add_column("notices", sa.Column(name, sa.Text(), nullable=True))
+
+
+def _make_waivers() -> None:
+    op.create_table(
+        "lint_waivers",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("notice_id", KEY, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("language", _words("language", ("ja", "en")), nullable=False),
+        sa.Column("rule", sa.String(length=80), nullable=False),
+        sa.Column("reason_text_id", KEY, nullable=False),
+        sa.Column("waived_by", KEY, nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["notice_id"], ["notices.id"], name=op.f("fk_lint_waivers_notice_id")),
+        sa.ForeignKeyConstraint(["reason_text_id"], ["texts.id"], name=op.f("fk_lint_waivers_reason_text_id")),
+        sa.ForeignKeyConstraint(["waived_by"], ["users.id"], name=op.f("fk_lint_waivers_waived_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lint_waivers")),
+        sa.UniqueConstraint("notice_id", "version", "language", "rule", name="one_waiver_per_finding"),
+    )
 
 
 def _make_channels() -> None:
@@ -113,6 +136,9 @@ def downgrade() -> None:
     """Take this change back; who was withheld for a closed address reads as one whose contact is gone."""
     op.execute(f"UPDATE deliveries SET withheld_because = '{WITHHELD[0]}' WHERE withheld_because = '{CLOSED}'")  # noqa: S608 - our own words
     _withheld_may_be(WITHHELD)
+    for name in AUDIENCE:
+        op.drop_column("notices", name)
+    op.drop_table("lint_waivers")
     op.drop_table("people_left_out")
     op.drop_table("channel_exceptions")
     op.drop_table("party_channels")
