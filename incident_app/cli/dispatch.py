@@ -17,7 +17,7 @@ from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing,
 from incident_app.domain.errors import NotFound
 from incident_app.domain.forecast import Forecast
 from incident_app.domain.ids import CampaignId, NoticeId
-from incident_app.services import campaigns, canaries, contact_safety, exports, forecasts, people, waves
+from incident_app.services import all_clear, campaigns, canaries, contact_safety, exports, forecasts, people, waves
 from incident_app.services import dispatch as control
 from incident_app.services.accounts import Account
 from incident_app.services.setup import sender_of
@@ -270,6 +270,16 @@ def told(
         now=world.now,
     )
     world.show({"people": number}, f"Recorded for {number:,} people.")
+
+
+@person.command()
+@click.argument("reference")
+@command
+def cleared(world: World, reference: str) -> None:
+    """List whom an all-clear goes to: people who were told and are not affected by the newest determination."""
+    view, account = world.incident(reference, Permission.DISPATCH_RUN)
+    listed = all_clear.list_cleared(world.engine, view.id, actor=account.actor, now=world.now)
+    world.show(listed, f"{listed.added:,} people added, {listed.exempted:,} affected again.")
 
 
 @person.command("to-tell")

@@ -17,7 +17,7 @@ from incident_app.domain.ids import Actor, IncidentId, NoticeId
 from incident_app.domain.notice_lint import Expectations, Finding, LintRule, Severity, lint, unwaived
 from incident_app.domain.notices import read_facts
 from incident_app.domain.regimes import AddresseeKind, read_regime
-from incident_app.domain.vocabulary import Certainty, DutyStatus, Language
+from incident_app.domain.vocabulary import Certainty, DutyStatus, Language, Purpose
 from incident_app.persistence.notices import LintWaiver, Notice, NoticeVersion, TemplateVersion
 from incident_app.persistence.obligations import Obligation
 from incident_app.persistence.playbooks import PlaybookVersion
@@ -74,7 +74,8 @@ def findings_of(session: Session, notice: Notice) -> tuple[Finding, ...]:
         .where(NoticeVersion.notice_id == notice.id, NoticeVersion.version == notice.current_version)
         .order_by(NoticeVersion.language.desc()),
     ).all()
-    required = required_items(session, IncidentId(notice.incident_id))
+    # An all-clear is owed by our promise; what law demands stood in the notice that it follows.
+    required = {} if notice.purpose is Purpose.ALL_CLEAR else required_items(session, IncidentId(notice.incident_id))
     return tuple(
         finding
         for version, template in rows
