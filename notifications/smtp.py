@@ -15,13 +15,18 @@ from typing import cast
 import aiosmtplib
 
 from notifications import conversation, pipelining
+from notifications.addresses import needs_smtputf8
 from notifications.errors import CannotConnect, ConnectFault, SettingsRefused
-from notifications.outcome import Outcome, without_addresses
+from notifications.outcome import Outcome, RefusedForGood, without_addresses
 from notifications.replies import ReplyLine
 from notifications.transport import Envelope
 
 _LAST_PORT = 65535
 _FAREWELL_SECONDS = 5.0
+NOT_OFFERED = RefusedForGood(
+    enhanced="5.6.7", text="the address is not ASCII, and the server does not offer SMTPUTF8: use another channel"
+)
+"""What is said of a recipient whom this server could never take: nothing of the message was handed over."""
 
 
 class Security(StrEnum):
@@ -66,6 +71,7 @@ class SmtpConnection:
         self._messages_left = messages
         self._unbroken = True
         self._eight_bit = client.supports_extension("8bitmime")
+        self._wide_addresses = self._eight_bit and client.supports_extension("smtputf8")
         self._line: ReplyLine | None = None
         if client.supports_extension("pipelining") and self._transport is not None:
             self._line = ReplyLine(self._transport, timeout=timeout)
@@ -91,6 +97,8 @@ class SmtpConnection:
 
     async def send(self, envelope: Envelope, *, before_data: Callable[[], None]) -> Outcome:
         """Send one message; a line on which it could not be finished counts as broken."""
+        if needs_smtputf8(envelope.recipient) and not self._wide_addresses:
+            return NOT_OFFERED
         self._messages_left -= 1
         self._unbroken = False
         if self._line is not None:
