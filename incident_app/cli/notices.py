@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from incident_app.domain.errors import NotFound
 from incident_app.domain.ids import CampaignId, NoticeId
 from incident_app.domain.notice_lint import Finding, LintRule, unwaived
 from incident_app.domain.notices import read_fact_texts
-from incident_app.domain.vocabulary import Language
+from incident_app.domain.vocabulary import Language, PersonKind
 from incident_app.paths import read_text, search_path
 from incident_app.rendering.notices import NoticeTemplates
 from incident_app.services import notice_checks, notices, previews, waves
@@ -134,6 +135,44 @@ def preview(world: World, reference: str, notice_id: int, customer_number: str, 
         world.show({"delivery_id": found.delivery_id, "people": found.people, "mail": mail}, mail)
         return
     subject, text, html = notices.preview(world.engine, view.id, NoticeId(notice_id), customer_number)
+    world.show({"subject": subject, "text": text, "html": html}, f"{subject}\n\n{text}")
+
+
+@notice.command("write-to")
+@click.argument("reference")
+@click.argument("notice_id", type=int)
+@click.option("--name", required=True, help="Who it is written to.")
+@click.option("--organisation", is_flag=True, help="The name is a company's.")
+@click.option("--language", type=click.Choice([word.value for word in Language]), default="ja", show_default=True)
+@click.option("--item", "items", multiple=True, required=True, help="An item of data that it is about; again for more.")
+@click.option("--assumed", is_flag=True, help="It is not confirmed that these items leaked.")
+@command
+def write_to(
+    world: World,
+    reference: str,
+    notice_id: int,
+    *,
+    name: str,
+    organisation: bool,
+    language: str,
+    items: tuple[str, ...],
+    assumed: bool,
+) -> None:
+    """Write a notice to somebody who is in no wave: another company, or whoever received the data."""
+    view, _ = world.incident(reference, Permission.NOTICE_WRITE)
+    subject, text, html = previews.write_by_hand(
+        world.engine,
+        view.id,
+        NoticeId(notice_id),
+        previews.ByHand(
+            name=name,
+            kind=PersonKind.ORGANISATION if organisation else PersonKind.PERSON,
+            language=Language(language),
+            items=frozenset(items),
+            assumed=assumed,
+        ),
+        token=secrets.token_hex(12),
+    )
     world.show({"subject": subject, "text": text, "html": html}, f"{subject}\n\n{text}")
 
 

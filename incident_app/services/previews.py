@@ -10,14 +10,20 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.delivery import WithheldBecause
 from incident_app.domain.errors import IncidentAppError, NotFound
-from incident_app.domain.ids import CampaignId
-from incident_app.domain.vocabulary import Language
+from incident_app.domain.ids import CampaignId, IncidentId, NoticeId
+from incident_app.domain.notices import PersonalItem, personal_facts
+from incident_app.domain.vocabulary import ItemFlag, Language, PersonKind, Relation
+from incident_app.domain.words import Words
 from incident_app.persistence.claims import ClaimedFacts, Due, people_of
 from incident_app.persistence.customers import Customer, CustomerContact
-from incident_app.persistence.notices import NoticeVersion
+from incident_app.persistence.inventory import DataItem
+from incident_app.persistence.notices import Notice, NoticeVersion
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow, PersonToInform
+from incident_app.rendering.notices import PersonalText
 from incident_app.services.approved_content import LanguageMissing
 from incident_app.services.composing import NoticeComposer
+from incident_app.services.notices import shared_facts
+from incident_app.services.people import newest_determination
 from incident_app.services.transaction import reading
 from notifications.addresses import Address
 from notifications.outbox import Delivery
@@ -27,6 +33,18 @@ class MessageWithheld(IncidentAppError):
     """This message will not be sent: {because}."""
 
     ja = "この通知は送信されません（{because}）。"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ByHand:
+    """Somebody who is in no wave: another company, or whoever received the data."""
+
+    name: str
+    kind: PersonKind
+    language: Language
+    items: frozenset[str]
+    assumed: bool = False
+    """True when it is not confirmed that these items leaked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +81,55 @@ def preview_in_wave(engine: Engine, composer: NoticeComposer, campaign_id: Campa
         people=len(people[due.id]),
         content=composer.compose(delivery, eight_bit=True).content,
     )
+
+
+def write_by_hand(
+    engine: Engine, incident_id: IncidentId, notice_id: NoticeId, to: ByHand, *, token: str
+) -> tuple[str, str, str]:
+    """Write a notice to somebody who is in no wave: subject, text and html, to be handed over by other means."""
+    with reading(engine) as session:
+        notice = session.get(Notice, notice_id)
+        if notice is None or notice.incident_id != incident_id:
+            raise NotFound(what="notice", name=notice_id)
+        version = _version_in(session, notice, to.language)
+        items = _items_named(session, to.items)
+        harms = shared_facts(session, newest_determination(session, incident_id)).harms
+    facts = personal_facts(
+        name=to.name,
+        kind=to.kind,
+        relation=Relation.BUSINESS_PARTNER,
+        language=to.language,
+        confirmed=() if to.assumed else items,
+        possible=items if to.assumed else (),
+        harms=harms,
+        token=token,
+    )
+    text = PersonalText.compile(version.text, html=False, language=version.language)
+    html = PersonalText.compile(version.html, html=True, language=version.language)
+    return version.subject, text.fill(facts), html.fill(facts)
+
+
+def _version_in(session: Session, notice: Notice, language: Language) -> NoticeVersion:
+    found = session.scalars(
+        sa.select(NoticeVersion).where(
+            NoticeVersion.notice_id == notice.id,
+            NoticeVersion.version == notice.current_version,
+            NoticeVersion.language == language,
+        ),
+    ).one_or_none()
+    if found is None:
+        raise LanguageMissing(languages=language)
+    return found
+
+
+def _items_named(session: Session, codes: frozenset[str]) -> list[PersonalItem]:
+    rows = session.scalars(sa.select(DataItem).where(DataItem.code.in_(codes)).order_by(DataItem.position)).all()
+    if unknown := sorted(codes - {row.code for row in rows}):
+        raise NotFound(what="data item", name=unknown[0])
+    return [
+        PersonalItem(name=Words(ja=row.name_ja, en=row.name_en), flags=frozenset(ItemFlag(flag) for flag in row.flags))
+        for row in rows
+    ]
 
 
 def _due(session: Session, campaign_id: int, customer_number: str) -> Due:

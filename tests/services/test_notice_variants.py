@@ -1,6 +1,7 @@
 """Variants of notices: each reaches those it is for, and findings stop approval until somebody accepts them."""
 
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import SMTP
@@ -22,7 +23,7 @@ from incident_app.domain.vocabulary import Cause, Certainty, Harm, Language, Per
 from incident_app.persistence.customers import Customer
 from incident_app.persistence.outbox import DeliveryPerson, DeliveryRow, PersonToInform
 from incident_app.rendering.notices import NoticeTemplates
-from incident_app.services import all_clear, approvals, audience, dispatch, notice_checks, notices, people
+from incident_app.services import all_clear, approvals, audience, dispatch, notice_checks, notices, people, previews
 from incident_app.services.transaction import reading
 from notifications.sink import MailSink
 from tests import builders
@@ -241,3 +242,29 @@ def test_every_rule_of_an_audience_keeps_to_the_kind_of_the_notice(instance: Eng
     notice = draft(instance, both_rings, "staff_notice")
     wave = builders.a_wave(instance, both_rings, notice, rule=AudienceRule.NEWLY_AFFECTED)
     assert numbers_in(instance, wave.filled.campaign_id) == {"C6"}
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("kind", ["entrusting_notice", "recipient_notice"])
+def test_what_goes_by_hand_is_written_to_a_company_with_the_items_it_is_about(
+    instance: Engine, both_rings: IncidentId, kind: str, language: Language
+) -> None:
+    notice = draft(instance, both_rings, kind)
+    to = previews.ByHand(
+        name="株式会社みさき",
+        kind=PersonKind.ORGANISATION,
+        language=language,
+        items=frozenset({"email"}),
+        assumed=True,
+    )
+    subject, text, html = previews.write_by_hand(instance, both_rings, notice, to, token="ab" * 12)
+    assert subject
+    assert ("株式会社みさき 御中" if language is Language.JA else "Dear 株式会社みさき") in text
+    assert ("・メールアドレス" if language is Language.JA else "- ") in text
+    assert "・パスワード" not in text
+    assert "[[" not in text + html
+    with pytest.raises(NotFound):
+        previews.write_by_hand(
+            instance, both_rings, notice, replace(to, items=frozenset({"no-such-item"})), token="ab" * 12
+        )
+    assert "みさき" not in repr(to)

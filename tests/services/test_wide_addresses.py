@@ -1,4 +1,4 @@
-"""A customer whose address is not ASCII: taken in, written to where the server can, and else told by another channel."""
+"""A customer whose address is not ASCII: written to where the server can, and else told by another channel."""
 
 from pathlib import Path
 
