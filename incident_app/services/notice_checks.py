@@ -158,10 +158,7 @@ def waive(
         notice = act.session.get(Notice, notice_id)
         if notice is None or notice.incident_id != incident_id:
             raise NotFound(what="notice", name=notice_id)
-        found = findings_of(act.session, notice)
-        if not any(
-            (entry.language, entry.rule, entry.severity) == (language, rule, Severity.BLOCKS) for entry in found
-        ) or any((entry.language, entry.rule) == (language, rule) for entry in waivers_of(act.session, notice)):
+        if not _may_be_accepted(act.session, notice, language, rule):
             raise BadInput(field="rule", problem="there is no such finding to accept")
         text = act.keep_text(reason)
         act.session.add(
@@ -185,3 +182,11 @@ def waive(
             ),
             incident=incident_id,
         )
+
+
+def _may_be_accepted(session: Session, notice: Notice, language: Language, rule: LintRule) -> bool:
+    """Tell whether this finding blocks the current version and nobody accepted it yet."""
+    if any((entry.language, entry.rule) == (language, rule) for entry in waivers_of(session, notice)):
+        return False
+    wanted = (language, rule, Severity.BLOCKS)
+    return any((entry.language, entry.rule, entry.severity) == wanted for entry in findings_of(session, notice))
