@@ -8,7 +8,17 @@ from werkzeug.wrappers import Response
 from incident_app.domain.access import Permission
 from incident_app.domain.ids import CampaignId, NoticeId, ReportId
 from incident_app.domain.vocabulary import Subject
-from incident_app.services import accounts, approvals, consistency, incidents, notices, obligations, reports, waves
+from incident_app.services import (
+    accounts,
+    approvals,
+    consistency,
+    contact_safety,
+    incidents,
+    notices,
+    obligations,
+    reports,
+    waves,
+)
 from incident_app.services.approvals import PendingApproval
 from incident_app.services.incidents import IncidentView
 from incident_app.web import context
@@ -91,6 +101,7 @@ def _content(view: IncidentView, row: PendingApproval) -> dict[str, object]:
         return {
             "wave": wave,
             "notice": notices.get_notice(engine, view.id, NoticeId(wave.notice_id)),
+            "safety": contact_safety.safety_of(engine, wave.id),
             "report": None,
             "duty": None,
         }

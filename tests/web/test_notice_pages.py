@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.engine import Engine
 
-from incident_app.domain.vocabulary import Channel
+from incident_app.domain.notice_lint import LintRule
+from incident_app.domain.vocabulary import Channel, Language
 from incident_app.persistence.jobs import Job
-from incident_app.services import contact_safety
+from incident_app.services import contact_safety, notice_checks
 from incident_app.services.transaction import reading
 from tests import builders
 from tests.builders import NOW, SYSTEM
@@ -118,3 +119,27 @@ def test_a_channel_that_is_used_with_a_reason_is_shown_to_whoever_approves(
     page = author.get(f"/incidents/{reference}/dispatch/{wave.campaign_id}").get_data(as_text=True)
     assert f"漏えい元の {party} が運営する連絡手段（example.jp）を使います" in page
     assert "別の網にある" in page
+
+
+def test_whoever_approves_sees_the_contacts_the_warnings_and_what_was_accepted(
+    instance: Engine, app: flask.Flask
+) -> None:
+    reference, incident, notice = an_incident(
+        instance,
+        next_update="次のURLからログインしてください https://www.example.jp/",
+        secondary_harm="被害は一切発生しません。",
+    )
+    act = {"actor": builders.author(instance).actor, "now": NOW}
+    notice_checks.waive(
+        instance, incident, notice, Language.JA, LintRule.SIGN_IN_LINK, reason="公式サイトの案内", **act
+    )
+    wave = builders.a_wave(instance, incident, notice, approved=False)
+    approver = signed_in(app, "approver@example.jp")
+    page = approver.get(f"/incidents/{reference}/approvals/{wave.request_id}").get_data(as_text=True)
+    for words in (
+        "2通は、別々の人が共有するアドレスに",
+        "メールアドレスがない",
+        "公式サイトの案内",
+        "言い切りすぎていないか",
+    ):
+        assert words in page
