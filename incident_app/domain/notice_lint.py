@@ -162,6 +162,24 @@ def _line(text: str, position: int) -> Words:
     return Words(ja=f"本文の{number}行目", en=f"Text, line {number}")
 
 
+def _in_subject(_subject: str, _position: int) -> Words:
+    return _IN_SUBJECT
+
+
+def _html_line(html: str, position: int) -> Words:
+    number = html.count("\n", 0, position) + 1
+    return Words(ja=f"HTMLの本文の{number}行目", en=f"HTML text, line {number}")
+
+
+def _matches(draft: _Draft, form: re.Pattern[str]) -> Iterator[tuple[str, Words]]:
+    """Yield what is found in the text, and in the html what the text does not have: most people see only the html."""
+    for found in form.finditer(draft.text):
+        yield found[0], _line(draft.text, found.start())
+    for found in form.finditer(draft.html):
+        if found[0] not in draft.text:
+            yield found[0], _html_line(draft.html, found.start())
+
+
 def _subject_faults(draft: _Draft) -> Iterator[Found]:
     if "\n" in draft.subject or "\r" in draft.subject:
         what = Words(ja="件名が1行ではありません。", en="The subject is not one line.")
@@ -194,51 +212,51 @@ def _placeholder_faults(draft: _Draft) -> Iterator[Found]:
 
 def _left_over_faults(draft: _Draft) -> Iterator[Found]:
     remedy = Words(ja="書き終えてから保存してください。", en="Finish the text first.")
-    for part, in_subject in ((draft.subject, True), (draft.text, False)):
-        for found in _LEFT_OVER.finditer(part):
-            what = Words(ja=f"書きかけの文字「{found[0]}」が残っています。", en=f"Left-over text {found[0]!r}.")
-            place = _IN_SUBJECT if in_subject else _line(part, found.start())
-            yield Severity.STOPS, LintRule.LEFT_OVER, place, what, remedy
+    in_subject = [(found[0], _IN_SUBJECT) for found in _LEFT_OVER.finditer(draft.subject)]
+    for word, place in (*in_subject, *_matches(draft, _LEFT_OVER)):
+        what = Words(ja=f"書きかけの文字「{word}」が残っています。", en=f"Left-over text {word!r}.")
+        yield Severity.STOPS, LintRule.LEFT_OVER, place, what, remedy
 
 
 def _advertising_faults(draft: _Draft) -> Iterator[Found]:
     remedy = Words(
         ja="通知に広告を載せることはできません。取り除いてください。", en="A notice never advertises. Remove it."
     )
-    for part, in_subject in ((draft.subject, True), (draft.text, False)):
+    told: set[str] = set()
+    for part, place_of in ((draft.subject, _in_subject), (draft.text, _line), (draft.html, _html_line)):
         plain = part.lower()
         for name in sorted(filter(str.strip, draft.expected.names), key=len, reverse=True):
             plain = plain.replace(name.lower(), "\0" * len(name.lower()))
         for word in MARKETING:
-            if (position := plain.find(word.lower())) >= 0:
+            position = plain.find(word.lower())
+            if position >= 0 and not (place_of is _html_line and word in told):
+                told.add(word)
                 what = Words(ja=f"広告の言葉「{word}」があります。", en=f"An advertising word: {word!r}.")
-                place = _IN_SUBJECT if in_subject else _line(part, position)
-                yield Severity.STOPS, LintRule.ADVERTISING, place, what, remedy
+                yield Severity.STOPS, LintRule.ADVERTISING, place_of(part, position), what, remedy
 
 
 def _link_faults(draft: _Draft) -> Iterator[Found]:
-    for found in _LINK_WITH_QUERY.finditer(draft.text):
+    for _, place in _matches(draft, _LINK_WITH_QUERY):
         what = Words(
             ja="個別のリンクや追跡のあるリンクは使えません。",
             en="A link with parameters can track people; it is not allowed.",
         )
-        yield Severity.STOPS, LintRule.TRACKING_LINK, _line(draft.text, found.start()), what, _NAME_THE_PAGE
-    lines = draft.text.splitlines()
-    for found in _LINK.finditer(draft.text):
-        line = lines[draft.text.count("\n", 0, found.start())]
-        rest = line.replace(found[0], "")
-        if _SIGN_IN_PATH.search(found[0].partition("://")[2]) or _SIGN_IN_WORDS.search(rest):
+        yield Severity.STOPS, LintRule.TRACKING_LINK, place, what, _NAME_THE_PAGE
+    around = draft.text.splitlines() + draft.html.splitlines()
+    for link, place in _matches(draft, _LINK):
+        beside = " ".join(line.replace(link, "") for line in around if link in line)
+        if _SIGN_IN_PATH.search(link.partition("://")[2]) or _SIGN_IN_WORDS.search(beside):
             what = Words(
                 ja="ログインを求めるリンクがあります。偽の通知と見分けがつきません。",
                 en="A link asks people to sign in, as forged notices do.",
             )
-            yield Severity.BLOCKS, LintRule.SIGN_IN_LINK, _line(draft.text, found.start()), what, _NAME_THE_PAGE
+            yield Severity.BLOCKS, LintRule.SIGN_IN_LINK, place, what, _NAME_THE_PAGE
         if _SAYS_NO_LINKS.search(draft.text):
             what = Words(
                 ja="リンクはないと書きながら、リンクがあります。",
                 en="The text says that it holds no links, but it does.",
             )
-            yield Severity.WARNS, LintRule.LINK, _line(draft.text, found.start()), what, _NAME_THE_PAGE
+            yield Severity.WARNS, LintRule.LINK, place, what, _NAME_THE_PAGE
 
 
 _NAME_THE_PAGE = Words(

@@ -102,6 +102,31 @@ def test_people_of_whom_nothing_is_confirmed_are_not_told_that_it_is(
     assert (B, LintRule.OVER_CERTAIN) not in {(entry.severity, entry.rule) for entry in found(sentence, language)}
 
 
+@pytest.mark.parametrize(
+    ("html", "severity", "rule"),
+    [
+        ('<p><a href="https://example.jp/login">詳しくはこちら</a></p>', B, LintRule.SIGN_IN_LINK),
+        ('<img src="https://example.jp/p.gif?u=1">', S, LintRule.TRACKING_LINK),
+        ("<p>クーポンをどうぞ</p>", S, LintRule.ADVERTISING),
+        ("<p>TODO</p>", S, LintRule.LEFT_OVER),
+    ],
+)
+def test_what_stands_only_in_the_html_is_found_there(html: str, severity: Severity, rule: LintRule) -> None:
+    (finding,) = lint(
+        language="ja", subject="件名", text=BODY["ja"], html=f"[[recipient]]\n[[your_information]]\n{html}"
+    )
+    assert (finding.severity, finding.rule) == (severity, rule)
+    assert finding.place.en == "HTML text, line 3"
+
+
+def test_what_stands_in_text_and_html_is_said_once() -> None:
+    both = "次のURLからログインしてください https://example.jp/ 〇〇 クーポン"
+    findings = lint(
+        language="ja", subject="件名", text=BODY["ja"] + both, html=f"[[recipient]][[your_information]]{both}"
+    )
+    assert sorted(entry.rule for entry in findings) == ["advertising", "left_over", "sign_in_link"]
+
+
 def test_an_item_that_law_demands_is_named_with_who_demands_it() -> None:
     expected = Expectations(required={"4": "jp-appi", "5": "jp-appi, eu-gdpr"}, covered={"5"})
     (finding,) = found("", expected=expected)

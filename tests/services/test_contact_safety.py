@@ -16,7 +16,7 @@ from incident_app.domain.vocabulary import Channel
 from incident_app.persistence.bounces import Bounce, Suppression
 from incident_app.persistence.contact_safety import PersonLeftOut
 from incident_app.persistence.customers import Customer, CustomerContact
-from incident_app.persistence.outbox import DeliveryPerson, DeliveryRow, PersonToInform
+from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow, PersonToInform
 from incident_app.persistence.timeline import EventRow
 from incident_app.services import campaigns, contact_safety, dispatch, people, waves
 from incident_app.services.transaction import building, reading, recording
@@ -295,3 +295,11 @@ def test_who_was_left_out_is_never_changed_once_the_wave_is_frozen(
     for statement in ("UPDATE people_left_out SET because = 'no_address'", "DELETE FROM people_left_out"):
         with pytest.raises(sa.exc.DBAPIError), recording(instance) as session:
             session.execute(sa.text(statement))
+
+
+def test_the_time_of_its_contacts_is_frozen_with_a_wave(instance: Engine, ready: tuple[IncidentId, int]) -> None:
+    filled = fill(instance, *ready)
+    with pytest.raises(sa.exc.DBAPIError, match="frozen"), recording(instance) as session:
+        session.execute(
+            sa.update(Campaign).where(Campaign.id == filled.campaign_id).values(contacts_as_of=NOW - timedelta(days=1))
+        )
