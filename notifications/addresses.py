@@ -9,9 +9,14 @@ from notifications.errors import AddressFault, AddressRefused
 
 LONGEST_ADDRESS = 254
 """Octets on the wire: RFC 5321, 4.5.3.1.3, less the angle brackets."""
+LONGEST_LOCAL_PART = 64
+"""Octets of a local part that is not ASCII: RFC 5321, 4.5.3.1.1. Old ASCII ones that are longer exist and work."""
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+_WIDE_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]"
+"""RFC 6531, 3.3: whatever is not ASCII stands in an atom like a letter."""
 _DOT_ATOM = re.compile(rf"{_ATOM}+(?:\.{_ATOM}+)*")
+_WIDE_DOT_ATOM = re.compile(rf"{_WIDE_ATOM}+(?:\.{_WIDE_ATOM}+)*")
 _ATOMS_AND_DOTS = re.compile(rf"(?:{_ATOM}|\.)+")
 _QUOTED = re.compile(r'"(?:[!#-\[\]-~]|\\[!-~])+"')
 _ESCAPED = re.compile(r"\\(.)")
@@ -28,14 +33,21 @@ class Address(str):
         return f"Address({self[:1]}…@{domain_of(self)})"
 
 
-def parse_address(text: str) -> Address:
-    """Check an address and bring its domain into one form; refuse what cannot be sent to with the reason."""
+def parse_address(text: str, *, international: bool = False) -> Address:
+    """Check an address and bring its domain into one form; refuse what cannot be sent to with the reason.
+
+    `international` lets other letters than ASCII stand before the at sign: only servers that announce SMTPUTF8 take
+    such a recipient. A domain always gets its ASCII form, which every server takes.
+    """
     _refuse_unseen_characters(text)
     local_part, at_sign, domain = text.rpartition("@")
     if not at_sign:
         raise AddressRefused(AddressFault.NO_AT_SIGN)
-    address = Address(f"{_checked_local_part(local_part)}@{_checked_domain(domain)}")
-    if len(wire_form(address)) > LONGEST_ADDRESS:
+    if international and not local_part.isascii():
+        address = Address(f"{_checked_wide_local_part(local_part)}@{_checked_domain(domain)}")
+    else:
+        address = Address(f"{_checked_local_part(local_part)}@{_checked_domain(domain)}")
+    if len(wire_form(address).encode()) > LONGEST_ADDRESS:
         raise AddressRefused(AddressFault.TOO_LONG)
     return address
 
@@ -53,7 +65,12 @@ def normalised(address: Address) -> str:
 def is_irregular(address: Address) -> bool:
     """Tell whether the local part has dots where the standard allows none, as old carrier addresses do."""
     local_part = _local_part_of(address)
-    return not local_part.startswith('"') and not _DOT_ATOM.fullmatch(local_part)
+    return not local_part.startswith('"') and not _WIDE_DOT_ATOM.fullmatch(local_part)
+
+
+def needs_smtputf8(address: str) -> bool:
+    """Tell whether only a server that announces SMTPUTF8 (RFC 6531) takes this address."""
+    return not address.isascii()
 
 
 def wire_form(address: Address) -> str:
@@ -62,6 +79,8 @@ def wire_form(address: Address) -> str:
     if not _DOMAIN.fullmatch(domain):
         raise AddressRefused(AddressFault.BAD_DOMAIN)
     if _DOT_ATOM.fullmatch(local_part) or _QUOTED.fullmatch(local_part):
+        return str(address)
+    if not local_part.isascii() and _WIDE_DOT_ATOM.fullmatch(local_part):
         return str(address)
     if _ATOMS_AND_DOTS.fullmatch(local_part):
         return f'"{local_part}"@{domain}'
@@ -92,6 +111,16 @@ def _checked_local_part(local_part: str) -> str:
         raise AddressRefused(AddressFault.STARTS_WITH_DOT)
     if not _ATOMS_AND_DOTS.fullmatch(local_part):
         raise AddressRefused(AddressFault.SPECIAL_CHARACTER)
+    return local_part
+
+
+def _checked_wide_local_part(local_part: str) -> str:
+    """Check a local part with other letters than ASCII; two ways of writing one letter become one."""
+    local_part = unicodedata.normalize("NFC", local_part)
+    if not _WIDE_DOT_ATOM.fullmatch(local_part):
+        raise AddressRefused(AddressFault.LOCAL_PART_NOT_ASCII)
+    if len(local_part.encode()) > LONGEST_LOCAL_PART:
+        raise AddressRefused(AddressFault.TOO_LONG)
     return local_part
 
 

@@ -63,7 +63,7 @@ async def _envelope_refusal(
 ) -> tuple[str, aiosmtplib.SMTPResponse] | None:
     """Say MAIL, RCPT and DATA; return the command that is refused, with the reply."""
     sender = b"FROM:<%b>" % wire_form(envelope.sender).encode("ascii")
-    recipient = b"TO:<%b>" % wire_form(envelope.recipient).encode("ascii")
+    recipient = b"TO:<%b>" % wire_form(envelope.recipient).encode()
     for command in ((b"MAIL", sender, *mail_options(envelope, eight_bit=eight_bit)), (b"RCPT", recipient)):
         reply = await client.execute_command(*command)
         if reply.code // 100 != 2:  # noqa: PLR2004 - 2yz is "done" in every SMTP reply

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from notifications.addresses import needs_smtputf8
 from notifications.outcome import Outcome, RefusedForGood, RefusedForNow, enhanced_code, outcome_of_reply
 from notifications.transport import Envelope
 
@@ -50,7 +51,8 @@ def final_word(code: int, words: str) -> Exchange:
 
 def mail_options(envelope: Envelope, *, eight_bit: bool) -> tuple[bytes, ...]:
     """Return what MAIL says besides the sender."""
-    return (b"BODY=8BITMIME",) if eight_bit and not envelope.content.isascii() else ()
+    options = (b"BODY=8BITMIME",) if eight_bit and not envelope.content.isascii() else ()
+    return (*options, b"SMTPUTF8") if needs_smtputf8(envelope.recipient) else options
 
 
 def on_the_wire(content: bytes, *, plain_lines: bool = False) -> bytes:

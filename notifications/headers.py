@@ -63,7 +63,8 @@ def _needs_encoding(value: str) -> bool:
 
 
 def _line(name: str, value: str) -> bytes:
-    return f"{name}: {value}\r\n".encode("ascii")
+    # Free text is encoded words by now; only the address of a recipient of SMTPUTF8 is not ASCII (RFC 6532, 3.2).
+    return f"{name}: {value}\r\n".encode()
 
 
 def _folded(value: str, *, room: int) -> str:

@@ -115,13 +115,17 @@ class Lane:
 
     def _composed(self, delivery: Delivery, connection: Connection) -> Envelope | _Turn:
         try:
-            return self._composer.compose(delivery, eight_bit=connection.eight_bit)
+            envelope = self._composer.compose(delivery, eight_bit=connection.eight_bit)
         except SharedFault as fault:
             return self._hold(delivery, str(fault))
         except (MailerError, ValueError, LookupError):
             # What is wrong with one person's facts must not keep the others from being told.
             self._record(delivery, RefusedForGood(text=NOT_COMPOSED), content_digest="")
             return _Turn.DONE
+        if (refused := connection.refuses(envelope)) is not None:
+            self._record(delivery, refused, content_digest=self._content_digest(envelope.content))
+            return _Turn.DONE
+        return envelope
 
     def _hold(self, delivery: Delivery, reason: str) -> _Turn:
         """Leave a delivery to whoever mends what is wrong with us or with the server: it is no fault of the person."""

@@ -195,6 +195,10 @@ class MemoryConnection:
         """Tell whether the script has not broken the line yet."""
         return self._unbroken
 
+    def refuses(self, _envelope: Envelope) -> Outcome | None:
+        """Refuse nothing beforehand."""
+        return None
+
     async def send(
         self, envelope: Envelope, *, before_data: Callable[[], None], following: Following | None = None
     ) -> Outcome | None:

@@ -198,7 +198,7 @@ def _group(envelope: Envelope, *, eight_bit: bool) -> bytes:
     return b"MAIL FROM:<%b>%b\r\nRCPT TO:<%b>\r\nDATA\r\n" % (
         wire_form(envelope.sender).encode("ascii"),
         options,
-        wire_form(envelope.recipient).encode("ascii"),
+        wire_form(envelope.recipient).encode(),
     )
 
 

@@ -64,6 +64,7 @@ class MailSink:
         login: tuple[str, str] | None = None,
         eight_bit: bool = True,
         pipelining: bool = True,
+        smtputf8: bool = False,
     ) -> None:
         self.script = script or SinkScript()
         self.port = 0
@@ -73,6 +74,7 @@ class MailSink:
         self._login = login
         self.eight_bit = eight_bit
         self.pipelining = pipelining
+        self._smtputf8 = smtputf8
         self._received: list[ReceivedMessage] = []
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -151,6 +153,7 @@ class MailSink:
             require_starttls=self._tls is not None and not self._tls_from_the_start,
             auth_required=self._login is not None,
             authenticator=self._authenticate,
+            enable_SMTPUTF8=self._smtputf8,
         )
 
     def _authenticate(self, *arguments: Any) -> AuthResult:  # noqa: ANN401 - five arguments, only the last counts

@@ -15,14 +15,19 @@ from typing import cast
 import aiosmtplib
 
 from notifications import conversation, pipelining
+from notifications.addresses import needs_smtputf8
 from notifications.errors import CannotConnect, ConnectFault, SettingsRefused
 from notifications.exchange import Exchange
-from notifications.outcome import Outcome, without_addresses
+from notifications.outcome import Outcome, RefusedForGood, without_addresses
 from notifications.replies import ReplyLine
 from notifications.transport import Envelope, Following
 
 _LAST_PORT = 65535
 _FAREWELL_SECONDS = 5.0
+NOT_OFFERED = RefusedForGood(
+    enhanced="5.6.7", text="the address is not ASCII, and the server does not offer SMTPUTF8: use another channel"
+)
+"""What is said of a recipient whom this server could never take: nothing of the message was handed over."""
 
 
 class Security(StrEnum):
@@ -67,6 +72,7 @@ class SmtpConnection:
         self._messages_left = messages
         self._unbroken = True
         self._eight_bit = client.supports_extension("8bitmime")
+        self._wide_addresses = self._eight_bit and client.supports_extension("smtputf8")
         self._line: ReplyLine | None = None
         if client.supports_extension("pipelining") and self._transport is not None:
             self._line = ReplyLine(self._transport, timeout=timeout)
@@ -90,10 +96,16 @@ class SmtpConnection:
     def _stands(self) -> bool:
         return self._client.is_connected if self._line is None else self._line.is_in_step()
 
+    def refuses(self, envelope: Envelope) -> Outcome | None:
+        """Tell what becomes of a message whose recipient this server could never take."""
+        return NOT_OFFERED if needs_smtputf8(envelope.recipient) and not self._wide_addresses else None
+
     async def send(
         self, envelope: Envelope, *, before_data: Callable[[], None], following: Following | None = None
     ) -> Outcome | None:
         """Send one message and what follows it; a line on which one could not be finished counts as broken."""
+        if (refused := self.refuses(envelope)) is not None:
+            return refused
         self._messages_left -= 1
         self._unbroken = False
         exchange: Exchange | None

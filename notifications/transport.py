@@ -46,6 +46,10 @@ class Connection(Protocol):
         """Tell whether another message may be sent; if not, close it and open a new one."""
         ...
 
+    def refuses(self, envelope: Envelope) -> Outcome | None:
+        """Tell at once what becomes of a message that this server could never take; None when it can be offered."""
+        ...
+
     async def send(
         self, envelope: Envelope, *, before_data: Callable[[], None], following: Following | None = None
     ) -> Outcome | None:

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from incident_app.cli.channels import safety_lines
 from incident_app.cli.confirming import confirmation_of, typed_count
-from incident_app.cli.context import REFUSED, World, command
+from incident_app.cli.context import MOMENT, REFUSED, World, command
 from incident_app.cli.pacing import asked, paced
 from incident_app.cli.serve import mail_signer
 from incident_app.domain.access import Permission
+from incident_app.domain.contact_safety import ContactChoice
 from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing, WhenUncertain
 from incident_app.domain.errors import NotFound
 from incident_app.domain.forecast import Bound, Forecast
 from incident_app.domain.ids import CampaignId, NoticeId
-from incident_app.services import campaigns, canaries, exports, forecasts, paces, people, waves
+from incident_app.services import (
+    all_clear,
+    campaigns,
+    canaries,
+    contact_safety,
+    exports,
+    forecasts,
+    paces,
+    people,
+    waves,
+)
 from incident_app.services import dispatch as control
 from incident_app.services.accounts import Account
 from incident_app.services.setup import sender_of
@@ -51,15 +64,20 @@ def dkim(world: World) -> None:
 )
 @click.option("--item", "items", multiple=True, help="Only people of whom one of these items was affected.")
 @click.option("--when-uncertain", type=click.Choice([word.value for word in WhenUncertain]), default="ask")
+@click.option("--contacts-as-of", type=MOMENT, help="Leave out people whose address was changed since.")
+@click.option("--channel-reason", default="", help="Why a channel may be used that a leaking company runs.")
 @paced
 @command
 def fill(
     world: World,
     reference: str,
     notice_id: int,
+    *,
     rule: str,
     items: tuple[str, ...],
     when_uncertain: str,
+    contacts_as_of: datetime | None,
+    channel_reason: str,
     **pace: Any,  # noqa: ANN401 - the options of a pace
 ) -> None:
     """Build a wave: one durable row per message, frozen with a digest."""
@@ -73,6 +91,7 @@ def fill(
         sender=sender_of(world.engine, world.settings.sender_address),
         when_uncertain=WhenUncertain(when_uncertain),
         items=frozenset(items),
+        contacts=ContactChoice(as_of=contacts_as_of, channel_reason=channel_reason),
         actor=account.actor,
         now=world.now,
     )
@@ -81,7 +100,9 @@ def fill(
             world.engine, filled.campaign_id, wanted.pace, calls=wanted.calls, actor=account.actor, now=world.now
         )
     text = f"Wave {filled.wave} (campaign {filled.campaign_id}): {filled.people:,} people, {filled.planned:,} messages"
-    world.show(filled, f"{text}, {filled.unreachable:,} without a valid e-mail address.")
+    lines = [f"{text}, {filled.unreachable:,} without a valid e-mail address."]
+    lines += safety_lines(contact_safety.safety_of(world.engine, filled.campaign_id))
+    world.show(filled, "\n".join(lines))
 
 
 @dispatch.command()
@@ -173,11 +194,13 @@ def status(world: World, reference: str) -> None:
         )
         for wave in found
     }
+    safety = {wave.id: contact_safety.safety_of(world.engine, wave.id) for wave in found}
     shown: list[dict[str, object]] = [
         {
             "campaign": wave,
             "totals": _totals(wave),
             "withheld": waves.withheld_by_reason(world.engine, wave.id),
+            "contacts": safety[wave.id],
             "awaits_look": wave.awaits_look,
             "forecast": foreseen[wave.id],
         }
@@ -187,7 +210,7 @@ def status(world: World, reference: str) -> None:
         {"campaign": {"wave": wave, "status": CampaignStatus.BUILDING, "since": since}, "totals": NOTHING_YET}
         for wave, since in filling
     ]
-    lines = [line for wave in found for line in _lines(wave, foreseen[wave.id])]
+    lines = [line for wave in found for line in (*_lines(wave, foreseen[wave.id]), *safety_lines(safety[wave.id]))]
     lines += [f"Wave {wave} (building): being filled since {since.isoformat()}" for wave, since in filling]
     world.show(shown, "\n".join(lines) or "There is no wave yet.")
 
@@ -268,6 +291,16 @@ def told(
         now=world.now,
     )
     world.show({"people": number}, f"Recorded for {number:,} people.")
+
+
+@person.command()
+@click.argument("reference")
+@command
+def cleared(world: World, reference: str) -> None:
+    """List whom an all-clear goes to: people who were told and are not affected by the newest determination."""
+    view, account = world.incident(reference, Permission.DISPATCH_RUN)
+    listed = all_clear.list_cleared(world.engine, view.id, actor=account.actor, now=world.now)
+    world.show(listed, f"{listed.added:,} people added, {listed.exempted:,} affected again.")
 
 
 @person.command("to-tell")

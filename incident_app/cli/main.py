@@ -13,6 +13,7 @@ from incident_app.cli import (
     addresses,
     approvals,
     bounces,
+    channels,
     commitment,
     counts,
     customers,
@@ -40,8 +41,8 @@ from incident_app.cli import (
     severity,
     steps,
     timeline,
-    unreached,
     trying_out,
+    unreached,
 )
 
 
@@ -94,6 +95,7 @@ for noun in (
     addresses.addresses,
     approvals.approval,
     bounces.bounces,
+    channels.channel,
     commitment.commitment,
     counts.count,
     customers.customers,

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from incident_app.domain.digests import ContentDigest, digest_of
+from incident_app.domain.merging import name_digest
+from incident_app.domain.vocabulary import PersonKind, Relation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +32,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedMessage:
-    """One message: whom it is for. Several people only if they share address, name and language."""
+    """One message: whom it is for. Several people only if they share the address and belong together."""
 
     people: tuple[Candidate, ...]
     told_apart_by: str
@@ -42,16 +44,44 @@ class PlannedMessage:
         return self.people[0]
 
 
-def plan_messages(candidates: Iterable[Candidate]) -> tuple[PlannedMessage, ...]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What decides whether two customers at one address belong together."""
+
+    customer_id: int
+    kind: PersonKind
+    relation: Relation
+    language: str
+    name: str
+
+
+def belonging(records: Iterable[Record], persons: Mapping[int, int]) -> dict[int, str]:
+    """Return for each record that may belong to others the key that they have in common.
+
+    `persons` are the records that somebody confirmed to be one natural person. An organisation is the same when its
+    name is: people who only bear the same name, as father and son do, are not joined until a person confirms it.
+    """
+    keys: dict[int, str] = {}
+    for record in records:
+        if record.kind is PersonKind.ORGANISATION and record.name.strip():
+            of_whom = f"{record.relation}:{record.language}:{name_digest(record.name)}"
+            keys[record.customer_id] = f"organisation:{of_whom}"
+        elif record.kind is PersonKind.PERSON and record.customer_id in persons:
+            keys[record.customer_id] = f"person:{record.relation}:{persons[record.customer_id]}"
+    return keys
+
+
+def plan_messages(candidates: Iterable[Candidate], together: Mapping[int, str]) -> tuple[PlannedMessage, ...]:
     """Put people who share an address into messages.
 
-    The same person under several customer numbers (same address, name and language) gets one message with all their
-    items; different people behind one address get one message each, so that nobody reads what was held of another.
+    Those who belong together (`together` holds the same key for them) get one message that lists each with their own
+    items; others behind the address get one message each, so that none is told in the name of another.
     """
-    by_address: dict[str, dict[tuple[str, str], list[Candidate]]] = {}
+    by_address: dict[str, dict[str, list[Candidate]]] = {}
     for candidate in sorted(candidates, key=lambda candidate: candidate.person_id):
         people = by_address.setdefault(candidate.address_digest, {})
-        people.setdefault((candidate.name, candidate.language), []).append(candidate)
+        key = together.get(candidate.customer_id, f"record:{candidate.customer_id}")
+        people.setdefault(key, []).append(candidate)
     return tuple(
         PlannedMessage(people=tuple(group), told_apart_by=str(group[0].customer_id) if len(groups) > 1 else "")
         for groups in by_address.values()

@@ -163,6 +163,7 @@ class WithheldBecause(StrEnum):
     TOLD_ALREADY = "told_already"
     NOT_AFFECTED = "not_affected"
     FACTS_CHANGED = "facts_changed"
+    ADDRESS_CLOSED = "address_closed"
 
 
 def reason_to_withhold(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from incident_app.domain.errors import BadInput, FaultyFile, IncidentAppError
 from incident_app.domain.tables import Document, read_toml
-from incident_app.domain.vocabulary import Harm, ItemFlag, Language, PersonKind, Relation
+from incident_app.domain.vocabulary import Certainty, Harm, ItemFlag, Language, PersonKind, Purpose, Relation
 from incident_app.domain.words import Words
 
 PERSONAL = ("recipient", "reference_code", "your_title", "your_information", "your_requests", "your_desk")
@@ -36,6 +37,20 @@ class NoticeFact:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KindOfNotice:
+    """What a kind of notice is for; without a word it goes to everybody."""
+
+    title: Words
+    purpose: Purpose = Purpose.LEAK_NOTICE
+    rings: frozenset[Certainty] = frozenset()
+    """How sure we must be of the people it goes to; empty for both rings."""
+    relations: frozenset[Relation] = frozenset()
+    """What the people it goes to are to us; empty for all."""
+    by_hand: bool = False
+    """It goes to people who are in no wave: another company, or whoever received the data."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PersonalItem:
     """One item of a person, as the notice names it."""
 
@@ -49,6 +64,8 @@ class Statement:
 
     sentence: str
     items: tuple[str, ...]
+    heading: str = ""
+    """Whose data it is, when a message is about several records."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +106,22 @@ def read_facts(text: str, *, file: str) -> tuple[NoticeFact, ...]:
     document.root.finish()
     document.finish()
     return tuple(facts)
+
+
+def read_kind(text: str, *, file: str) -> KindOfNotice:
+    """Read the kind.toml of a kind of notice; FaultyFile names every fault."""
+    document = Document(text, file=file)
+    root = document.root
+    kind = KindOfNotice(
+        title=Words(ja=root.text("title_ja"), en=root.text("title_en")),
+        purpose=root.word("purpose", Purpose, Purpose.LEAK_NOTICE),
+        rings=root.words("rings", Certainty),
+        relations=root.words("relations", Relation),
+        by_hand=root.truth("by_hand"),
+    )
+    root.finish()
+    document.finish()
+    return kind
 
 
 def read_fact_texts(text: str, *, file: str) -> dict[str, dict[str, str]]:
@@ -134,15 +167,24 @@ def personal_facts(
     harms: Iterable[Harm],
     desk_note: Words | None = None,
     token: str,
+    cleared: bool = False,
 ) -> PersonalFacts:
-    """Put together one person's facts: only their items, how sure we are of each, and what they can do about them."""
+    """Put together one person's facts: only their items, how sure we are of each, and what they can do about them.
+
+    Who is `cleared` was told of items that were not involved after all.
+    """
     items = [*confirmed, *possible]
     if not items:
         raise BadInput(field="items", problem="a notice with an empty list of items is never sent")
     ordered = [harm for harm in Harm if harm in set(harms)] or [Harm.CONFIDENTIALITY]
+    parts: Sequence[tuple[str, Sequence[PersonalItem]]] = (
+        [(_CLEARED.in_(language), items)]
+        if cleared
+        else [(_sentence(True, ordered, language), confirmed), (_sentence(False, ordered, language), possible)]
+    )
     statements = [
-        Statement(sentence=_sentence(sure, ordered, language), items=tuple(item.name.in_(language) for item in part))
-        for sure, part in ((True, confirmed), (False, possible))
+        Statement(sentence=sentence, items=tuple(item.name.in_(language) for item in part))
+        for sentence, part in parts
         if part
     ]
     return PersonalFacts(
@@ -155,16 +197,47 @@ def personal_facts(
     )
 
 
+def joined_facts(records: Sequence[tuple[str, PersonalFacts]], language: Language) -> PersonalFacts:
+    """Join the facts of several records of one person or organisation: each number with its own items, never mixed.
+
+    Records of which the same is to be said stand under one heading.
+    """
+    alike: dict[tuple[Statement, ...], list[str]] = {}
+    for number, facts in records:
+        alike.setdefault(facts.your_information, []).append(number)
+    statements: list[Statement] = []
+    for said, numbers in alike.items():
+        first, *others = said
+        statements += [replace(first, heading=_record_heading(numbers, language)), *others]
+    requests = dict.fromkeys(request for _, facts in records for request in facts.your_requests)
+    return replace(records[0][1], your_information=tuple(statements), your_requests=tuple(requests))
+
+
+def _record_heading(numbers: Sequence[str], language: Language) -> str:
+    if language is Language.JA:
+        return f"管理番号 {'、'.join(numbers)} の情報"
+    return f"Record {', '.join(numbers)}" if len(numbers) == 1 else f"Records {', '.join(numbers)}"
+
+
 def reference_code(token: str) -> str:
     """Return a short code that a person can read out on the telephone."""
     return "-".join((token[:4], token[4:8], token[8:12])).upper()
 
 
 def salutation(name: str, kind: PersonKind, language: Language) -> str:
-    """Return how a notice addresses a person."""
+    """Return how a notice addresses a person; a form of address that stands in the register is not doubled."""
+    organisation = kind is PersonKind.ORGANISATION
     if language is not Language.JA:
-        return f"Dear {name}"
-    return f"{name} {'御中' if kind is PersonKind.ORGANISATION else '様'}"
+        called = _TITLE_EN.sub("", name).strip()
+        return f"Dear {called}" if called else "Dear Sir or Madam"
+    called = _TITLE_JA.sub("", name).strip()
+    if not called:
+        return "ご担当者様" if organisation else "ご本人様"
+    return f"{called} {'御中' if organisation else '様'}"
+
+
+_TITLE_JA = re.compile(r"(?:[ \u3000]*(?:様|さま|御中|殿))+[ \u3000]*$")
+_TITLE_EN = re.compile(r"^\s*(?:dear\s+)+", re.IGNORECASE)
 
 
 _TITLES: Mapping[Relation, Words] = {
@@ -178,6 +251,12 @@ _HARMED: Mapping[Harm, Words] = {
     Harm.INTEGRITY: Words(ja="書き換えられた", en="altered"),
     Harm.AVAILABILITY: Words(ja="失われた、又は使えなくなった", en="lost or made unavailable"),
 }
+
+
+_CLEARED = Words(
+    ja="先にお知らせした次の情報は、調査の結果、対象ではなかったと判断しました。",
+    en="We had told you of the following information; as far as we can tell, it was not involved.",
+)
 
 
 def _sentence(sure: bool, harms: Sequence[Harm], language: Language) -> str:  # noqa: FBT001 - one of two sentences

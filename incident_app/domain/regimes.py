@@ -96,6 +96,9 @@ class Deadline:
     period: Period
 
 
+NOTICE_ITEMS = frozenset({"1", "2", "4", "5", "9", "measures"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """One thing to be told, at one stage."""
@@ -113,6 +116,8 @@ class Report:
     deadlines: tuple[Deadline, ...]
     clock: str
     form: str | None
+    notice_items: tuple[str, ...]
+    """What a notice to people must say: items of Enforcement Rules art. 10 by number, and `measures`."""
     decide: Words
     source: str
     confidence: Confidence
@@ -257,6 +262,7 @@ def _report(table: Table, situations: frozenset[str]) -> Report:
         deadlines=tuple(_deadline(entry, situations) for entry in deadline_tables),
         clock=_clock(table, table.text("clock", AWARENESS)) or AWARENESS,
         form=table.find_text("form"),
+        notice_items=table.all_known("notice_items", NOTICE_ITEMS, "item of a notice"),
         decide=_words(table, "decide"),
         source=table.text("source"),
         confidence=table.word("confidence", Confidence),

@@ -22,6 +22,7 @@ from incident_app.domain.delivery import (
 )
 from incident_app.domain.vocabulary import Certainty, Language, PersonKind, Relation
 from incident_app.persistence.bulk import key_list, one_of, rows_with
+from incident_app.persistence.contact_safety import closed_since_filled
 from incident_app.persistence.database import Json
 from incident_app.persistence.notices import NoticeVersion
 from incident_app.persistence.outbox import Campaign
@@ -32,6 +33,7 @@ class ClaimedPerson:
     """One person in a message, as the composer needs them."""
 
     name: str
+    customer_number: str
     kind: PersonKind
     relation: Relation
     item_set_id: int
@@ -173,10 +175,12 @@ def people_of(
     """
     people: dict[int, list[ClaimedPerson]] = defaultdict(list)
     held_back = {row.id: WithheldBecause.CONTACT_GONE for row in due if row.valid_until is not None or not row.address}
+    closed = closed_since_filled(session, [row.id for row in due])
+    held_back |= {key: WithheldBecause.ADDRESS_CLOSED for key in closed if key not in held_back}
     inside = rows_with(session, _INSIDE, "inside.delivery_id", [row.id for row in due])
     inside.sort(key=itemgetter(0, 1))
     for delivery_id, _, items, confirmed, certainty, standing, told, *now_and_who in inside:
-        items_now, confirmed_now, certain_now, name, kind, relation = now_and_who
+        items_now, confirmed_now, certain_now, name, number, kind, relation = now_and_who
         reason = reason_to_withhold(
             standing=_STANDINGS[standing],
             told=told,
@@ -188,6 +192,7 @@ def people_of(
         people[delivery_id].append(
             ClaimedPerson(
                 name=name or "",
+                customer_number=number,
                 kind=_KINDS[kind],
                 relation=_RELATIONS[relation],
                 item_set_id=items,
@@ -209,7 +214,7 @@ _CERTAINTIES = {member.value: member for member in Certainty}
 _INSIDE = """
 SELECT inside.delivery_id, inside.person_id, inside.item_set_id, inside.confirmed_item_set_id, inside.certainty,
     person.standing, person.told_item_set_id, person.item_set_id, person.confirmed_item_set_id, person.certainty,
-    contact.name, customer.kind, customer.relation
+    contact.name, customer.customer_number, customer.kind, customer.relation
 FROM delivery_people inside
 JOIN deliveries waiting ON waiting.id = inside.delivery_id
 JOIN customer_contacts contact ON contact.id = waiting.contact_id

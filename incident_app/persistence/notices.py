@@ -22,6 +22,10 @@ class Notice(Base):
     title: Mapped[str]
     current_version: Mapped[int]
     created_at: Mapped[datetime]
+    rings: Mapped[Json | None]
+    """How sure we must be of the people it goes to; none: everybody."""
+    relations: Mapped[Json | None]
+    """What the people it goes to are to us; none: everybody."""
 
 
 class NoticeVersion(Base):
@@ -81,3 +85,22 @@ class NoticeWithdrawal(Base):
     reason_text_id: Mapped[int] = mapped_column(sa.ForeignKey("texts.id"))
     withdrawn_at: Mapped[datetime]
     withdrawn_by: Mapped[str] = mapped_column(sa.String(60))
+
+
+class LintWaiver(Base):
+    """A finding of the linter that somebody accepts for one version of a text, with the reason."""
+
+    __tablename__ = "lint_waivers"
+    __table_args__ = (
+        sa.UniqueConstraint("notice_id", "version", "language", "rule", name="one_waiver_per_finding"),
+        {"info": append_only()},
+    )
+
+    id: Mapped[Key]
+    notice_id: Mapped[int] = mapped_column(sa.ForeignKey("notices.id"))
+    version: Mapped[int]
+    language: Mapped[Language]
+    rule: Mapped[Code]
+    reason_text_id: Mapped[int] = mapped_column(sa.ForeignKey("texts.id"))
+    waived_by: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    at: Mapped[datetime]

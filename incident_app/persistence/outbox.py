@@ -40,6 +40,7 @@ _FROZEN_WITH_A_WAVE = (
     "wave_number",
     "audience_rule",
     "channel",
+    "contacts_as_of",
     "when_uncertain",
     "sender_name",
     "sender_address",

@@ -13,10 +13,12 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from incident_app.domain.audience import Candidate
+from incident_app.domain.contact_safety import ContactTerms
 from incident_app.domain.returned_mail import CLOSED_TO
 from incident_app.domain.vocabulary import Channel, Purpose
 from incident_app.persistence.bounces import Suppression
 from incident_app.persistence.bulk import make_room
+from incident_app.persistence.contact_safety import usable
 from incident_app.persistence.customers import CustomerContact
 from incident_app.persistence.database import AddressKey, BigKey, address_key
 
@@ -54,10 +56,10 @@ _WAITING = sa.table(
 _SHARED = sa.table("wave_shared", sa.column("address_key", AddressKey()))
 
 
-def keep_waiting(session: Session, chosen: sa.Select[*tuple[Any, ...]], purpose: Purpose) -> None:
+def keep_waiting(session: Session, chosen: sa.Select[*tuple[Any, ...]], purpose: Purpose, terms: ContactTerms) -> None:
     """Put those of the chosen people who can be written to into the table, in the order of their keys.
 
-    Each with the newest valid mail contact that is not closed to messages of this purpose.
+    Each with the newest mail contact that may be used on these terms and is not closed to messages of this purpose.
     """
     dialect = session.get_bind().dialect.name
     if dialect == "postgresql":
@@ -69,12 +71,15 @@ def keep_waiting(session: Session, chosen: sa.Select[*tuple[Any, ...]], purpose:
     for table in _TABLES:
         session.execute(sa.text(table.format(**_TYPES[dialect])))
     columns = [column.name for column in _WAITING.columns if column.name != "n"]
-    session.execute(sa.insert(_WAITING).from_select(columns, _with_contacts(dialect, chosen, purpose)))
+    session.execute(sa.insert(_WAITING).from_select(columns, _with_contacts(session, chosen, purpose, terms)))
     if dialect == "postgresql":
         session.execute(sa.text("ANALYZE wave_waiting"))
 
 
-def _with_contacts(dialect: str, chosen: sa.Select[*tuple[Any, ...]], purpose: Purpose) -> sa.Select[*tuple[Any, ...]]:
+def _with_contacts(
+    session: Session, chosen: sa.Select[*tuple[Any, ...]], purpose: Purpose, terms: ContactTerms
+) -> sa.Select[*tuple[Any, ...]]:
+    dialect = session.get_bind().dialect.name
     person = chosen.order_by(None).subquery("person")
     contact = aliased(CustomerContact, name="contact")
     found = (
@@ -90,7 +95,7 @@ def _with_contacts(dialect: str, chosen: sa.Select[*tuple[Any, ...]], purpose: P
             person.c.certainty,
         )
         .join(contact, contact.customer_id == person.c.customer_id)
-        .where(contact.channel == Channel.EMAIL, contact.valid_until.is_(None), contact.address.is_not(None))
+        .where(sa.text(usable(session, "contact", terms).replace(":", "\\:")))
     )
     for closed in _closed_to(purpose, contact.address_digest):
         found = found.where(~closed)

@@ -16,11 +16,23 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.errors import IncidentAppError, NotFound
-from incident_app.domain.notices import PERSONAL, NoticeFact, PersonalFacts, Statement, check_facts, read_facts
+from incident_app.domain.notices import (
+    PERSONAL,
+    KindOfNotice,
+    NoticeFact,
+    PersonalFacts,
+    Statement,
+    check_facts,
+    read_facts,
+    read_kind,
+)
+from incident_app.domain.vocabulary import Language
+from incident_app.domain.words import Words
 from incident_app.paths import read_text
 from incident_app.rendering.template_limits import check_template
 
 PARTS = ("subject.txt", "body.txt", "body.html")
+ABOUT = "kind.toml"
 _PLACEHOLDER = re.compile(r"\[\[\s*([a-z_]+)\s*\]\]")
 LONGEST_TEXT = 200_000
 """Characters of one part of a notice: a mail that anybody reads is far shorter."""
@@ -93,10 +105,20 @@ class NoticeTemplates:
         """Return the kinds of notice that have templates."""
         return tuple(sorted({folder.name for root in self._roots for folder in root.iterdir() if folder.is_dir()}))
 
+    def about(self, kind: str) -> KindOfNotice:
+        """Return what a kind is for; one without a kind.toml goes to everybody."""
+        name = f"{kind}/{ABOUT}"
+        for root in self._roots:
+            if (root / kind).is_dir():
+                if (root / name).is_file():
+                    return read_kind(read_text(root / name), file=name)
+                break
+        return KindOfNotice(title=Words(ja=kind, en=kind))
+
     def languages(self, kind: str) -> tuple[str, ...]:
         """Return the languages in which a kind has templates."""
         found = {folder.name for root in self._roots if (root / kind).is_dir() for folder in (root / kind).iterdir()}
-        return tuple(sorted(name for name in found if len(name) == 2))  # noqa: PLR2004 - ja, en
+        return tuple(sorted(found & set(Language)))
 
     def facts_needed(self, kind: str, language: str) -> tuple[NoticeFact, ...]:
         """Return the facts that a text needs, after checking that its parts ask for exactly those."""
@@ -196,12 +218,14 @@ class PersonalText:
         """Write what stands in the place of a placeholder."""
         if isinstance(value, str):
             return escape(value) if self._html else value
-        return "".join(self._entry(entry) for entry in value).rstrip("\n")
+        return "".join(self._entry(entry) for entry in value).strip("\n")
 
     def _entry(self, entry: str | Statement) -> str:
         """Write a line of a list, or a sentence with its own list."""
         if isinstance(entry, Statement):
             lines = "".join(self._entry(item) for item in entry.items)
-            sentence = escape(entry.sentence)
-            return f"<p>{sentence}</p><ul>{lines}</ul>" if self._html else f"{entry.sentence}\n{lines}"
+            if not self._html:
+                return (f"\n{entry.heading}\n" if entry.heading else "") + f"{entry.sentence}\n{lines}"
+            heading = f"<h3>{escape(entry.heading)}</h3>" if entry.heading else ""
+            return f"{heading}<p>{escape(entry.sentence)}</p><ul>{lines}</ul>"
         return f"<li>{escape(entry)}</li>" if self._html else f"{self._bullet}{entry}\n"

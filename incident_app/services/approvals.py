@@ -26,6 +26,7 @@ from incident_app.services.accounts import user_of
 from incident_app.services.approved_content import check_audience, check_languages, current_campaign_digest
 from incident_app.services.approved_texts import authors_of_notice, digest_of_notice
 from incident_app.services.consistency import check_paper
+from incident_app.services.notice_checks import check_fit
 from incident_app.services.report_versions import current_version, filled_form
 from incident_app.services.transaction import Transaction, reading, transaction
 
@@ -295,7 +296,9 @@ def _current_digest(session: Session, incident_id: IncidentId, subject: Subject,
 
 
 def _check_complete(session: Session, subject: Subject, subject_id: int) -> None:
-    """Refuse a report with a gap that has no reason: nobody is asked to approve it, nobody approves it (E5)."""
+    """Refuse a report with an unexplained gap and a notice with open findings: nobody is asked or approves (E5)."""
+    if subject is Subject.CAMPAIGN:
+        check_fit(session, session.get_one(Campaign, subject_id).notice_id)
     if subject is Subject.REPORT:
         check_ready(filled_form(current_version(session, session.get_one(Report, subject_id))))
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from incident_app.domain.audience import AudienceDigest, Candidate, PlannedMessage, plan_messages
+from incident_app.domain.audience import AudienceDigest, Candidate, PlannedMessage, Record, belonging, plan_messages
+from incident_app.domain.contact_safety import ContactTerms
 from incident_app.domain.delivery import AudienceRule, Standing
 from incident_app.domain.digests import ContentDigest, digest_of
 from incident_app.domain.errors import IncidentAppError
-from incident_app.domain.vocabulary import Purpose
+from incident_app.domain.merging import person_keys
+from incident_app.domain.vocabulary import Certainty, PersonKind, Purpose, Relation
 from incident_app.persistence.address_fixes import dead_at_the_same_address
-from incident_app.persistence.bulk import CHUNK
-from incident_app.persistence.customers import ItemSet
+from incident_app.persistence.bulk import CHUNK, rows_with
+from incident_app.persistence.customers import Customer, ItemSet
 from incident_app.persistence.database import address_key
+from incident_app.persistence.merging import confirmed_links
+from incident_app.persistence.notices import Notice
 from incident_app.persistence.outbox import Campaign, DeliveryPerson, PersonToInform
 from incident_app.persistence.waiting import (
     domains_of_waiting,
@@ -42,6 +46,23 @@ class ItemsNotKnown(IncidentAppError):
         "対象者リストに情報の項目を記入するか、その人の情報を保管するデータストアを影響範囲に加えて、影響を特定し直してください。"
         "ほかの人に先に通知するときは、項目を指定して波を作成してください。"
     )
+
+
+class ToldByHand(IncidentAppError):
+    """This notice goes to people who are in no wave: preview it for each of them and hand it over by your own means."""
+
+    ja = "この通知文は、波で送る相手向けのものではありません。一人ずつ文面を表示して、個別に渡してください。"
+
+
+class Chosen(NamedTuple):
+    """One person whom a rule chooses."""
+
+    id: int
+    customer_id: int
+    language: str
+    item_set_id: int
+    confirmed_item_set_id: int
+    certainty: str
 
 
 def chosen_people(
@@ -71,10 +92,28 @@ def chosen_people(
             PersonToInform.customer_id.is_not(None),
             _RULES[rule],
             *([~dead_at_the_same_address(campaign.incident_id)] if rule is AudienceRule.FAILED_ONLY else []),
+            *_meant_by(session.get_one(Notice, campaign.notice_id)),
         )
         .order_by(PersonToInform.id)
     )
     return query.where(PersonToInform.item_set_id.in_(_sets_with(session, items))) if items else query
+
+
+def _meant_by(notice: Notice) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield what a person must be for a variant of a notice."""
+    if isinstance(notice.rings, list):
+        yield PersonToInform.certainty.in_([Certainty(word) for word in notice.rings])
+    if notice.relations == []:
+        raise ToldByHand
+    if isinstance(notice.relations, list):
+        relations = [Relation(word) for word in notice.relations]
+        yield sa.exists().where(Customer.id == PersonToInform.customer_id, Customer.relation.in_(relations))
+
+
+def left_by(session: Session, chosen: sa.Select[*tuple[Any, ...]]) -> Iterator[Chosen]:
+    """Yield whom a rule chooses, one after the other."""
+    for row in session.execute(chosen.execution_options(yield_per=CHUNK)):
+        yield Chosen._make(row)
 
 
 _RULES: Mapping[AudienceRule, sa.ColumnElement[bool]] = {
@@ -113,7 +152,7 @@ class Census:
     domains: tuple[str, ...]
 
 
-def census(session: Session, chosen: sa.Select[*tuple[Any, ...]], purpose: Purpose) -> Census:
+def census(session: Session, chosen: sa.Select[*tuple[Any, ...]], purpose: Purpose, terms: ContactTerms) -> Census:
     """Let the audience wait in a temporary table, count it, and refuse it when of some people no item is known.
 
     Leaving them out would be silent, writing to them would say nothing.
@@ -122,7 +161,7 @@ def census(session: Session, chosen: sa.Select[*tuple[Any, ...]], purpose: Purpo
     empty = set(session.scalars(sa.select(ItemSet.id).where(ItemSet.digest == digest_of([]))))
     if unknown := sum(number for set_id, number in per_set.items() if set_id in empty):
         raise ItemsNotKnown(people=unknown)
-    keep_waiting(session, chosen, purpose)
+    keep_waiting(session, chosen, purpose, terms)
     people, first, last = ends_of_waiting(session)
     digest = AudienceDigest()
     for lines in lines_of_waiting(session, first, last):
@@ -144,13 +183,33 @@ def _numbers_by_set(session: Session, chosen: sa.Select[*tuple[Any, ...]]) -> di
     return dict(rows.all())
 
 
-def messages_of_shared(shared: Iterable[Candidate]) -> Iterator[PlannedMessage]:
-    """Yield the messages of people whose addresses others may have too.
+def messages_of_shared(session: Session, shared: Sequence[Candidate]) -> Iterator[PlannedMessage]:
+    """Return the messages of people whose addresses others may have too.
 
     Where addresses differ and only begin alike, the messages are told apart as well: the database keeps the beginning.
     """
-    planned = plan_messages(shared)
+    planned = plan_messages(shared, _together(session, shared))
     alike = Counter(address_key(message.first.address_digest) for message in planned)
-    for message in planned:
-        lone = alike[address_key(message.first.address_digest)] == 1 or message.told_apart_by
-        yield message if lone else replace(message, told_apart_by=str(message.first.customer_id))
+    return (
+        message
+        if alike[address_key(message.first.address_digest)] == 1 or message.told_apart_by
+        else replace(message, told_apart_by=str(message.first.customer_id))
+        for message in planned
+    )
+
+
+def _together(session: Session, candidates: Sequence[Candidate]) -> dict[int, str]:
+    """Return who of the people behind shared addresses belongs together: see decision 0050."""
+    rows = rows_with(session, "SELECT id, kind, relation FROM customers", "id", [one.customer_id for one in candidates])
+    known = {key: (PersonKind(kind), Relation(relation)) for key, kind, relation in rows}
+    records = [
+        Record(
+            customer_id=one.customer_id,
+            kind=known[one.customer_id][0],
+            relation=known[one.customer_id][1],
+            language=one.language,
+            name=one.name,
+        )
+        for one in candidates
+    ]
+    return belonging(records, person_keys(confirmed_links(session)))

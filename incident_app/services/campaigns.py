@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session
 
+from incident_app.domain.audience import PlannedMessage
+from incident_app.domain.contact_safety import ContactChoice
 from incident_app.domain.delivery import (
     AudienceRule,
     CampaignEvent,
@@ -20,7 +22,7 @@ from incident_app.domain.delivery import (
     WhenUncertain,
     next_campaign_status,
 )
-from incident_app.domain.digests import ContentDigest
+from incident_app.domain.digests import ContentDigest, utc_text
 from incident_app.domain.errors import BadInput, IncidentAppError, NotFound
 from incident_app.domain.events import DispatchFilled
 from incident_app.domain.ids import Actor, CampaignId, IncidentId, NoticeId
@@ -35,9 +37,18 @@ from incident_app.persistence.waves_in_bulk import noted_domains, store_messages
 from incident_app.persistence.waves_in_bulk import store_waiting as _store
 from incident_app.services.accounts import user_of
 from incident_app.services.approved_content import NamedItem, names_of_items
-from incident_app.services.audience import Census, census, chosen_people, messages_of_shared
+from incident_app.services.audience import Census, census, chosen_people, left_by, messages_of_shared
+from incident_app.services.contact_safety import Safety, decide_safety, forget_left_out, note_left_out, record_allowed
 from incident_app.services.people import newest_determination
-from incident_app.services.transaction import Turns, TurnSize, building, on_one_connection, setting_aside, transaction
+from incident_app.services.transaction import (
+    Turns,
+    TurnSize,
+    building,
+    on_one_connection,
+    reading,
+    setting_aside,
+    transaction,
+)
 from notifications.addresses import parse_address
 from notifications.errors import AddressRefused
 
@@ -95,21 +106,24 @@ def fill_campaign(
     when_uncertain: WhenUncertain = WhenUncertain.ASK,
     items: frozenset[str] = frozenset(),
     priority: int = 100,
+    contacts: ContactChoice | None = None,
     actor: Actor,
     now: datetime,
 ) -> Filled:
     """Build the rows of a new wave in chunks, then freeze it with its digest.
 
     `items` narrows the audience to people of whom one of these items was affected (card holders first). People without
-    a valid e-mail address are counted as unreachable and keep their standing; nobody is dropped in silence.
+    an e-mail address that may be used (`contacts`) are noted with the reason and keep their standing; nobody is dropped
+    in silence.
     """
+    contacts = contacts or ContactChoice()
     begun = _begin(
-        engine, incident_id, notice_id, rule, sender, when_uncertain, priority=priority, actor=actor, now=now
+        engine, incident_id, notice_id, rule, sender, when_uncertain, contacts, priority=priority, actor=actor, now=now
     )
     with ExitStack() as undo:
         undo.callback(_give_up, engine, begun)
         filled, content = _build(engine, begun, rule, items, now)
-        _freeze(engine, begun, filled, content, actor=actor, now=now)
+        _freeze(engine, begun, filled, content, contacts, actor=actor, now=now)
         undo.pop_all()
     return filled
 
@@ -121,26 +135,33 @@ def _build(
 
     Nobody need be held in memory, and a contact that changes meanwhile cannot belie the digest.
     """
+    terms = begun.safety.terms
     with on_one_connection(engine) as connection:
         with setting_aside(connection) as session:
             campaign = _still_ours(session, begun, locked=False)
-            found = census(session, chosen_people(session, campaign, rule, items), campaign.purpose)
+            found = census(session, chosen_people(session, campaign, rule, items), campaign.purpose, terms)
             if not found.people:
                 raise NobodyToInform
             names = names_of_items(session, found.item_sets)
-        planned, told_apart = _store_all(connection, begun, found, microseconds(now))
+            shared = messages_of_shared(session, found.shared)
+        planned, told_apart = _store_all(connection, begun, found, shared, microseconds(now))
+    with reading(engine) as session:  # whom the rule still chooses is in none of the messages
+        left = left_by(session, chosen_people(session, _still_ours(session, begun, locked=False), rule, items))
+        unreachable = note_left_out(engine, begun.id, left, terms, reader=session)
     filled = Filled(
         campaign_id=begun.id,
         wave=begun.wave,
         people=found.people,
         planned=planned,
-        unreachable=found.chosen - found.people,
+        unreachable=unreachable,
         told_apart=told_apart,
     )
     return filled, _Content(audience=found.digest, item_names=names)
 
 
-def _store_all(connection: Connection, begun: _Begun, found: Census, queued_at: int) -> tuple[int, int]:
+def _store_all(
+    connection: Connection, begun: _Begun, found: Census, shared: Iterator[PlannedMessage], queued_at: int
+) -> tuple[int, int]:
     """Store messages turn by turn; return how many they are, and how many of them are told apart at one address.
 
     First of those whose address is theirs alone, then of those who share one.
@@ -158,8 +179,7 @@ def _store_all(connection: Connection, begun: _Begun, found: Census, queued_at: 
             _still_ours(turn, begun)
             _store(turn, begun.id, low, high, queued_at)
         low = high + 1
-    messages = messages_of_shared(found.shared)
-    while chunk := list(islice(messages, CHUNK)):
+    while chunk := list(islice(shared, CHUNK)):
         with turns.building(connection) as turn:
             _still_ours(turn, begun)
             store_messages(turn, begun.id, chunk, queued_at)
@@ -183,6 +203,11 @@ class _Begun:
     id: CampaignId
     public_id: str
     wave: int
+    safety: Safety
+
+
+def _begun(row: Campaign, safety: Safety) -> _Begun:
+    return _Begun(id=CampaignId(row.id), public_id=row.public_id, wave=row.wave_number, safety=safety)
 
 
 def _begin(
@@ -192,6 +217,7 @@ def _begin(
     rule: AudienceRule,
     sender: Sender,
     when_uncertain: WhenUncertain,
+    contacts: ContactChoice,
     *,
     priority: int,
     actor: Actor,
@@ -200,18 +226,19 @@ def _begin(
     _check_sender(sender)
     with building(engine) as session:
         notice = _take_place(session, incident_id, notice_id)
+        safety = decide_safety(session, newest_determination(session, incident_id), contacts, now=now)
         campaign = Campaign(
             public_id=secrets.token_hex(12),
             incident_id=incident_id,
             notice_id=notice_id,
             notice_version=notice.current_version,
-            determination_id=newest_determination(session, incident_id).id,
+            determination_id=safety.determination_id,
             purpose=notice.purpose,
             wave_number=_next_wave(session, notice),
             audience_rule=rule,
             channel=Channel.EMAIL,
             priority=priority,
-            contacts_as_of=now,
+            contacts_as_of=safety.as_of,
             when_uncertain=when_uncertain,
             sender_name=dict(sender.names),
             sender_address=sender.address,
@@ -222,7 +249,7 @@ def _begin(
         )
         session.add(campaign)
         session.flush()
-        return _Begun(id=CampaignId(campaign.id), public_id=campaign.public_id, wave=campaign.wave_number)
+        return _begun(campaign, safety)
 
 
 def _take_place(session: Session, incident_id: IncidentId, notice_id: NoticeId) -> Notice:
@@ -300,13 +327,24 @@ def _drop(session: Session, campaign: Campaign) -> None:
     ids = sa.select(DeliveryRow.id).where(DeliveryRow.campaign_id == campaign.id)
     session.execute(sa.delete(DeliveryPerson).where(DeliveryPerson.delivery_id.in_(ids)))
     session.execute(sa.delete(DeliveryRow).where(DeliveryRow.campaign_id == campaign.id))
+    forget_left_out(session, campaign.id)
     session.delete(campaign)
     session.flush()
 
 
-def _freeze(engine: Engine, begun: _Begun, filled: Filled, content: _Content, *, actor: Actor, now: datetime) -> None:
+def _freeze(
+    engine: Engine,
+    begun: _Begun,
+    filled: Filled,
+    content: _Content,
+    contacts: ContactChoice,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> None:
     with transaction(engine, actor=actor, now=now) as act:
         campaign = _still_ours(act.session, begun)
+        record_allowed(act, campaign, begun.safety, contacts.channel_reason)
         campaign.people, campaign.planned, campaign.audience_digest = filled.people, filled.planned, content.audience
         campaign.item_names = content.item_names
         campaign.status = next_campaign_status(campaign.status, CampaignEvent.SEALED)
@@ -318,6 +356,7 @@ def _freeze(engine: Engine, begun: _Begun, filled: Filled, content: _Content, *,
                 planned=filled.planned,
                 unreachable=filled.unreachable,
                 audience_digest=content.audience,
+                contacts_as_of=utc_text(begun.safety.as_of),
             ),
             incident=IncidentId(campaign.incident_id),
         )

@@ -174,7 +174,9 @@ def _every_person(session: Session, incident_id: IncidentId, _part: Commitment) 
         discharged=True,
         what=Words(ja=f"{ja}。", en=f"{en}."),
         at=session.scalar(
-            sa.select(sa.func.max(PersonToInform.standing_since)).where(PersonToInform.incident_id == incident_id)
+            sa.select(sa.func.max(PersonToInform.standing_since)).where(
+                PersonToInform.incident_id == incident_id, PersonToInform.purpose == Purpose.LEAK_NOTICE
+            )
         ),
         evidence=Words(ja="一人ひとりの通知の状況", en="standing of each person"),
     )

@@ -16,12 +16,13 @@ from incident_app.domain.notices import (
     PERSONAL,
     PersonalFacts,
     PersonalItem,
+    joined_facts,
     personal_facts,
     reference_code,
     salutation,
 )
-from incident_app.domain.vocabulary import Language, PersonKind, Relation
-from incident_app.persistence.claims import ClaimedFacts
+from incident_app.domain.vocabulary import Language, PersonKind, Purpose, Relation
+from incident_app.persistence.claims import ClaimedFacts, ClaimedPerson
 from incident_app.persistence.impact import ImpactDetermination
 from incident_app.persistence.item_sets import item_codes
 from incident_app.persistence.notices import NoticeVersion
@@ -57,9 +58,9 @@ class _Compiled:
 
 OWN = ("recipient", "reference_code")
 """What is nobody else's; the other personal facts are the same for many."""
-_Alike: TypeAlias = "tuple[int, int, tuple[tuple[int, int], ...], PersonKind, Relation]"
-"""Wave, version, items and confirmed items of everybody in a message, and what the first of them is: whoever is alike
-in these is told the same but for name and code."""
+_Alike: TypeAlias = "tuple[int, int, tuple[int, int], PersonKind, Relation]"
+"""Wave, version, items and confirmed items of a person, and what they are to us: whoever is alike in these is told the
+same but for name and code."""
 ALIKE_AT_ONCE = 512
 """Whole texts are kept, so that a few hundred are some megabytes."""
 
@@ -73,6 +74,8 @@ class _Wave:
     items: Mapping[str, PersonalItem]
     """By code, in the order of the policy, named as they were when the wave was approved."""
     shared: SharedFacts
+    cleared: bool
+    """True when it tells people that they are not concerned after all."""
 
 
 class NoticeComposer:
@@ -148,9 +151,10 @@ class NoticeComposer:
 
     def _told_alike(self, facts: ClaimedFacts) -> Skeleton:
         """Return the message to everybody who has the same items and is the same to the company."""
+        if len(facts.people) > 1:  # their numbers stand in the text, so that nobody is told the same
+            return self._told(facts, self._personal(facts))
         first = facts.people[0]
-        sets = tuple(person.sets for person in facts.people)
-        key = (facts.campaign_id, facts.notice_version_id, sets, first.kind, first.relation)
+        key = (facts.campaign_id, facts.notice_version_id, first.sets, first.kind, first.relation)
         if (known := self._alike.get(key)) is None:
             if len(self._alike) >= ALIKE_AT_ONCE:
                 self._alike.clear()
@@ -158,22 +162,28 @@ class NoticeComposer:
         return known
 
     def _personal(self, facts: ClaimedFacts) -> PersonalFacts:
-        shared, first = self._waves[facts.campaign_id].shared, facts.people[0]
-        confirmed, possible = self._items(facts)
+        """Return what a message says of those in it: of several records, each with its own items."""
         try:
-            return personal_facts(
-                name=first.name,
-                kind=first.kind,
-                relation=first.relation,
-                language=facts.language,
-                confirmed=confirmed,
-                possible=possible,
-                harms=shared.harms,
-                desk_note=shared.desk_notes.get(first.relation),
-                token=facts.token,
-            )
+            each = [(person.customer_number, self._of_one(facts, person)) for person in facts.people]
         except IncidentAppError as refusal:
             raise CannotCompose from refusal
+        return joined_facts(each, facts.language) if len(each) > 1 else each[0][1]
+
+    def _of_one(self, facts: ClaimedFacts, person: ClaimedPerson) -> PersonalFacts:
+        shared = self._waves[facts.campaign_id].shared
+        confirmed, possible = self._items(facts, person)
+        return personal_facts(
+            name=person.name,
+            kind=person.kind,
+            relation=person.relation,
+            language=facts.language,
+            confirmed=confirmed,
+            possible=possible,
+            harms=shared.harms,
+            desk_note=shared.desk_notes.get(person.relation),
+            token=facts.token,
+            cleared=self._waves[facts.campaign_id].cleared,
+        )
 
     def _told(self, facts: ClaimedFacts, personal: PersonalFacts) -> Skeleton:
         """Return the message to everybody of whom these facts are true but for name and code."""
@@ -240,16 +250,17 @@ class NoticeComposer:
     def _return_address(self, token: str) -> str:
         return self._return_path.written_for(token)
 
-    def _items(self, facts: ClaimedFacts) -> tuple[tuple[PersonalItem, ...], tuple[PersonalItem, ...]]:
-        """Return what is confirmed of everybody in the message, and what else is possible of anybody."""
-        if unread := {key for person in facts.people for key in person.sets} - set(self._sets):
+    def _items(
+        self, facts: ClaimedFacts, person: ClaimedPerson
+    ) -> tuple[tuple[PersonalItem, ...], tuple[PersonalItem, ...]]:
+        """Return what is confirmed of a record, and what else is possible."""
+        if unread := set(person.sets) - set(self._sets):
             raise SharedFault(f"the item sets {sorted(unread)} were not read")
         items = self._waves[facts.campaign_id].items
-        codes = frozenset().union(*(self._sets[person.item_set_id] for person in facts.people))
-        sure = frozenset.intersection(*(self._sets[person.confirmed_item_set_id] for person in facts.people))
+        all_of_them, sure = self._sets[person.item_set_id], self._sets[person.confirmed_item_set_id]
         return (
             tuple(item for code, item in items.items() if code in sure),
-            tuple(item for code, item in items.items() if code in codes - sure),
+            tuple(item for code, item in items.items() if code in all_of_them - sure),
         )
 
 
@@ -264,6 +275,7 @@ def _waves(session: Session, wanted: Iterable[int]) -> dict[int, _Wave]:
             sender=row.sender_address,
             names=dict(row.sender_name) if isinstance(row.sender_name, dict) else {},
             items=items_in_mails(session, row),
+            cleared=row.purpose is Purpose.ALL_CLEAR,
             shared=shared_facts(session, session.get_one(ImpactDetermination, row.determination_id)),
         )
         for row in session.scalars(sa.select(Campaign).where(Campaign.id.in_(wanted)))

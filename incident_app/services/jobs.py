@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from incident_app.domain.column_profiles import ColumnProfile
+from incident_app.domain.contact_safety import ContactChoice
 from incident_app.domain.delivery import AudienceRule, WhenUncertain
 from incident_app.domain.errors import IncidentAppError, NotFound, find_refusal
 from incident_app.domain.ids import Actor, CampaignId, IncidentId, NoticeId
@@ -199,6 +200,10 @@ def _fill(
         sender=Sender(address=wanted["sender_address"], names=wanted["sender_names"]),
         when_uncertain=WhenUncertain(wanted["when_uncertain"]),
         items=frozenset(wanted["items"]),
+        contacts=ContactChoice(
+            as_of=datetime.fromisoformat(wanted["contacts_as_of"]) if wanted.get("contacts_as_of") else None,
+            channel_reason=wanted.get("channel_reason", ""),
+        ),
         actor=actor,
         now=now,
     )

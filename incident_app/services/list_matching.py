@@ -145,7 +145,7 @@ def _people(known: _Known, contacts: Sequence[tuple[Channel, str]], channel: Cha
 
 def _normal_address(text: str) -> str | None:
     try:
-        return normalised(parse_address(text))
+        return normalised(parse_address(text, international=True))
     except AddressRefused:
         return None
 

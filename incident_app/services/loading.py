@@ -140,7 +140,7 @@ class Loader:
                 contacts.append((place, word, email, keyed_digest(key, email)))
                 continue
             try:
-                address = parse_address(email)
+                address = parse_address(email, international=True)
             except AddressRefused as refusal:
                 # The person stays: without mail they go to the next channel, never into silence.
                 remarks[place].append(f"email: {refusal}")

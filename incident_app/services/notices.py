@@ -16,8 +16,8 @@ from incident_app.domain.errors import BadInput, IncidentAppError, NotFound
 from incident_app.domain.events import NoticeDrafted
 from incident_app.domain.ids import Actor, IncidentId, NoticeId, ScopeId
 from incident_app.domain.inventory import DataItem
-from incident_app.domain.notice_lint import Finding, lint, stops
-from incident_app.domain.notices import NoticeFact, PersonalItem, personal_facts
+from incident_app.domain.notice_lint import Expectations, Finding, lint, stops, unwaived
+from incident_app.domain.notices import KindOfNotice, NoticeFact, PersonalItem, personal_facts
 from incident_app.domain.policies import read_policy
 from incident_app.domain.vocabulary import Certainty, Harm, Language, Purpose, Relation, Subject
 from incident_app.domain.words import Words
@@ -30,6 +30,7 @@ from incident_app.persistence.outbox import Campaign
 from incident_app.rendering.notices import NoticeTemplates, NoticeText, PersonalText
 from incident_app.services.accounts import user_of
 from incident_app.services.approvals import has_open_request, void_approvals
+from incident_app.services.notice_checks import NAMES, Waived, findings_of, waivers_of
 from incident_app.services.people import newest_determination
 from incident_app.services.playbooks import PlaybookKind, pinned
 from incident_app.services.scope_inventory import inventory_with
@@ -77,6 +78,17 @@ class NoticeView:
     texts: Mapping[str, tuple[str, str, str]]
     """Language -> (subject, text, html), with placeholders."""
     findings: tuple[Finding, ...]
+    waived: tuple[Waived, ...]
+
+    @property
+    def to_accept(self) -> tuple[tuple[str, str], ...]:
+        """Return language and rule of each finding that stops approval until somebody accepts it."""
+        accepted = {(entry.language.value, entry.rule) for entry in self.waived}
+        return tuple(dict.fromkeys((entry.language, entry.rule.value) for entry in unwaived(self.findings, accepted)))
+
+    def is_waived(self, finding: Finding) -> bool:
+        """Tell whether somebody accepted a finding."""
+        return any((entry.language, entry.rule) == (finding.language, finding.rule) for entry in self.waived)
 
 
 def facts_needed(templates: NoticeTemplates, kind: str) -> Mapping[str, Sequence[NoticeFact]]:
@@ -104,12 +116,12 @@ def draft_notice(
     if not facts:
         raise BadInput(field="facts", problem="write the notice in at least one language")
     drafted = {Language(language): templates.draft(kind, language, values) for language, values in facts.items()}
-    found = [finding for language, text in drafted.items() for finding in _lint(language, text)]
+    found = [finding for language, text in drafted.items() for finding in _lint(language, text, facts[language])]
     if stopping := stops(tuple(found)):
         raise NoticeNotFit(stopping=stopping)
     author = user_of(actor)
     with transaction(engine, actor=actor, now=now) as act:
-        notice = _notice(act, incident_id, kind, title, notice_id)
+        notice = _notice(act, incident_id, kind, title, notice_id, templates.about(kind))
         _store_texts(act, notice, author, drafted, facts)
         act.record(
             NoticeDrafted(
@@ -150,16 +162,21 @@ def _store_texts(
     act.session.flush()
 
 
-def _lint(language: str, text: NoticeText) -> tuple[Finding, ...]:
-    return lint(language=language, subject=text.subject, text=text.text, html=text.html)
+def _lint(language: str, text: NoticeText, facts: Mapping[str, str]) -> tuple[Finding, ...]:
+    names = [facts.get(name, "") for name in NAMES]
+    expected = Expectations(names=names)
+    return lint(language=language, subject=text.subject, text=text.text, html=text.html, expected=expected)
 
 
-def _notice(act: Transaction, incident_id: IncidentId, kind: str, title: str, notice_id: NoticeId | None) -> Notice:
+def _notice(
+    act: Transaction, incident_id: IncidentId, kind: str, title: str, notice_id: NoticeId | None, about: KindOfNotice
+) -> Notice:
+    """Return a new notice, or the next version of one; its waves choose only those whom its kind is for."""
     if notice_id is None:
         notice = Notice(
             incident_id=incident_id,
             kind=kind,
-            purpose=Purpose.LEAK_NOTICE,
+            purpose=about.purpose,
             title=title or kind,
             current_version=1,
             created_at=act.now,
@@ -170,6 +187,8 @@ def _notice(act: Transaction, incident_id: IncidentId, kind: str, title: str, no
         if notice.kind != kind:
             raise BadInput(field="kind", problem=f"this notice is of kind {notice.kind}")
         notice.current_version += 1
+    notice.rings = sorted(about.rings) or None
+    notice.relations = [] if about.by_hand else sorted(about.relations) or None
     act.session.flush()
     return notice
 
@@ -248,6 +267,7 @@ def preview(engine: Engine, incident_id: IncidentId, notice_id: NoticeId, custom
             harms=shared.harms,
             desk_note=shared.desk_notes.get(customer.relation),
             token="0" * 24,
+            cleared=notice.purpose is Purpose.ALL_CLEAR,
         )
     text = PersonalText.compile(version.text, html=False, language=version.language)
     html = PersonalText.compile(version.html, html=True, language=version.language)
@@ -335,9 +355,6 @@ def _view(session: Session, notice: Notice) -> NoticeView:
         written_at=next(iter(versions.values())).at,
         facts={language: dict(row.facts) if isinstance(row.facts, dict) else {} for language, row in versions.items()},
         texts={language: (row.subject, row.text, row.html) for language, row in versions.items()},
-        findings=tuple(
-            finding
-            for language, row in versions.items()
-            for finding in lint(language=language, subject=row.subject, text=row.text, html=row.html)
-        ),
+        findings=findings_of(session, notice),
+        waived=waivers_of(session, notice),
     )

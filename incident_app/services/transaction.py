@@ -143,6 +143,15 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
+def reading_one_moment(engine: Engine) -> Iterator[Session]:
+    """Read twice and find the same: on PostgreSQL every question of `reading` sees what was saved meanwhile."""
+    with reading(engine) as session:
+        if engine.dialect.name == "postgresql":
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        yield session
+
+
+@contextmanager
 def on_one_connection(engine: Engine) -> Iterator[Connection]:
     """Keep one connection for several turns, so that temporary tables last until its end, and no longer."""
     with engine.connect() as connection:

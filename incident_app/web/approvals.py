@@ -12,6 +12,7 @@ from incident_app.services import (
     accounts,
     approvals,
     consistency,
+    contact_safety,
     incidents,
     notices,
     obligations,
@@ -104,6 +105,7 @@ def _content(view: IncidentView, row: PendingApproval) -> dict[str, object]:
             "wave": wave,
             "rehearsal": rehearsals.latest_rehearsal(engine, wave.id),
             "notice": notices.get_notice(engine, view.id, NoticeId(wave.notice_id)),
+            "safety": contact_safety.safety_of(engine, wave.id),
             "report": None,
             "duty": None,
         }

@@ -16,6 +16,7 @@ from incident_app.services import (
     accounts,
     approvals,
     canaries,
+    contact_safety,
     dispatch,
     forecasts,
     jobs,
@@ -28,6 +29,7 @@ from incident_app.services.setup import sender_of
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
+from incident_app.web.times import typed_moment
 from incident_app.web.words import phrase
 
 blueprint = flask.Blueprint("dispatch", __name__, url_prefix="/incidents/<reference>/dispatch")
@@ -61,6 +63,7 @@ def fill(reference: str) -> Response:
         raise BadInput(field="notice_id", problem="choose a notice and an audience")
     sender = sender_of(context.engine(), context.parts().sender_address)
     resend = context.typed("when_uncertain") == WhenUncertain.RESEND
+    as_of = typed_moment(context.typed("contacts_as_of"), field="contacts_as_of")
     jobs.ask_for(
         context.engine(),
         JobKind.FILL,
@@ -72,6 +75,8 @@ def fill(reference: str) -> Response:
             "sender_names": dict(sender.names),
             "when_uncertain": WhenUncertain.RESEND if resend else WhenUncertain.ASK,
             "items": [],
+            "contacts_as_of": as_of.isoformat() if as_of else None,
+            "channel_reason": context.typed("channel_reason"),
         },
         actor=context.account().actor,
         now=context.now(),
@@ -98,6 +103,8 @@ def one(reference: str, campaign_id: int) -> str:
         jobs=[job for job in jobs.list_jobs(context.engine(), view.id) if job.kind in TRIED_OUT][:2],
         doubts=doubts,
         numbered=[(number, number) for number in doubts[:50]],
+        safety=contact_safety.safety_of(context.engine(), wave.id),
+        withheld=waves.withheld_by_reason(context.engine(), wave.id),
         first_three=waves.first_recipients(context.engine(), wave.id),
         resolutions=list(dispatch.Resolution),
     )

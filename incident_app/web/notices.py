@@ -10,7 +10,9 @@ from werkzeug.wrappers import Response
 from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput
 from incident_app.domain.ids import NoticeId
-from incident_app.services import notices
+from incident_app.domain.notice_lint import LintRule
+from incident_app.domain.vocabulary import Language
+from incident_app.services import notice_checks, notices
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
@@ -27,6 +29,7 @@ def show(reference: str) -> str:
         view,
         notices=notices.list_notices(context.engine(), view.id),
         kinds=context.parts().templates.kinds(),
+        kinds_named={kind: context.parts().templates.about(kind).title for kind in context.parts().templates.kinds()},
     )
 
 
@@ -78,6 +81,28 @@ def draft(reference: str, kind: str) -> Response:
         now=context.now(),
     )
     context.done("notices.drafted", version=drafted.version)
+    return flask.redirect(flask.url_for("notices.show", reference=reference))
+
+
+@blueprint.post("/<int:notice_id>/waive")
+@requires(Permission.NOTICE_WRITE)
+@shown_at("notices.show")
+def waive(reference: str, notice_id: int) -> Response:
+    view = context.incident_of(reference)
+    language, rule = context.typed("language"), context.typed("rule")
+    if language not in set(Language) or rule not in set(LintRule):
+        raise BadInput(field="rule", problem="there is no such finding to accept")
+    notice_checks.waive(
+        context.engine(),
+        view.id,
+        NoticeId(notice_id),
+        Language(language),
+        LintRule(rule),
+        reason=context.typed("reason"),
+        actor=context.account().actor,
+        now=context.now(),
+    )
+    context.done("notices.waived")
     return flask.redirect(flask.url_for("notices.show", reference=reference))
 
 

@@ -1,6 +1,22 @@
 """Every kind of event, the facts it carries, and how it reads. Facts hold ids and digests, never people."""
 
 from incident_app.domain.events.base import KINDS, EventFacts, summary
+from incident_app.domain.events.contact_safety import ChannelAllowed, ChannelDropped, ChannelRecorded
+from incident_app.domain.events.pacing import (
+    DispatchPaced,
+    DispatchRehearsed,
+    DispatchTested,
+    DomainLimited,
+    DomainReleased,
+    LimitsSet,
+)
+from incident_app.domain.events.proving import (
+    AddressesCorrected,
+    NoticeRetracted,
+    PeopleCovered,
+    PublicationAdded,
+    PublicationRetracted,
+)
 from incident_app.domain.events.reaching import (
     ContactsRecorded,
     ContactsRetracted,
@@ -9,19 +25,6 @@ from incident_app.domain.events.reaching import (
     LettersPosted,
     LettersPrepared,
     LettersReturned,
-from incident_app.domain.events.pacing import (
-    DispatchPaced,
-    DispatchRehearsed,
-    DispatchTested,
-    DomainLimited,
-    DomainReleased,
-    LimitsSet,
-from incident_app.domain.events.proving import (
-    AddressesCorrected,
-    NoticeRetracted,
-    PeopleCovered,
-    PublicationAdded,
-    PublicationRetracted,
 )
 from incident_app.domain.events.record import ChainAnchored, ExportMade, NoteCorrected, NoteRecorded
 from incident_app.domain.events.response import (
@@ -93,6 +96,7 @@ from incident_app.domain.events.telling import (
     DispatchReleased,
     DispatchResumed,
     DispatchStarted,
+    FindingWaived,
     NoticeDrafted,
     PapersExplained,
     PeopleInformed,
@@ -120,6 +124,9 @@ __all__ = [
     "BouncesMatched",
     "ChainAnchored",
     "ChangeAccepted",
+    "ChannelAllowed",
+    "ChannelDropped",
+    "ChannelRecorded",
     "ClockStarted",
     "CommitmentConfirmed",
     "ContactsRecorded",
@@ -148,6 +155,7 @@ __all__ = [
     "EvidenceAdded",
     "ExportMade",
     "FactDecided",
+    "FindingWaived",
     "ImpactDetermined",
     "ImportAbandoned",
     "IncidentClosed",

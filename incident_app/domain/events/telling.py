@@ -108,6 +108,7 @@ class DispatchFilled(EventFacts):
     planned: int
     unreachable: int
     audience_digest: str
+    contacts_as_of: str | None = None
 
 
 @event(
@@ -272,3 +273,16 @@ class PeopleListed(EventFacts):
     added: int
     changed: int
     exempted: int
+
+
+@event(
+    "finding.waived",
+    ja="通知文 第{version}版の指摘（{rule}、{language}）を、理由を付けて受け入れました",
+    en="A finding on notice version {version} ({rule}, {language}) was accepted with a reason",
+)
+class FindingWaived(EventFacts):
+    notice_id: int
+    version: int
+    language: str
+    rule: str
+    reason_digest: str
