@@ -17,7 +17,7 @@ from incident_app.domain.delivery import AudienceRule, CampaignStatus, Standing,
 from incident_app.domain.errors import NotFound
 from incident_app.domain.forecast import Bound, Forecast
 from incident_app.domain.ids import CampaignId, NoticeId
-from incident_app.services import campaigns, canaries, exports, forecasts, paces, people, waves
+from incident_app.services import campaigns, canaries, exports, forecasts, paces, people, rehearsals, waves
 from incident_app.services import dispatch as control
 from incident_app.services.accounts import Account
 from incident_app.services.setup import sender_of
@@ -180,6 +180,7 @@ def status(world: World, reference: str) -> None:
             "withheld": waves.withheld_by_reason(world.engine, wave.id),
             "awaits_look": wave.awaits_look,
             "forecast": foreseen[wave.id],
+            "rehearsal": rehearsals.latest_rehearsal(world.engine, wave.id),
         }
         for wave in found
     ]
