@@ -29,6 +29,7 @@ from incident_app.services import (
     forecasts,
     paces,
     people,
+    rehearsals,
     waves,
 )
 from incident_app.services import dispatch as control
@@ -203,6 +204,7 @@ def status(world: World, reference: str) -> None:
             "contacts": safety[wave.id],
             "awaits_look": wave.awaits_look,
             "forecast": foreseen[wave.id],
+            "rehearsal": rehearsals.latest_rehearsal(world.engine, wave.id),
         }
         for wave in found
     ]

@@ -35,7 +35,8 @@ def set_all() -> Response:
         actor=context.account().actor,
         now=context.now(),
     )
-    return _done("limits.kept")
+    context.done("limits.kept")
+    return flask.redirect(flask.url_for("limits.index"))
 
 
 @blueprint.post("/sending-limits/domain")
@@ -51,7 +52,8 @@ def set_domain() -> Response:
         actor=context.account().actor,
         now=context.now(),
     )
-    return _done("limits.kept")
+    context.done("limits.kept")
+    return flask.redirect(flask.url_for("limits.index"))
 
 
 @blueprint.post("/sending-limits/lift")
@@ -59,7 +61,8 @@ def set_domain() -> Response:
 @shown_at("limits.index")
 def lift() -> Response:
     limits.lift_limit(context.engine(), context.typed("domain"), actor=context.account().actor, now=context.now())
-    return _done("limits.lifted")
+    context.done("limits.lifted")
+    return flask.redirect(flask.url_for("limits.index"))
 
 
 @blueprint.post("/incidents/<reference>/dispatch/<int:campaign_id>/pace")
@@ -89,8 +92,3 @@ def _number(field: str) -> int | None:
     if not context.is_number(digits):
         raise BadInput(field=field, problem="a limit is a whole number from 1 on")
     return int(digits)
-
-
-def _done(key: str) -> Response:
-    context.done(key)
-    return flask.redirect(flask.url_for("limits.index"))

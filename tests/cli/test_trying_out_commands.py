@@ -58,6 +58,9 @@ def test_a_rehearsal_prints_its_report_and_its_digest(
     assert report["planned"] == 4
     assert (report["lost"], report["duplicates"]) == (0, 0)
     assert rehearsals.get_rehearsal(instance, campaign).digest == shown["digest"]
+    (wave,) = json.loads(run("dispatch", "status", incident.reference, "--json", *AUTHOR).stdout)
+    assert wave["rehearsal"]["digest"] == shown["digest"]
+    assert wave["rehearsal"]["is_current"]
 
 
 def test_whoever_starts_a_wave_sees_what_is_sent_and_types_the_number(
