@@ -40,7 +40,7 @@ def letters() -> None:
 @click.argument("reference")
 @click.option("--batch-size", type=int, default=BATCH_SIZE, show_default=True, help="Letters in one batch.")
 @click.option("--batches", type=int, help="Prepare at most so many batches; else all.")
-@click.option("--notice", "notice_id", type=int, help="The notice to print; else the newest that is approved.")
+@click.option("--notice", "notice_id", type=int, help="The notice to print; else the newest approved, not a follow-up.")
 @click.option("--sender-ja", help="Name and return address in Japanese; \\n ends a line. Else the policy's.")
 @click.option("--sender-en", help="The same in English.")
 @click.option("--date", "printed_on", type=DAY, help="The date on the letters; else today.")

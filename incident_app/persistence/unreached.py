@@ -47,7 +47,7 @@ class Worklist:
                 P.standing == Standing.NOT_REACHED,
                 sa.and_(P.standing == Standing.TO_INFORM, unreachable),
             ),
-            ~sa.exists().where(DeliveryPerson.person_id == P.id, DeliveryPerson.open),
+            ~sa.exists().where(DeliveryPerson.person_id == P.id, _OPEN),
         )
 
     def because(self) -> sa.ColumnElement[str]:
@@ -92,6 +92,8 @@ class Worklist:
         )
 
 
+_OPEN: sa.ColumnElement[Any] = sa.literal_column("delivery_people.open")
+"""As the index of open ones says it: SQLite does not see that a comparison with 1 is the same."""
 _KEPT_BACK: Condition = DeliveryRow.withheld_because.not_in(sorted(NO_MATTER))
 _GONE: Condition = DeliveryRow.withheld_because == WithheldBecause.CONTACT_GONE
 
@@ -108,19 +110,29 @@ def _has(channel: Channel, *more: Condition) -> Condition:
 
 
 def _tried(way: ContactWay, *more: Condition) -> Condition:
-    return sa.exists().where(
-        ContactByHand.person_id == P.id,
-        ContactByHand.way == way.value,
-        ContactByHand.outcome == ContactOutcome.NOT_REACHED,
-        ContactByHand.undone_at.is_(None),
-        *more,
+    """Return the condition that this very person was tried in vain; it may stand within that on one of their contacts.
+
+    Both are named as given from outside: by itself, the inner question would be asked of everybody.
+    """
+    return (
+        sa.exists()
+        .where(
+            ContactByHand.person_id == P.id,
+            ContactByHand.way == way.value,
+            ContactByHand.outcome == ContactOutcome.NOT_REACHED,
+            ContactByHand.undone_at.is_(None),
+            *more,
+        )
+        .correlate(P, CustomerContact)
     )
 
 
 def next_channel() -> sa.ColumnElement[str]:
     """Return the first channel that is open: not one that failed with what is on record there now."""
-    came_back = sa.exists().where(
-        Letter.person_id == P.id, Letter.contact_id == CustomerContact.id, Letter.state == LetterState.RETURNED
+    came_back = (
+        sa.exists()
+        .where(Letter.person_id == P.id, Letter.contact_id == CustomerContact.id, Letter.state == LetterState.RETURNED)
+        .correlate(P, CustomerContact)
     )
     return sa.case(
         (_has(Channel.POST, CustomerContact.name.is_not(None), ~came_back), NextChannel.POST.value),

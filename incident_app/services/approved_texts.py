@@ -15,6 +15,9 @@ from incident_app.persistence.approvals import ApprovalDecision, ApprovalRequest
 from incident_app.persistence.notices import Notice, NoticeVersion
 from incident_app.persistence.outbox import Campaign
 
+FOLLOW_UPS = ("update", "all_clear")
+"""How the kinds of notice begin that speak of an earlier one: who never got that one is not sent them unasked."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovedText:
@@ -56,10 +59,12 @@ def authors_of_notice(session: Session, notice_id: int) -> set[int]:
 def find_approved_text(
     session: Session, incident_id: int, purpose: Purpose, notice_id: int | None
 ) -> ApprovedText | None:
-    """Return the text that may be printed: of this notice, else of the newest with such a text; None for none."""
+    """Return the text that may be printed: of this notice, else of the newest first notice; None for none."""
     notices = sa.select(Notice).where(Notice.incident_id == incident_id, Notice.purpose == purpose)
     if notice_id is not None:
         notices = notices.where(Notice.id == notice_id)
+    else:
+        notices = notices.where(*(~Notice.kind.startswith(word) for word in FOLLOW_UPS))
     for notice in session.scalars(notices.order_by(Notice.id.desc())):
         found = _approved(session, notice)
         if found is not None:

@@ -266,6 +266,7 @@ def _letters(
     plan = LetterPlan(
         sender={Language(language): text for language, text in wanted["sender"].items()},
         printed_on=date.fromisoformat(wanted["printed_on"]),
+        notice_id=wanted.get("notice_id"),
         batch_size=int(wanted["batch_size"]),
         go_on=bool(wanted["go_on"]),
     )

@@ -46,7 +46,7 @@ class LetterPlan:
     """Name and return address, line by line."""
     printed_on: date
     notice_id: int | None = None
-    """The newest approved one, when none is named."""
+    """The newest first notice that is approved, when none is named."""
     batch_size: int = BATCH_SIZE
     most_batches: int | None = None
     go_on: bool = False

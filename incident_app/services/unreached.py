@@ -66,7 +66,7 @@ def list_unreached(
 ) -> list[Unreached]:
     """Return the people whom mail does not reach, in the order of their keys, behind the person `after`."""
     with reading(engine) as session:
-        rows = session.execute(_entries(incident_id, wanted, after, limit)).all()
+        rows = session.execute(entries_query(incident_id, wanted, after, limit)).all()
         names = _names(session, [row.customer_id for row in rows])
         return [
             Unreached(
@@ -83,7 +83,8 @@ def list_unreached(
         ]
 
 
-def _entries(incident_id: IncidentId, wanted: Wanted, after: int, limit: int) -> sa.Select[*tuple[object, ...]]:
+def entries_query(incident_id: IncidentId, wanted: Wanted, after: int, limit: int) -> sa.Select[*tuple[object, ...]]:
+    """Return the question for one page of the list."""
     work = Worklist(incident_id, wanted.purpose)
     channel, because = next_channel(), work.because()
     query = (
@@ -202,7 +203,7 @@ def _all_rows(engine: Engine, incident_id: IncidentId, wanted: Wanted) -> Iterat
     after = 0
     while True:
         with reading(engine) as session:
-            rows = session.execute(_entries(incident_id, wanted, after, AT_ONCE)).all()
+            rows = session.execute(entries_query(incident_id, wanted, after, AT_ONCE)).all()
             contacts = {
                 (row.customer_id, row.channel): (row.name, row.address)
                 for row in session.execute(contacts_of([row.customer_id for row in rows]))

@@ -57,6 +57,7 @@ def prepare(reference: str) -> Response:
         parameters={
             "sender": {language.value: context.typed(f"sender_{language}") for language in Language},
             "printed_on": _day("printed_on").isoformat(),
+            "notice_id": int(word) if context.is_number(word := context.typed("notice_id")) else None,
             "batch_size": _size(),
             "go_on": bool(context.typed("go_on")),
         },

@@ -91,6 +91,19 @@ def test_a_text_edited_after_its_approval_is_not_printed(
         prepare(instance, incident, tmp_path)
 
 
+def test_a_follow_up_is_printed_only_when_it_is_named(instance: Engine, incident: IncidentId, tmp_path: Path) -> None:
+    """It speaks of an earlier notice, which those whom mail did not reach never got."""
+    follow_up = builders.a_notice(instance, incident, kind="update")
+    request = approvals.request_approval(
+        instance, incident, Subject.NOTICE, follow_up, actor=author(instance).actor, now=NOW
+    )
+    approvals.grant(instance, request, actor=approver(instance).actor, now=NOW)
+    prepare(instance, incident, tmp_path, batch_size=1, most_batches=1)
+    prepare(instance, incident, tmp_path, notice_id=follow_up)
+    printed = [fact["notice_id"] for fact in events(instance, "letters.prepared")]
+    assert printed == [1, follow_up]
+
+
 def test_an_open_request_for_a_text_ends_when_the_text_is_edited(instance: Engine) -> None:
     incident = to_inform(instance)
     notice = builders.a_notice(instance, incident)

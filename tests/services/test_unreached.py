@@ -223,6 +223,36 @@ def test_each_channel_that_failed_leads_to_the_next(instance: Engine) -> None:
     assert listed(instance, incident)["C1"] == ("no_address", "phone")
 
 
+def test_a_call_in_vain_closes_the_telephone_of_nobody_else(instance: Engine) -> None:
+    incident = to_inform(instance)
+    head = builders.CUSTOMERS.splitlines()[0]
+    builders.import_text(
+        instance, f"{head}\nC3,person,customer,en,DE,Jürgen Meyer,,,050-0000-0003\n", now=NOW + timedelta(minutes=1)
+    )
+    with recording(instance) as session:
+        session.execute(
+            sa.text(
+                "UPDATE customer_contacts SET valid_until = valid_from "
+                "WHERE channel IN ('post', 'email') AND valid_until IS NULL"
+            )
+        )
+    in_vain = a_call(ContactOutcome.NOT_REACHED, at=NOW + timedelta(minutes=30))
+    record(instance, incident, "C1", contact=in_vain)
+    assert listed(instance, incident)["C1"] == ("no_address", "portal")
+    assert listed(instance, incident)["C3"] == ("no_address", "phone")
+
+
+@pytest.mark.parametrize("instance_url", ["sqlite"], indirect=True)
+def test_no_question_of_the_list_reads_a_whole_table_of_people_or_messages(instance: Engine) -> None:
+    """A comparison that the index of open messages does not know made each entry read all people of all waves."""
+    incident = to_inform(instance)
+    builders.a_wave(instance, incident, builders.a_notice(instance, incident))
+    query = unreached.entries_query(incident, Wanted(), 0, 50).compile(instance, compile_kwargs={"literal_binds": True})
+    with reading(instance) as session:
+        plan = session.execute(sa.text("EXPLAIN QUERY PLAN " + str(query).replace(":", "\\:"))).all()
+    assert [row[3] for row in plan if row[3].startswith("SCAN")] == []
+
+
 def test_a_new_telephone_number_is_called_although_the_old_one_failed(instance: Engine) -> None:
     incident = to_inform(instance)
     with recording(instance) as session:
