@@ -81,7 +81,7 @@ def test_a_sent_notice_is_confirmed_by_code_day_subject_and_domain(
     for token in tokens(instance):
         code = reference_code(token)
         for page in (japanese, english):
-            assert f"{code[:9]}-····" in page
+            assert f"<li>{code[:9]}\n" in page
             assert code not in page
     assert "2026年11月20日（金）" in japanese
     assert "Friday 20 November 2026" in english
