@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTPUTF8
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -54,6 +57,21 @@ class Preview:
     delivery_id: int
     people: int
     content: bytes
+
+    @property
+    def subject(self) -> str:
+        """Return the subject as a reader sees it."""
+        return str(self._parsed["Subject"])
+
+    @property
+    def text(self) -> str:
+        """Return the plain text as a reader sees it."""
+        part = self._parsed.get_body(("plain",))
+        return part.get_content() if part is not None else ""
+
+    @property
+    def _parsed(self) -> EmailMessage:
+        return message_from_bytes(self.content, _class=EmailMessage, policy=SMTPUTF8)
 
 
 def preview_in_wave(engine: Engine, composer: NoticeComposer, campaign_id: CampaignId, customer_number: str) -> Preview:

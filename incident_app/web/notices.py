@@ -9,13 +9,15 @@ from werkzeug.wrappers import Response
 
 from incident_app.domain.access import Permission
 from incident_app.domain.errors import BadInput
-from incident_app.domain.ids import NoticeId
+from incident_app.domain.ids import CampaignId, NoticeId
 from incident_app.domain.notice_lint import LintRule
 from incident_app.domain.vocabulary import Language
-from incident_app.services import notice_checks, notices
+from incident_app.services import notice_checks, notices, previews, waves
+from incident_app.services.composing import NoticeComposer
 from incident_app.web import context
 from incident_app.web.context import requires, shown_at
 from incident_app.web.page import incident_page
+from notifications.addresses import domain_of
 
 blueprint = flask.Blueprint("notices", __name__, url_prefix="/incidents/<reference>/notices")
 
@@ -113,7 +115,22 @@ def preview(reference: str, notice_id: int) -> str:
     view = context.incident_of(reference)
     number = flask.request.args.get("number", "").strip()
     subject, text, _html = notices.preview(context.engine(), view.id, NoticeId(notice_id), number)
-    return incident_page("notices/preview.html", view, subject=subject, text=text, number=number, notice_id=notice_id)
+    return incident_page("notices/preview.html", view, subject=subject, text=text, number=number, in_wave=False)
+
+
+@blueprint.get("/waves/<int:campaign_id>/preview")
+@requires(Permission.RECIPIENTS_READ)
+@shown_at("dispatch.one")
+def preview_in_wave(reference: str, campaign_id: int) -> str:
+    view = context.incident_of(reference)
+    wave = waves.get_wave_of(context.engine(), view.id, CampaignId(campaign_id))
+    number = flask.request.args.get("number", "").strip()
+    domain = domain_of(context.parts().sender_address)  # stands in headers only, and those are not shown
+    composer = NoticeComposer(context.engine(), clock=context.now, bounce_domain=domain, message_domain=domain)
+    found = previews.preview_in_wave(context.engine(), composer, wave.id, number)
+    return incident_page(
+        "notices/preview.html", view, subject=found.subject, text=found.text, number=number, in_wave=True
+    )
 
 
 def _is_known(kind: str) -> bool:

@@ -143,3 +143,20 @@ def test_whoever_approves_sees_the_contacts_the_warnings_and_what_was_accepted(
         "言い切りすぎていないか",
     ):
         assert words in page
+
+
+def test_the_mail_of_anybody_in_a_wave_is_shown_as_it_is_sent_and_of_nobody_else(
+    instance: Engine, author: FlaskClient, app: flask.Flask
+) -> None:
+    reference, incident, notice = an_incident(instance)
+    wave = builders.a_wave(instance, incident, notice).filled
+    assert "この人へのメールを見る" in author.get(f"/incidents/{reference}/dispatch/{wave.campaign_id}").get_data(
+        as_text=True
+    )
+    path = f"/incidents/{reference}/notices/waves/{wave.campaign_id}/preview"
+    page = author.get(f"{path}?number=F2").get_data(as_text=True)
+    assert "山田 花子 様" in page
+    assert "・氏名" in page
+    assert "[[" not in page
+    assert author.get(f"{path}?number=C5").status_code in {404, 422}
+    assert signed_in(app, "auditor@example.jp").get(f"{path}?number=F2").status_code in {403, 404}
