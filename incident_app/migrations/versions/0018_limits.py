@@ -1,7 +1,7 @@
 """Limits that several workers share, sending hours by country, and rehearsals of waves.
 
 Revision ID: 0018
-Revises: 0016
+Revises: 0017
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Letters in batches, and contacts by hand that can be taken back.
 
 Revision ID: 0019
-Revises: 0016
+Revises: 0018
 """
 
 from __future__ import annotations

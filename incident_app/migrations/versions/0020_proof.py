@@ -1,7 +1,7 @@
 """Publications and whom they cover, corrected addresses, notices that hold no longer.
 
 Revision ID: 0020
-Revises: 0016
+Revises: 0019
 """
 
 from __future__ import annotations

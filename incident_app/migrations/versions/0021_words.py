@@ -1,7 +1,7 @@
 """Who is left out of a wave and why, channels that other companies run, and findings waived with a reason.
 
 Revision ID: 0021
-Revises: 0016
+Revises: 0020
 """
 
 from __future__ import annotations
@@ -103,29 +103,12 @@ def _make_channels() -> None:
 
 
 def _withheld_may_be(reasons: tuple[str, ...]) -> None:
-    """Let a message be withheld for these reasons. SQLite changes no check: the column is made anew with its values."""
+    """Let a message be withheld for these reasons."""
     name = op.f("ck_deliveries_withheldbecause")
     listed = ", ".join(f"'{reason}'" for reason in reasons)
-    if op.get_bind().dialect.name == "postgresql":
-        op.drop_constraint(name, "deliveries", type_="check")
-        op.create_check_constraint(name, "deliveries", f"withheld_because IN ({listed})")
-        return
-    for guard in ("readdressed", "added", "removed"):
-        op.execute(f"DROP TRIGGER IF EXISTS guard_deliveries_{guard}")
-    op.execute(
-        "CREATE TEMPORARY TABLE kept_reasons AS "
-        "SELECT id, withheld_because FROM deliveries WHERE withheld_because IS NOT NULL"
-    )
-    op.execute("ALTER TABLE deliveries DROP COLUMN withheld_because")
-    op.execute(
-        f"ALTER TABLE deliveries ADD COLUMN withheld_because VARCHAR(40) CONSTRAINT {name} "
-        f"CHECK (withheld_because IN ({listed}))"
-    )
-    op.execute(
-        "UPDATE deliveries SET withheld_because = kept.withheld_because "
-        "FROM kept_reasons kept WHERE kept.id = deliveries.id"
-    )
-    op.execute("DROP TABLE kept_reasons")
+    with op.batch_alter_table("deliveries") as batch:
+        batch.drop_constraint(name, type_="check")
+        batch.create_check_constraint(name, f"withheld_because IN ({listed})")
 
 
 def _words(name: str, words: tuple[str, ...]) -> sa.Enum:
