@@ -89,11 +89,12 @@ class RunningWave(NamedTuple):
 
 
 QUEUED = "waiting.campaign_id = :campaign AND waiting.state = 'queued' AND waiting.paced IS NULL "
-DUE = (
-    "SELECT waiting.id, waiting.campaign_id, waiting.language, waiting.token, waiting.attempt_count, "
-    "contact.address, contact.valid_until "
-    "FROM deliveries waiting JOIN customer_contacts contact ON contact.id = waiting.contact_id "
+COLUMNS = (
+    "waiting.id, waiting.campaign_id, waiting.language, waiting.token, waiting.attempt_count, "
+    "contact.address, contact.valid_until"
 )
+"""What a `Due` holds, in its order."""
+TABLES = "FROM deliveries waiting JOIN customer_contacts contact ON contact.id = waiting.contact_id "
 IN_TURN = "ORDER BY waiting.next_attempt_at, waiting.id LIMIT :most"
 
 
@@ -130,7 +131,10 @@ def due_deliveries(session: Session, limit: int, now: int, campaigns: Collection
             break
         canary_only, within = wave.canary
         found = session.execute(
-            sa.text(f"{DUE}WHERE {QUEUED}AND waiting.next_attempt_at <= :now {canary_only}{IN_TURN}{locking(session)}"),
+            sa.text(
+                f"SELECT {COLUMNS} {TABLES}WHERE {QUEUED}"
+                f"AND waiting.next_attempt_at <= :now {canary_only}{IN_TURN}{locking(session)}"
+            ),
             {"campaign": wave.id, "now": now, "most": limit - len(due), **within},
         )
         due += [Due(*row) for row in found]

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from incident_app.domain.sending_hours import SendingHours, opens_at
 from incident_app.persistence.bulk import key_list, one_of
-from incident_app.persistence.claims import DUE, IN_TURN, QUEUED, Due, RunningWave, locking, running_waves
+from incident_app.persistence.claims import COLUMNS, IN_TURN, QUEUED, TABLES, Due, RunningWave, locking, running_waves
 from incident_app.persistence.pacing import (
     OVERALL,
     Limits,
@@ -37,8 +37,8 @@ SOON = 5 * MICROSECONDS
 LOOK_AGAIN = MICROSECONDS // 5
 """How soon a domain is asked again whose messages under way are as many as it takes at once."""
 _WITH_PLACE = (
-    DUE.replace("contact.valid_until FROM", "contact.valid_until, waiting.domain_id, whose.jurisdiction FROM").rstrip()
-    + " JOIN customers whose ON whose.id = contact.customer_id "
+    f"SELECT {COLUMNS}, waiting.domain_id, whose.jurisdiction {TABLES}"
+    "JOIN customers whose ON whose.id = contact.customer_id "
 )
 _PACED = (
     "waiting.campaign_id = :campaign AND waiting.domain_id = :domain AND waiting.state = 'queued' AND waiting.paced "

@@ -18,11 +18,10 @@ from incident_app.domain.ids import Actor, CampaignId, IncidentId
 from incident_app.domain.vocabulary import Language
 from incident_app.persistence.accounts import User
 from incident_app.persistence.attempts import WORDS
-from incident_app.persistence.claims import ClaimedFacts, Due, people_of
-from incident_app.persistence.customers import Customer, CustomerContact
+from incident_app.persistence.claims import COLUMNS, TABLES, ClaimedFacts, Due, people_of
 from incident_app.persistence.incidents import Incident
 from incident_app.persistence.notices import NoticeVersion
-from incident_app.persistence.outbox import Campaign, DeliveryRow
+from incident_app.persistence.outbox import Campaign
 from incident_app.services.composing import NoticeComposer
 from incident_app.services.sending_checks import ExerciseNotSent
 from incident_app.services.transaction import reading, transaction
@@ -167,11 +166,15 @@ def _checked(session: Session, campaign: Campaign, to: str) -> Address:
 
 def _sample(session: Session, campaign: Campaign, customer_number: str | None) -> _Sample:
     """Return the first message of a wave, or that of one person, that would leave as it stands."""
-    query = _DUE.where(DeliveryRow.campaign_id == campaign.id)
-    if customer_number:
-        of_person = sa.select(Customer.id).where(Customer.customer_number == customer_number)
-        query = query.where(CustomerContact.customer_id.in_(of_person))
-    rows = [Due(*row) for row in session.execute(query)]
+    of_person = "AND contact.customer_id IN (SELECT id FROM customers WHERE customer_number = :number) "
+    found = session.execute(
+        sa.text(
+            f"SELECT {COLUMNS} {TABLES}WHERE waiting.campaign_id = :campaign "
+            f"{of_person if customer_number else ''}ORDER BY waiting.id LIMIT {LOOKED_AT}"
+        ),
+        {"campaign": campaign.id} | ({"number": customer_number} if customer_number else {}),
+    )
+    rows = [Due(*row) for row in found]
     people, _held_back = people_of(session, rows)
     row = next((row for row in rows if row.id in people), None)
     if row is None:
@@ -197,22 +200,6 @@ def _sample(session: Session, campaign: Campaign, customer_number: str | None) -
         subject=subject,
         sender=parse_address(campaign.sender_address),
     )
-
-
-_DUE = (
-    sa.select(
-        DeliveryRow.id,
-        DeliveryRow.campaign_id,
-        DeliveryRow.language,
-        DeliveryRow.token,
-        DeliveryRow.attempt_count,
-        CustomerContact.address,
-        CustomerContact.valid_until,
-    )
-    .join(CustomerContact, CustomerContact.id == DeliveryRow.contact_id)
-    .order_by(DeliveryRow.id)
-    .limit(LOOKED_AT)
-)
 
 
 async def _send(
