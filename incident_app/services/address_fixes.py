@@ -261,7 +261,7 @@ def _correct(
             act.record(
                 AddressesCorrected(
                     people=len(chunk),
-                    address_source=why.source,
+                    known_from=why.source,
                     complaints=sum(wish.number in complaints for wish in chunk),
                     file_digest=file_digest,
                     reason_digest=text.digest,

@@ -137,7 +137,7 @@ def test_the_timeline_holds_no_address(instance: Engine, returned: IncidentId) -
     with reading(instance) as session:
         body = session.scalars(sa.select(EventRow.body).where(EventRow.kind == "addresses.corrected")).one()
     facts = json.loads(body)["facts"]
-    assert (facts["people"], facts["address_source"], facts["complaints"]) == (1, "told_by_person", 0)
+    assert (facts["people"], facts["known_from"], facts["complaints"]) == (1, "told_by_person", 0)
     assert "@" not in body
     assert "C1" not in body
 

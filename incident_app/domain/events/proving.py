@@ -42,12 +42,12 @@ class PeopleCovered(EventFacts):
 
 @event(
     "addresses.corrected",
-    ja="宛先を {people}人分 訂正しました（出どころ：{address_source}）",
-    en="Addresses of {people} people corrected (source: {address_source})",
+    ja="宛先を {people}人分 訂正しました（出どころ：{known_from}）",
+    en="Addresses of {people} people corrected (source: {known_from})",
 )
 class AddressesCorrected(EventFacts):
     people: int
-    address_source: str
+    known_from: str
     complaints: int
     file_digest: str | None
     reason_digest: str

@@ -92,7 +92,7 @@ CODE_WORDS: Mapping[str, Mapping[str, _Pair]] = {
         "unreachable": ("ほかに連絡できる方法のない人", "whom nothing else reaches"),
         "list": ("名指しした人", "people who were named"),
     },
-    "address_source": {
+    "known_from": {
         "told_by_person": ("本人の申し出", "the person"),
         "own_records": ("社内の記録", "our own records"),
         "returned_letter": ("戻った郵便物", "a returned letter"),
