@@ -155,11 +155,7 @@ def waive(
     if not reason.strip():
         raise BadInput(field="reason", problem="say why this may stay")
     with transaction(engine, actor=actor, now=now) as act:
-        notice = act.session.get(Notice, notice_id)
-        if notice is None or notice.incident_id != incident_id:
-            raise NotFound(what="notice", name=notice_id)
-        if not _may_be_accepted(act.session, notice, language, rule):
-            raise BadInput(field="rule", problem="there is no such finding to accept")
+        notice = _notice_to_waive(act.session, incident_id, notice_id, language, rule)
         text = act.keep_text(reason)
         act.session.add(
             LintWaiver(
@@ -182,6 +178,17 @@ def waive(
             ),
             incident=incident_id,
         )
+
+
+def _notice_to_waive(
+    session: Session, incident_id: IncidentId, notice_id: NoticeId, language: Language, rule: LintRule
+) -> Notice:
+    notice = session.get(Notice, notice_id)
+    if notice is None or notice.incident_id != incident_id:
+        raise NotFound(what="notice", name=notice_id)
+    if not _may_be_accepted(session, notice, language, rule):
+        raise BadInput(field="rule", problem="there is no such finding to accept")
+    return notice
 
 
 def _may_be_accepted(session: Session, notice: Notice, language: Language, rule: LintRule) -> bool:
