@@ -155,7 +155,7 @@ def waive(
     if not reason.strip():
         raise BadInput(field="reason", problem="say why this may stay")
     with transaction(engine, actor=actor, now=now) as act:
-        notice = _notice_with(act.session, incident_id, notice_id, language, rule)
+        notice = _notice_to_waive(act.session, incident_id, notice_id, language, rule)
         text = act.keep_text(reason)
         act.session.add(
             LintWaiver(
@@ -180,10 +180,9 @@ def waive(
         )
 
 
-def _notice_with(
+def _notice_to_waive(
     session: Session, incident_id: IncidentId, notice_id: NoticeId, language: Language, rule: LintRule
 ) -> Notice:
-    """Return a notice that has a finding to accept."""
     notice = session.get(Notice, notice_id)
     if notice is None or notice.incident_id != incident_id:
         raise NotFound(what="notice", name=notice_id)

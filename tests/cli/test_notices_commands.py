@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -17,14 +18,15 @@ AUTHOR = ("--as", "author@example.jp")
 
 
 @pytest.fixture
-def ready(instance_url: str) -> Engine:
+def ready(instance_url: str) -> Iterator[Engine]:
     """An incident with one notice that holds a link that asks to sign in."""
     engine = make_engine(instance_url)
     builders.with_customers(engine)
     view = builders.an_incident(engine)
     builders.determined(engine, view.id, builders.a_scope("member-db"))
     builders.a_notice(engine, view.id, next_update="次のURLからログインしてください https://www.example.jp/")
-    return engine
+    yield engine
+    engine.dispose()
 
 
 def reference(engine: Engine) -> str:
