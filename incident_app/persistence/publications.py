@@ -12,9 +12,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from incident_app.domain.delivery import DeliveryState, Standing
 from incident_app.domain.publications import CoverReason, CoverRule
 from incident_app.domain.vocabulary import BuildStatus, Purpose
-from incident_app.persistence.bulk import key_list, one_of
+from incident_app.persistence.bulk import chunks
+from incident_app.persistence.customers import CustomerContact
 from incident_app.persistence.database import Base, Digest, Key
-from incident_app.persistence.outbox import Campaign, DeliveryPerson, PersonToInform
+from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow, PersonToInform
 from incident_app.persistence.triggers import sealed_child, sealed_parent, set_once
 
 COVERABLE = (Standing.TO_INFORM, Standing.NOT_REACHED)
@@ -120,16 +121,21 @@ def untold_after(
 
 def lost_addresses(session: Session, incident_id: int, digests: Sequence[str]) -> dict[str, set[DeliveryState]]:
     """Return those addresses, by digest, at which a message of this incident failed or came back."""
-    waves = list(session.scalars(sa.select(Campaign.id).where(Campaign.incident_id == incident_id)))
     found: dict[str, set[DeliveryState]] = {}
-    query = sa.text(
-        "SELECT address_digest, state FROM deliveries "  # noqa: S608 - names of ours
-        f"WHERE {one_of(session, 'campaign_id', 'waves')} AND {one_of(session, 'address_digest', 'digests')} "
-        "AND state IN ('failed', 'bounced')"
-    )
-    values = {"waves": key_list(session, waves), "digests": key_list(session, digests)}
-    for digest, state in session.execute(query, values):
-        found.setdefault(digest, set()).add(DeliveryState(state))
+    for chunk in chunks(digests):
+        rows = session.execute(
+            sa.select(CustomerContact.address_digest, DeliveryRow.state)
+            .join(DeliveryRow, DeliveryRow.contact_id == CustomerContact.id)
+            .join(Campaign, Campaign.id == DeliveryRow.campaign_id)
+            .where(
+                Campaign.incident_id == incident_id,
+                DeliveryRow.address_digest.in_(chunk),  # by its beginning: there the index leads
+                CustomerContact.address_digest.in_(chunk),
+                DeliveryRow.state.in_([DeliveryState.FAILED, DeliveryState.BOUNCED]),
+            )
+        )
+        for digest, state in rows:
+            found.setdefault(digest, set()).add(state)
     return found
 
 
