@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -170,9 +170,36 @@ def cover(session: Session, publication: Publication, covering: Covering, people
     )
 
 
-def uncover(session: Session, publication: Publication, people: Sequence[int], at: datetime) -> None:
-    """Set those of the people back to not reached whom nothing but this publication covers."""
-    session.execute(
+class InForce(NamedTuple):
+    """A publication that stands for telling somebody."""
+
+    way: str
+    reason_text_id: int | None
+    covered_at: datetime
+
+
+def coverings_in_force(session: Session, people: Collection[int]) -> dict[int, InForce]:
+    """Return the newest publication that covers each of these people and was not withdrawn."""
+    rows = session.execute(
+        sa.select(CoveredPerson.person_id, Covering, Publication)
+        .join(Covering, Covering.id == CoveredPerson.covering_id)
+        .join(Publication, Publication.id == Covering.publication_id)
+        .where(
+            CoveredPerson.person_id.in_(people),
+            Covering.status == BuildStatus.SEALED,
+            Publication.withdrawn_at.is_(None),
+        )
+        .order_by(Covering.id)
+    )
+    return {
+        person_id: InForce(way_of(publication), covering.reason_text_id, covering.covered_at)
+        for person_id, covering, publication in rows
+    }
+
+
+def uncover(session: Session, publication: Publication, people: Sequence[int], at: datetime) -> Sequence[int]:
+    """Set those of the people back to not reached whom only this publication covers; return them."""
+    moved = session.scalars(
         sa.update(PersonToInform)
         .where(
             PersonToInform.id.in_(people),
@@ -183,8 +210,11 @@ def uncover(session: Session, publication: Publication, people: Sequence[int], a
             standing=Standing.NOT_REACHED,
             standing_since=at,
             reason_text_id=publication.withdraw_reason_text_id,
-        ),
+        )
+        .returning(PersonToInform.id)
+        .execution_options(synchronize_session=False),
     )
+    return moved.all()
 
 
 def count_covered(session: Session, publication: Publication) -> int:
