@@ -12,7 +12,7 @@ from notifications.board import Board
 from notifications.errors import CannotConnect, MailerError, SharedFault
 from notifications.journal import Journal
 from notifications.outbox import Attempt, Composer, Delivery, Outbox
-from notifications.outcome import Outcome, RefusedForGood, RefusedForNow
+from notifications.outcome import Outcome, RefusedForGood, RefusedForNow, outcome_of_reply
 from notifications.recorder import Recorder
 from notifications.transport import Connection, Envelope, Transport
 
@@ -175,7 +175,7 @@ class Lane:
             self._hold(delivery, f"the server refuses us: {outcome.code} {outcome.text}".strip())
             return
         self._record(delivery, outcome, content_digest=self._content_digest(message.envelope.content))
-        if message.begun or outcome.code is not None:
+        if message.begun or isinstance(outcome_of_reply(outcome.code), RefusedForNow | RefusedForGood):
             self._journal.end(delivery.id, delivery.attempt, outcome.code)
 
     def _record(self, delivery: Delivery, outcome: Outcome, *, content_digest: str) -> None:

@@ -89,12 +89,12 @@ class _Stream:
 
         From here on, a broken line may still mean delivery.
         """
-        self._before_data()
-        self.in_content = True
         octets = on_the_wire(self.envelope.content, plain_lines=self.envelope.plain_lines)
         if not alone and self._following is not None and (further := self._following.next()) is not None:
             self.further = further
             octets += _group(further, eight_bit=self._eight_bit)
+        self._before_data()  # last: if the next could not be taken up, nothing of this one has left
+        self.in_content = True
         self._line.write(octets)
 
     def go_on(self, outcome: Outcome) -> None:

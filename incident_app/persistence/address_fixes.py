@@ -62,6 +62,7 @@ def dead_at_the_same_address(incident_id: int) -> sa.ColumnElement[bool]:
         .join(DeliveryAttempt, DeliveryAttempt.delivery_id == DeliveryRow.id)
         .join(DeliveryPerson, DeliveryPerson.delivery_id == DeliveryRow.id)
         .join(lost, lost.id == DeliveryPerson.person_id)
+        .join(written_to, written_to.id == DeliveryRow.contact_id)
         .join(CustomerContact, CustomerContact.customer_id == lost.customer_id)
         .join(written_to, written_to.id == DeliveryRow.contact_id)
         .where(

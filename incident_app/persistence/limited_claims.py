@@ -76,10 +76,14 @@ class LimitedClaim:
         for wave in self.waves:
             if not self._is_open_anywhere(wave):
                 continue
+            others_first = self._room(wave, limit) == 1 and self._now % 2 == 1  # one cannot be halved: by chance
+            if others_first:
+                self._fetch(wave, 1)
             for domain_id in self._in_turn():
                 half = -(-self._room(wave, limit) // 2)  # a long queue of one domain leaves the others their part
                 self._fetch(wave, min(half, self._left_of_domain(domain_id)), domain_id)
-            self._fetch(wave, self._room(wave, limit))
+            if not others_first:
+                self._fetch(wave, self._room(wave, limit))
         return self.found
 
     def _room(self, wave: RunningWave, limit: int) -> int:

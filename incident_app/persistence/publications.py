@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -12,9 +12,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from incident_app.domain.delivery import DeliveryState, Standing
 from incident_app.domain.publications import CoverReason, CoverRule
 from incident_app.domain.vocabulary import BuildStatus, Purpose
-from incident_app.persistence.bulk import key_list, one_of
+from incident_app.persistence.bulk import chunks
+from incident_app.persistence.customers import CustomerContact
 from incident_app.persistence.database import Base, Digest, Key
-from incident_app.persistence.outbox import Campaign, DeliveryPerson, PersonToInform
+from incident_app.persistence.outbox import Campaign, DeliveryPerson, DeliveryRow, PersonToInform
 from incident_app.persistence.triggers import sealed_child, sealed_parent, set_once
 
 COVERABLE = (Standing.TO_INFORM, Standing.NOT_REACHED)
@@ -120,17 +121,21 @@ def untold_after(
 
 def lost_addresses(session: Session, incident_id: int, digests: Sequence[str]) -> dict[str, set[DeliveryState]]:
     """Return those addresses, by digest, at which a message of this incident failed or came back."""
-    waves = list(session.scalars(sa.select(Campaign.id).where(Campaign.incident_id == incident_id)))
     found: dict[str, set[DeliveryState]] = {}
-    query = sa.text(
-        "SELECT contact.address_digest, lost.state FROM deliveries lost "  # noqa: S608 - names of ours
-        "JOIN customer_contacts contact ON contact.id = lost.contact_id "
-        f"WHERE {one_of(session, 'lost.campaign_id', 'waves')} "
-        f"AND {one_of(session, 'contact.address_digest', 'digests')} AND lost.state IN ('failed', 'bounced')"
-    )
-    values = {"waves": key_list(session, waves), "digests": key_list(session, digests)}
-    for digest, state in session.execute(query, values):
-        found.setdefault(digest, set()).add(DeliveryState(state))
+    for chunk in chunks(digests):
+        rows = session.execute(
+            sa.select(CustomerContact.address_digest, DeliveryRow.state)
+            .join(DeliveryRow, DeliveryRow.contact_id == CustomerContact.id)
+            .join(Campaign, Campaign.id == DeliveryRow.campaign_id)
+            .where(
+                Campaign.incident_id == incident_id,
+                DeliveryRow.address_digest.in_(chunk),  # by its beginning: there the index leads
+                CustomerContact.address_digest.in_(chunk),
+                DeliveryRow.state.in_([DeliveryState.FAILED, DeliveryState.BOUNCED]),
+            )
+        )
+        for digest, state in rows:
+            found.setdefault(digest, set()).add(state)
     return found
 
 
@@ -165,9 +170,36 @@ def cover(session: Session, publication: Publication, covering: Covering, people
     )
 
 
-def uncover(session: Session, publication: Publication, people: Sequence[int], at: datetime) -> None:
-    """Set those of the people back to not reached whom nothing but this publication covers."""
-    session.execute(
+class InForce(NamedTuple):
+    """A publication that stands for telling somebody."""
+
+    way: str
+    reason_text_id: int | None
+    covered_at: datetime
+
+
+def coverings_in_force(session: Session, people: Collection[int]) -> dict[int, InForce]:
+    """Return the newest publication that covers each of these people and was not withdrawn."""
+    rows = session.execute(
+        sa.select(CoveredPerson.person_id, Covering, Publication)
+        .join(Covering, Covering.id == CoveredPerson.covering_id)
+        .join(Publication, Publication.id == Covering.publication_id)
+        .where(
+            CoveredPerson.person_id.in_(people),
+            Covering.status == BuildStatus.SEALED,
+            Publication.withdrawn_at.is_(None),
+        )
+        .order_by(Covering.id)
+    )
+    return {
+        person_id: InForce(way_of(publication), covering.reason_text_id, covering.covered_at)
+        for person_id, covering, publication in rows
+    }
+
+
+def uncover(session: Session, publication: Publication, people: Sequence[int], at: datetime) -> Sequence[int]:
+    """Set those of the people back to not reached whom only this publication covers; return them."""
+    moved = session.scalars(
         sa.update(PersonToInform)
         .where(
             PersonToInform.id.in_(people),
@@ -178,8 +210,11 @@ def uncover(session: Session, publication: Publication, people: Sequence[int], a
             standing=Standing.NOT_REACHED,
             standing_since=at,
             reason_text_id=publication.withdraw_reason_text_id,
-        ),
+        )
+        .returning(PersonToInform.id)
+        .execution_options(synchronize_session=False),
     )
+    return moved.all()
 
 
 def count_covered(session: Session, publication: Publication) -> int:

@@ -28,6 +28,7 @@ from incident_app.persistence.publications import (
 from incident_app.persistence.reports import Report, ReportVersion
 from incident_app.persistence.timeline import TextRow
 from incident_app.services.transaction import Transaction, building, reading, transaction
+from incident_app.services.unreached_standing import stand_as_told
 
 PUBLIC_FORMS = ("public-statement", "public-faq")
 
@@ -188,7 +189,8 @@ def _undo(engine: Engine, publication_id: int, now: datetime) -> None:
             with building(engine) as session:
                 row = session.get_one(Publication, publication_id, with_for_update=True)
                 people = covered_after(session, covering_id, after, CHUNK)
-                uncover(session, row, people, row.withdrawn_at or now)
+                moved = uncover(session, row, people, row.withdrawn_at or now)
+                stand_as_told(session, moved, at=row.withdrawn_at or now)
                 after = people[-1] if people else after
     with building(engine) as session:
         row = session.get_one(Publication, publication_id, with_for_update=True)

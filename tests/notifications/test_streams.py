@@ -13,7 +13,7 @@ import pytest
 
 from notifications.dispatcher import Dispatcher, DispatcherOptions, Ended
 from notifications.errors import JournalFailed
-from notifications.journal import Journal
+from notifications.journal import Fate, Journal, replay
 from notifications.memory import MemoryOutbox, MemoryState
 from notifications.outcome import Accepted, RefusedForGood, RefusedForNow, Unknown
 from notifications.smtp import SmtpTransport
@@ -258,3 +258,30 @@ def test_a_rate_limit_holds_within_a_stream(tmp_path):
         took = time.monotonic() - started
     assert summary.accepted == 6
     assert took >= 5 / 20 - 0.01  # the first leaves at once; the others wait for their turn, never less
+
+
+def test_a_following_message_that_cannot_be_taken_up_leaves_the_one_before_it_in_no_doubt(tmp_path):
+    class DatabaseGone(MemoryOutbox):
+        def may_send(self, delivery):
+            if delivery.id == 2:
+                raise ConnectionError
+            return super().may_send(delivery)
+
+    server = Server([*TAKEN, KEPT] * 6)
+    outbox = DatabaseGone([a_delivery(number) for number in range(1, 7)], clock=noon)
+    with Journal(tmp_path / "j") as journal, pytest.raises(ConnectionError):
+        dispatched(server, journal, outbox=outbox)
+    assert server.heard == [b"MAIL", b"RCPT", b"DATA"]
+    assert outbox.states()[1] is MemoryState.QUEUED
+    assert replay(tmp_path / "j").open == set()
+
+
+def test_a_message_that_never_left_is_accepted_in_no_journal_whatever_was_answered(tmp_path):
+    """A crash before the result is recorded must lead to another attempt, not to somebody who counts as told."""
+    server = Server([b"250 ok\r\n", b"250 ok\r\n", b"250 no data here\r\n", *[*TAKEN, KEPT] * 5])
+    with Journal(tmp_path / "j") as journal:
+        outbox, summary = dispatched(server, journal)
+    assert (summary.refused_for_now, summary.accepted) == (1, 5)
+    assert len(server.bodies) == 5
+    (refused,) = [attempt.delivery_id for attempt in outbox.attempts if isinstance(attempt.outcome, RefusedForNow)]
+    assert replay(tmp_path / "j").fate_of(refused, 1) is Fate.NEVER_BEGUN

@@ -104,6 +104,27 @@ def test_the_limit_of_a_domain_holds_and_the_others_are_not_slowed(
     assert len(later) == 5
 
 
+def test_where_one_message_leaves_at_a_time_a_domain_with_its_own_queue_starves_nobody(
+    instance: Engine, folder: Path, clock: Clock
+) -> None:
+    a_running_wave(instance, at("slow.example", 20) + at("example.jp", 20))
+    actor = author(instance).actor
+    limits.limit_domain(instance, "slow.example", paused_until=NOW + timedelta(minutes=2), actor=actor, now=NOW)
+    limits.set_limits(instance, per_second=1, per_hour=None, actor=actor, now=NOW)
+    (worker,) = workers(instance, folder, clock, 1)
+    claim(worker)  # moves those of the domain into their queue
+    limits.lift_limit(instance, "slow.example", actor=actor, now=NOW)
+    taken: list[Delivery] = []
+    for _ in range(12):
+        clock.forward(timedelta(seconds=1, microseconds=200_001))
+        taken += claim(worker)
+    assert {one.recipient.rpartition("@")[2] for one in taken} == {"slow.example", "example.jp"}
+    while len(taken) < 39 and (clock() - NOW) < timedelta(hours=1):
+        clock.forward(timedelta(seconds=2))  # always at the same kind of moment: whoever is first leaves the rest
+        taken += claim(worker)
+    assert len({one.id for one in taken}) == len(taken) == 39
+
+
 def test_a_domain_that_is_paused_is_read_once_and_never_again(
     instance: Engine, folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

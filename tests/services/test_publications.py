@@ -30,13 +30,16 @@ from incident_app.domain.publications import (
 )
 from incident_app.persistence.publications import CoveredPerson, Covering, Publication
 from incident_app.persistence.timeline import EventRow
-from incident_app.services import bounces_by_hand, people, publications, publications_cover
+from incident_app.services import bounces_by_hand, people, publications, publications_cover, unreached_contacts
 from incident_app.services.people import NumbersUnknown
 from incident_app.services.publications_cover import Named
 from incident_app.services.transaction import reading, recording
+from incident_app.services.unreached_contacts import as_lines
 from tests import builders
 from tests.builders import NOW, author
 from tests.conftest import Clock
+from tests.services.posting import bring_back, codes, hand_over, prepare
+from tests.services.reaching import a_bounced_wave, a_call
 from tests.services.returning import ICHIRO, JUERGEN, bounce, count, read, sent_wave, standing_of
 
 DESK = Desk(phone="0120-000-000", hours="平日 9-17時", until=date(2027, 1, 31))
@@ -296,3 +299,37 @@ def test_lifting_a_closed_address_opens_the_way_again(instance: Engine, returned
     for row in (1, 2):
         bounces_by_hand.lift_suppression(instance, row, reason="fixed", actor=author(instance).actor, now=NOW)
     assert cover(instance, returned).because == {CoverReason.MAIL_RETURNED: 1}
+
+
+def test_who_was_told_by_post_meanwhile_is_told_when_the_publication_is_withdrawn(
+    instance: Engine, clock: Clock, tmp_path: Path
+) -> None:
+    incident = a_bounced_wave(instance, tmp_path, clock)
+    (batch,) = prepare(instance, incident, tmp_path)
+    add(instance, incident)
+    assert cover(instance, incident, named=["C1", "C5"]).people == 2
+    hand_over(instance, batch.batch)
+    assert standing_of(instance, "C5") is Standing.COVERED_BY_PUBLIC_NOTICE
+    withdraw(instance, incident)
+    assert standing_of(instance, "C1") is standing_of(instance, "C5") is Standing.INFORMED_OTHERWISE
+    bring_back(instance, incident, *codes(instance, batch.batch))
+    assert standing_of(instance, "C1") is standing_of(instance, "C5") is Standing.NOT_REACHED
+
+
+def test_who_is_covered_is_so_again_when_a_call_to_them_is_taken_back(
+    instance: Engine, clock: Clock, tmp_path: Path
+) -> None:
+    incident = a_bounced_wave(instance, tmp_path, clock)
+    add(instance, incident)
+    cover(instance, incident, named=["C1"])
+    actor = author(instance).actor
+    called = unreached_contacts.record_contacts(
+        instance, incident, as_lines(["C1", "C5"]), a_call(), actor=actor, now=NOW
+    )
+    unreached_contacts.take_back(instance, incident, called.records[0], reason="wrong list", actor=actor, now=NOW)
+    assert standing_of(instance, "C1") is Standing.COVERED_BY_PUBLIC_NOTICE
+    assert standing_of(instance, "C5") is Standing.TO_INFORM
+    (view,) = publications.list_publications(instance, incident, now=NOW)
+    assert view.covered == 1
+    withdraw(instance, incident)
+    assert standing_of(instance, "C1") is Standing.NOT_REACHED
