@@ -64,7 +64,6 @@ def dead_at_the_same_address(incident_id: int) -> sa.ColumnElement[bool]:
         .join(lost, lost.id == DeliveryPerson.person_id)
         .join(written_to, written_to.id == DeliveryRow.contact_id)
         .join(CustomerContact, CustomerContact.customer_id == lost.customer_id)
-        .join(written_to, written_to.id == DeliveryRow.contact_id)
         .where(
             Campaign.incident_id == incident_id,
             DeliveryRow.state == DeliveryState.FAILED,
