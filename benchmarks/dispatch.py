@@ -103,7 +103,8 @@ def worker(url: str, journals: Path, port: int) -> Worker:
     return Worker(make_engine(url), SmtpTransport(server), settings, clock=_clock)
 
 
-def _work(url: str, journals: Path, port: int, ready: Any, go: Any) -> None:  # noqa: ANN401 - of multiprocessing
+def work(url: str, journals: Path, port: int, ready: Any, go: Any) -> None:  # noqa: ANN401 - of multiprocessing
+    """Be a worker in a process of its own, from the moment that all are ready to the end of the wave."""
     import asyncio  # noqa: PLC0415 - in the child
 
     made = worker(url, journals, port)
@@ -119,7 +120,7 @@ def ours(url: str, port: int, messages: int) -> float:
     context = get_context("spawn")
     ready, go = context.Semaphore(0), context.Event()
     with tempfile.TemporaryDirectory() as folder:
-        children = [context.Process(target=_work, args=(url, Path(folder), port, ready, go)) for _ in range(WORKERS)]
+        children = [context.Process(target=work, args=(url, Path(folder), port, ready, go)) for _ in range(WORKERS)]
         for child in children:
             child.start()
         for _ in children:

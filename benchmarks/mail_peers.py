@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 SESSIONS = 20
 NODEMAILER, POST_OFFICE, DJANGO = "nodemailer@10.6.0", "django-post_office==3.12.0", "Django>=5.2,<5.3"
@@ -45,15 +46,16 @@ class Postfix:
         return {**os.environ, "LD_LIBRARY_PATH": str(self.libraries)}
 
     @contextmanager
-    def sink(self, *, pipelining: bool = True) -> Iterator[int]:
-        """Run smtp-sink on a port of the kernel's choice while the block runs."""
+    def sink(self, *, pipelining: bool = True, output: IO[bytes] | None = None) -> Iterator[int]:
+        """Run smtp-sink on a port of the kernel's choice while the block runs; `output` takes its running counts."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
         plain = [] if pipelining else ["-p"]
-        command = [self.tools / "smtp-sink", "-4", *user, *plain, "-m", "300", f"127.0.0.1:{port}", "1024"]
-        process = subprocess.Popen(command, env=self.environment, stderr=subprocess.DEVNULL)
+        counting = [] if output is None else ["-c"]
+        command = [self.tools / "smtp-sink", "-4", *user, *plain, *counting, "-m", "300", f"127.0.0.1:{port}", "1024"]
+        process = subprocess.Popen(command, env=self.environment, stdout=output, stderr=subprocess.DEVNULL)
         try:
             _wait_for(port)
             yield port

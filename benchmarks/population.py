@@ -128,7 +128,7 @@ def _contacts(channel: str, name: str, number: str, address: str, whom: str) -> 
     return _CONTACT.format(channel=channel, name=name, number=number, address=address, digest=_DIGEST, whom=whom)
 
 
-_MAILBOX = "'{name}' || i || '@host' || (i % 997)"
+_MAILBOX = "'{name}' || i || '@host' || (i % 997) || '.example'"
 _CONTACTS = (
     _contacts("email", "Person ", "i", _MAILBOX.format(name="mail"), "i % 17 <> 0 AND i % 2 = 0"),
     _contacts("email", "Desk ", "i", _MAILBOX.format(name="desk"), "i % 17 = 0"),

@@ -133,6 +133,11 @@ class Dispatcher:
                 if until_empty and board.is_idle:
                     return Ended.NOT_ALLOWED
                 await self._wait_for_news(board)
+            elif not board.is_idle and self._leases_are_over(board):
+                board.recall_waiting()  # nothing of it may leave now, nor of what would be claimed beside it
+                await self._give_back(board)
+                if not board.is_idle:
+                    await self._wait_for_news(board)
             elif await self._claim(board, recorder):
                 continue
             elif until_empty and board.is_idle and recorder.is_empty and self._outbox.opens_in() is None:
@@ -140,6 +145,10 @@ class Dispatcher:
             else:
                 await self._wait_for_news(board)
         return Ended.STOPPED
+
+    def _leases_are_over(self, board: Board) -> bool:
+        """Tell whether the clock has passed what was leased: it has jumped, or the worker was asleep."""
+        return board.leased_until is not None and self._clock() >= board.leased_until
 
     async def _claim(self, board: Board, recorder: Recorder) -> bool:
         """Fetch the next deliveries when the lanes run dry; tell whether to look again at once."""

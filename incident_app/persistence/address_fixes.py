@@ -47,7 +47,7 @@ def dead_at_the_same_address(incident_id: int) -> sa.ColumnElement[bool]:
     would be refused again. Other failures, and an address that was corrected since, are worth another try. One set for
     the whole incident: asked person by person it would look through the wave each time.
     """
-    newer = sa.orm.aliased(CustomerContact)
+    newer, written_to = sa.orm.aliased(CustomerContact), sa.orm.aliased(CustomerContact)
     mail = (CustomerContact.channel == Channel.EMAIL, CustomerContact.valid_until.is_(None))
     about_the_address = sa.or_(
         *(DeliveryAttempt.enhanced_code.like(pattern) for pattern in ("5.0.%", "5.1.%")),
@@ -63,12 +63,13 @@ def dead_at_the_same_address(incident_id: int) -> sa.ColumnElement[bool]:
         .join(DeliveryPerson, DeliveryPerson.delivery_id == DeliveryRow.id)
         .join(lost, lost.id == DeliveryPerson.person_id)
         .join(CustomerContact, CustomerContact.customer_id == lost.customer_id)
+        .join(written_to, written_to.id == DeliveryRow.contact_id)
         .where(
             Campaign.incident_id == incident_id,
             DeliveryRow.state == DeliveryState.FAILED,
             DeliveryAttempt.outcome == AttemptOutcome.REFUSED_FOR_GOOD.value,
             about_the_address,
-            CustomerContact.address_digest == DeliveryRow.address_digest,
+            CustomerContact.address_digest == written_to.address_digest,
             *mail,
             ~sa.exists().where(
                 newer.customer_id == lost.customer_id,

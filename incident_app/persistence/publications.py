@@ -123,9 +123,10 @@ def lost_addresses(session: Session, incident_id: int, digests: Sequence[str]) -
     waves = list(session.scalars(sa.select(Campaign.id).where(Campaign.incident_id == incident_id)))
     found: dict[str, set[DeliveryState]] = {}
     query = sa.text(
-        "SELECT address_digest, state FROM deliveries "  # noqa: S608 - names of ours
-        f"WHERE {one_of(session, 'campaign_id', 'waves')} AND {one_of(session, 'address_digest', 'digests')} "
-        "AND state IN ('failed', 'bounced')"
+        "SELECT contact.address_digest, lost.state FROM deliveries lost "  # noqa: S608 - names of ours
+        "JOIN customer_contacts contact ON contact.id = lost.contact_id "
+        f"WHERE {one_of(session, 'lost.campaign_id', 'waves')} "
+        f"AND {one_of(session, 'contact.address_digest', 'digests')} AND lost.state IN ('failed', 'bounced')"
     )
     values = {"waves": key_list(session, waves), "digests": key_list(session, digests)}
     for digest, state in session.execute(query, values):
