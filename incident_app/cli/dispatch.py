@@ -11,7 +11,7 @@ import click
 
 from incident_app.cli.channels import safety_lines
 from incident_app.cli.confirming import confirmation_of, typed_count
-from incident_app.cli.context import MOMENT, REFUSED, World, command
+from incident_app.cli.context import MOMENT, REFUSED, World, command, jst
 from incident_app.cli.pacing import asked, paced
 from incident_app.cli.serve import mail_signer
 from incident_app.domain.access import Permission
@@ -213,7 +213,7 @@ def status(world: World, reference: str) -> None:
         for wave, since in filling
     ]
     lines = [line for wave in found for line in (*_lines(wave, foreseen[wave.id]), *safety_lines(safety[wave.id]))]
-    lines += [f"Wave {wave} (building): being filled since {since.isoformat()}" for wave, since in filling]
+    lines += [f"Wave {wave} (building): being filled since {jst(since)}" for wave, since in filling]
     world.show(shown, "\n".join(lines) or "There is no wave yet.")
 
 
@@ -341,8 +341,8 @@ def _lines(wave: waves.CampaignView, forecast: Forecast | None) -> list[str]:
 
 def _foreseen(forecast: Forecast) -> str:
     rate = f"{forecast.per_minute:,g} a minute ({forecast.basis})"
-    end = f"ends about {forecast.ends_at.isoformat()}" if forecast.ends_at else "no end in sight"
-    limit = f"; deadline {forecast.deadline.isoformat()}" if forecast.deadline else ""
+    end = f"ends about {jst(forecast.ends_at)}" if forecast.ends_at else "no end in sight"
+    limit = f"; deadline {jst(forecast.deadline)}" if forecast.deadline else ""
     bound = "" if forecast.bound_by is Bound.RATE else f", held by {_BOUND[forecast.bound_by]}"
     hours = forecast.within_hours
     within = f", sent from {hours.begin}:00 to {hours.end}:00" if hours else ""

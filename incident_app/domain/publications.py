@@ -131,7 +131,7 @@ def check_may_cover(desk: Desk, *, is_withdrawn: bool, today: date) -> None:
 def reason_to_cover(*, by_hand: bool, mail: Collection[MailWay]) -> CoverReason | None:
     """Tell why only public notice is left for a person; None when they can be reached.
 
-    `by_hand` says that a postal address or a telephone number is known, `mail` what is known of each mail address.
+    `by_hand` says that post or telephone may still reach them, `mail` what is known of each mail address.
     """
     if by_hand or MailWay.OPEN in mail:
         return None

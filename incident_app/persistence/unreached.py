@@ -99,12 +99,15 @@ _GONE: Condition = DeliveryRow.withheld_because == WithheldBecause.CONTACT_GONE
 
 
 def _has(channel: Channel, *more: Condition) -> Condition:
-    """Return the condition that a person has a contact of this channel that is valid."""
+    """Return the condition that a person has a contact of this channel that is valid.
+
+    Who has no address at all has an empty one, where the name stands; after erasure it is NULL.
+    """
     return sa.exists().where(
         CustomerContact.customer_id == P.customer_id,
         CustomerContact.channel == channel,
         CustomerContact.valid_until.is_(None),
-        CustomerContact.address.is_not(None),
+        CustomerContact.address != "",
         *more,
     )
 

@@ -41,8 +41,8 @@ OVER = (CampaignStatus.FINISHED, CampaignStatus.CANCELLED)
 def forecast_of(engine: Engine, wave: CampaignView, *, configured_per_second: float, now: datetime) -> Forecast | None:
     """Say when a wave will have been sent; None when it is over.
 
-    While it runs the rate is what was seen lately; before, while it is paused, and while nothing may leave at this
-    hour, it is what one worker may send. Limits, hours, the ceiling and what is tried again later are counted.
+    While it runs the rate is what was seen lately; before, while it is paused, and while part of it waits for its
+    hours, it is what one worker may send. Limits, hours, the ceiling and what is tried again later are counted.
     """
     if wave.status in OVER:
         return None
@@ -117,9 +117,9 @@ def _queues(session: Session, campaign_id: CampaignId, domains: Mapping[int, Dom
 
 
 def _rests(obstacles: Obstacles, now: datetime) -> bool:
-    """Tell whether nobody in the wave may be written to at this hour."""
+    """Tell whether somebody in the wave may not be written to at this hour: what leaves tells no rate for them."""
     hours = obstacles.hours
-    return hours is not None and all(opens_at(hours, one, now) > now for one in obstacles.countries or (UNKNOWN,))
+    return hours is not None and any(opens_at(hours, one, now) > now for one in obstacles.countries or (UNKNOWN,))
 
 
 def _ends_of_attempts(session: Session, campaign_id: CampaignId) -> Sequence[datetime]:

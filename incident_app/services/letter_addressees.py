@@ -89,7 +89,7 @@ def addressees(
             CustomerContact.customer_id == PersonToInform.customer_id,
             CustomerContact.channel == Channel.POST,
             CustomerContact.valid_until.is_(None),
-            CustomerContact.address.is_not(None),
+            CustomerContact.address != "",
         )
         .correlate(PersonToInform)
         .scalar_subquery()

@@ -26,12 +26,14 @@ from incident_app.domain.publications import (
     check_may_cover,
     reason_to_cover,
 )
-from incident_app.domain.vocabulary import BuildStatus, Channel, Purpose
+from incident_app.domain.unreached import NextChannel
+from incident_app.domain.vocabulary import BuildStatus, Purpose
 from incident_app.domain.zones import JST
 from incident_app.persistence.bounces import closed_addresses
 from incident_app.persistence.bulk import CHUNK, chunks, insert_new, rows_with
+from incident_app.persistence.customers import Customer
 from incident_app.persistence.incidents import InvolvedPerson
-from incident_app.persistence.outbox import DeliveryPerson
+from incident_app.persistence.outbox import DeliveryPerson, PersonToInform
 from incident_app.persistence.publications import (
     COVERABLE,
     CoveredPerson,
@@ -41,6 +43,7 @@ from incident_app.persistence.publications import (
     untold_after,
 )
 from incident_app.persistence.timeline import TextRow
+from incident_app.persistence.unreached import next_channel
 from incident_app.services.people import newest_determination, to_be_told
 from incident_app.services.publications import desk_of, finish_coverings, get_publication
 from incident_app.services.transaction import Transaction, building, reading, transaction
@@ -48,13 +51,13 @@ from incident_app.services.transaction import Transaction, building, reading, tr
 Reasons = Sequence[tuple[int, CoverReason]]
 """People by the key of their row, in its order, each with the reason why public notice is taken for telling them."""
 
-_CONTACTS = """
-SELECT customer_id, channel, address_digest FROM (
-    SELECT customer_id, channel, address_digest FROM customer_contacts
-    WHERE valid_until IS NULL AND address <> ''
+_MAILS = """
+SELECT customer_id, address_digest FROM (
+    SELECT customer_id, address_digest FROM customer_contacts
+    WHERE channel = 'email' AND valid_until IS NULL AND address <> ''
 ) live
 """
-"""Ways to reach people that are valid and were not erased."""
+"""Mail addresses that are valid and were not erased."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +246,7 @@ def _unreachable(engine: Engine, incident_id: IncidentId, purpose: Purpose) -> I
 
 def _judged(session: Session, incident_id: IncidentId, purpose: Purpose, people: Sequence[Untold]) -> Reasons:
     customers = [person.customer_id for person in people if person.customer_id is not None]
-    by_hand, mail = _ways(session, incident_id, purpose, customers)
+    by_hand, mail = _by_hand(session, people), _mail_ways(session, incident_id, purpose, customers)
     outsiders = _outsiders_with_contact(session, [key.involved_person_id for key in people if key.involved_person_id])
     found = []
     for person in people:
@@ -256,13 +259,24 @@ def _judged(session: Session, incident_id: IncidentId, purpose: Purpose, people:
     return found
 
 
-def _ways(
+def _by_hand(session: Session, people: Sequence[Untold]) -> set[int]:
+    """Return the customers whom post or telephone may still reach: as the worklist says it (decision 0045)."""
+    query = (
+        sa.select(PersonToInform.customer_id)
+        .join(Customer, Customer.id == PersonToInform.customer_id)
+        .where(
+            PersonToInform.id.in_([person.id for person in people]),
+            next_channel().in_([NextChannel.POST.value, NextChannel.PHONE.value]),
+        )
+    )
+    return {customer_id for customer_id in session.scalars(query) if customer_id is not None}
+
+
+def _mail_ways(
     session: Session, incident_id: IncidentId, purpose: Purpose, customers: Collection[int]
-) -> tuple[set[int], dict[int, set[MailWay]]]:
-    """Return who has a postal address or a telephone number, and what is known of the mail addresses of each."""
-    rows = rows_with(session, _CONTACTS, "customer_id", customers)
-    by_hand = {customer_id for customer_id, channel, _ in rows if channel != Channel.EMAIL.value}
-    mails = [(customer_id, digest) for customer_id, channel, digest in rows if channel == Channel.EMAIL.value]
+) -> dict[int, set[MailWay]]:
+    """Return what is known of the mail addresses of each."""
+    mails = rows_with(session, _MAILS, "customer_id", customers)
     digests = {digest for _, digest in mails}
     closed, lost = closed_addresses(session, digests, purpose), lost_addresses(session, incident_id, sorted(digests))
     found: dict[int, set[MailWay]] = defaultdict(set)
@@ -274,7 +288,7 @@ def _ways(
             found[customer_id].add(MailWay.FAILED)
         else:
             found[customer_id].add(MailWay.CLOSED if digest in closed else MailWay.OPEN)
-    return by_hand, found
+    return found
 
 
 def _outsiders_with_contact(session: Session, ids: Sequence[int]) -> set[int]:

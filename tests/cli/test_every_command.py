@@ -182,7 +182,7 @@ def test_a_wave_with_a_canary_is_held_shown_and_let_go_by_commands(
     (listed,) = json.loads(run("dispatch", "status", ref, "--json", *AUTHOR).stdout)
     assert listed["campaign"]["canary"]["accepted"] == 1
     assert (listed["forecast"]["basis"], listed["forecast"]["left"]) == ("configured", wave.planned - 1)
-    assert "left at 6,000 a minute (configured): ends about" in shown
+    assert re.search(r"left at 6,000 a minute \(configured\): ends about \d{4}-\d\d-\d\d \d\d:\d\d JST", shown)
     assert "look, then go on" in listed["campaign"]["stop"]["summary_en"]
     run("dispatch", "resume", ref, number, *AUTHOR, code=1)
     run("dispatch", "go", ref, number, *AUTHOR)

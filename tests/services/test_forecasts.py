@@ -135,3 +135,19 @@ def test_limits_ceiling_hours_and_retries_are_counted(instance: Engine, wave: tu
     retried = foreseen(instance, campaign)
     assert retried is not None
     assert (retried.retries, retried.bound_by, retried.ends_at) == (3, Bound.RETRIES, again_at)
+
+
+def test_what_leaves_to_some_countries_tells_no_rate_for_those_that_wait_for_their_hours(
+    instance: Engine, wave: tuple[IncidentId, CampaignId]
+) -> None:
+    """At night in Japan a wave that also goes to France is not said to end never, nor to be late."""
+    _, campaign = wave
+    with recording(instance) as session:
+        session.execute(sa.text("UPDATE customers SET jurisdiction = 'FR' WHERE customer_number = 'K1'"))
+    act = {"actor": author(instance).actor, "now": NOW}
+    paces.set_pace(instance, campaign, Pace(hours=SendingHours(begin=9, end=17)), **act)
+    start(instance, campaign, canary=None)
+    found = foreseen(instance, campaign)  # it is 17:51 in Japan, 9:51 in France
+    assert found is not None
+    assert (found.basis, found.is_late) == (RateBasis.CONFIGURED, False)
+    assert found.ends_at == datetime(2026, 11, 21, 0, 0, 30, tzinfo=UTC)

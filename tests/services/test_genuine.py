@@ -93,6 +93,16 @@ def test_a_sent_notice_is_confirmed_by_code_day_subject_and_domain(
     assert "個人情報お問い合わせ窓口" in index
 
 
+def test_a_genuine_letter_is_not_called_false_for_want_of_its_code(
+    instance: Engine, sent: IncidentId, tmp_path: Path
+) -> None:
+    write(instance, tmp_path / "site")
+    for name in ("codes", "index"):
+        assert "郵便でお送りした書面のコードは" in (tmp_path / f"site/ja/{name}.html").read_text(encoding="utf-8")
+        assert "Codes of letters by post" in (tmp_path / f"site/en/{name}.html").read_text(encoding="utf-8")
+    assert "届いた通知で、コードが" not in (tmp_path / "site/ja/codes.html").read_text(encoding="utf-8")
+
+
 def test_no_page_names_anybody_or_loads_anything_from_elsewhere(
     instance: Engine, sent: IncidentId, tmp_path: Path
 ) -> None:

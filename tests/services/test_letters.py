@@ -30,7 +30,7 @@ from tests import builders
 from tests.builders import NOW, approver, author
 from tests.conftest import Clock
 from tests.services.posting import ADDED, SENDER, TODAY, codes, events, prepare
-from tests.services.reaching import a_bounced_wave, to_inform
+from tests.services.reaching import a_bounced_wave, listed, to_inform
 from tests.services.returning import count
 
 
@@ -89,6 +89,23 @@ def test_a_text_edited_after_its_approval_is_not_printed(
     builders.a_notice(instance, incident, notice_id=1, cause="別の原因")
     with pytest.raises(NotApproved):
         prepare(instance, incident, tmp_path)
+
+
+def test_who_has_no_contact_at_all_is_for_the_portal_and_keeps_no_letter_from_others(
+    instance: Engine, tmp_path: Path
+) -> None:
+    """Their name stands with an empty address: no letter goes there, and everybody else gets theirs."""
+    head, *_ = builders.CUSTOMERS.splitlines()
+    builders.import_text(instance, f"{head}\nC7,person,customer,ja,JP,何も 無し,,,\n")
+    builders.import_text(instance, "customer_number,store,items\nC7,member-db,name email\n")
+    incident = to_inform(instance)
+    assert listed(instance, incident) == {"C5": ("no_address", "post"), "C7": ("no_address", "portal")}
+    notice = builders.a_notice(instance, incident)
+    request = approvals.request_approval(
+        instance, incident, Subject.NOTICE, notice, actor=author(instance).actor, now=NOW
+    )
+    approvals.grant(instance, request, actor=approver(instance).actor, now=NOW)
+    assert [one.letters for one in prepare(instance, incident, tmp_path)] == [1]
 
 
 def test_a_follow_up_is_printed_only_when_it_is_named(instance: Engine, incident: IncidentId, tmp_path: Path) -> None:

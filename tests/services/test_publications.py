@@ -28,9 +28,17 @@ from incident_app.domain.publications import (
     Published,
     reason_to_cover,
 )
+from incident_app.domain.unreached import ContactOutcome, ContactWay
 from incident_app.persistence.publications import CoveredPerson, Covering, Publication
 from incident_app.persistence.timeline import EventRow
-from incident_app.services import bounces_by_hand, people, publications, publications_cover, unreached_contacts
+from incident_app.services import (
+    bounces_by_hand,
+    letters_shown,
+    people,
+    publications,
+    publications_cover,
+    unreached_contacts,
+)
 from incident_app.services.people import NumbersUnknown
 from incident_app.services.publications_cover import Named
 from incident_app.services.transaction import reading, recording
@@ -38,8 +46,9 @@ from incident_app.services.unreached_contacts import as_lines
 from tests import builders
 from tests.builders import NOW, author
 from tests.conftest import Clock
+from tests.services import posting
 from tests.services.posting import bring_back, codes, hand_over, prepare
-from tests.services.reaching import a_bounced_wave, a_call
+from tests.services.reaching import a_bounced_wave, a_call, listed
 from tests.services.returning import ICHIRO, JUERGEN, bounce, count, read, sent_wave, standing_of
 
 DESK = Desk(phone="0120-000-000", hours="平日 9-17時", until=date(2027, 1, 31))
@@ -106,6 +115,32 @@ def test_only_those_whom_nothing_else_reaches_are_covered(instance: Engine, retu
     with pytest.raises(NobodyToCover):
         cover(instance, returned)
     assert count(instance, Covering) == 1
+
+
+def test_whom_post_and_telephone_were_tried_for_in_vain_is_covered_as_the_worklist_says(
+    instance: Engine, returned: IncidentId, tmp_path: Path
+) -> None:
+    """C1's mail and letter came back: the number is left; after a call in vain nothing but public notice is."""
+    add(instance, returned)
+    cover(instance, returned)
+    posting.prepare(instance, returned, tmp_path, notice_id=1)
+    posting.hand_over(instance, "2026-0001-001")
+    letter = next(one for one in letters_shown.list_letters(instance, "2026-0001-001") if one.customer_number == "C1")
+    posting.bring_back(instance, returned, letter.code)
+    with pytest.raises(NobodyToCover):
+        cover(instance, returned)
+    for way in (ContactWay.PHONE, ContactWay.PORTAL):
+        unreached_contacts.record_contacts(
+            instance,
+            returned,
+            unreached_contacts.as_lines(["C1"]),
+            a_call(ContactOutcome.NOT_REACHED, way, at=posting.LATER + timedelta(days=3)),
+            actor=author(instance).actor,
+            now=posting.LATER + timedelta(days=4),
+        )
+    assert listed(instance, returned) == {"C1": ("letter_returned", "public_notice")}
+    assert cover(instance, returned).because == {CoverReason.MAIL_RETURNED: 1}
+    assert standing_of(instance, "C1") is Standing.COVERED_BY_PUBLIC_NOTICE
 
 
 def test_somebody_without_any_contact_is_covered_and_said_to_be(instance: Engine) -> None:
