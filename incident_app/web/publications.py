@@ -58,7 +58,10 @@ def add(reference: str) -> Response:
         actor=context.account().actor,
         now=context.now(),
     )
-    context.done("publications.added" if desk.is_given else "publications.added_without_desk")
+    if desk.is_given:
+        context.done("publications.added")
+    else:
+        context.done("publications.added_without_desk")
     return _back(reference)
 
 
