@@ -94,11 +94,13 @@ def ask_for(
         return job.id
 
 
-def list_jobs(engine: Engine, incident_id: IncidentId | None) -> list[JobView]:
-    """Return the jobs of an incident, or those that belong to none, newest first."""
+def list_jobs(engine: Engine, incident_id: IncidentId | None, *kinds: JobKind, most: int = 50) -> list[JobView]:
+    """Return the newest jobs of an incident, or of those that belong to none: of these kinds, or of all."""
+    query = sa.select(Job).where(Job.incident_id == incident_id).order_by(Job.id.desc()).limit(most)
+    if kinds:
+        query = query.where(Job.kind.in_(kinds))
     with reading(engine) as session:
-        rows = session.scalars(sa.select(Job).where(Job.incident_id == incident_id).order_by(Job.id.desc()).limit(50))
-        return [_view(row) for row in rows]
+        return [_view(row) for row in session.scalars(query)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ from incident_app.services.transaction import reading, recording
 from notifications.bounces.verp import ReturnPath
 from notifications.dispatcher import Dispatcher, DispatcherOptions, Ended, Summary
 from notifications.dkim import Signer
-from notifications.errors import JournalInUse
+from notifications.errors import JournalFailed, JournalInUse
 from notifications.journal import Journal, Replay, replay
 from notifications.retry import RetryPolicy
 from notifications.transport import Transport
@@ -149,16 +149,17 @@ class Worker:
     async def run(self, stop: asyncio.Event, *, until_idle: bool = False) -> None:
         """Work until `stop` is set, or, if so wished, until there is nothing to do now.
 
-        While the database cannot be used the worker waits and looks again; what it had under way is settled by its
-        journal before anything else is sent.
+        While the database cannot be used, or the journal not be written, the worker waits and looks again; what it had
+        under way is settled by its journal before anything else is sent.
         """
         while not stop.is_set():
             try:
                 worked = await self._once(stop)
-            except SQLAlchemyError as trouble:
+            except (SQLAlchemyError, JournalFailed) as trouble:
                 if until_idle:
                     raise
-                log.warning("the database cannot be used: %s", type(trouble).__name__)
+                what = "journal" if isinstance(trouble, JournalFailed) else "database"
+                log.warning("the %s cannot be used: %s", what, type(trouble).__name__)
                 worked = False
             if until_idle and not worked:
                 return

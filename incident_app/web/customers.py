@@ -28,7 +28,7 @@ def index() -> str:
     return flask.render_template(
         "customers/index.html",
         imports=customers.list_imports(context.engine()),
-        jobs=[job for job in jobs.list_jobs(context.engine(), None) if job.kind is JobKind.IMPORT][:3],
+        jobs=jobs.list_jobs(context.engine(), None, JobKind.IMPORT, most=3),
         profiles=[(name, name) for name in profiles.profile_names(context.parts().profiles)],
         encodings=[(word.value, word.value) for word in Encoding],
     )

@@ -33,7 +33,7 @@ from incident_app.web.times import typed_moment
 from incident_app.web.words import phrase
 
 blueprint = flask.Blueprint("dispatch", __name__, url_prefix="/incidents/<reference>/dispatch")
-TRIED_OUT = frozenset({JobKind.REHEARSE, JobKind.TEST_SEND})
+TRIED_OUT = (JobKind.REHEARSE, JobKind.TEST_SEND)
 RULES = [rule for rule in AudienceRule if rule is not AudienceRule.LIST]
 
 
@@ -49,7 +49,7 @@ def show(reference: str) -> str:
         titled=[(notice.id, f"{notice.title} ({_version(notice.version)})") for notice in drafted],
         rules=RULES,
         standings=people.standings(context.engine(), view.id),
-        jobs=[job for job in jobs.list_jobs(context.engine(), view.id) if job.kind is JobKind.FILL][:2],
+        jobs=jobs.list_jobs(context.engine(), view.id, JobKind.FILL, most=2),
     )
 
 
@@ -100,7 +100,7 @@ def one(reference: str, campaign_id: int) -> str:
         ),
         rehearsal=rehearsals.latest_rehearsal(context.engine(), wave.id),
         names=accounts.names_by_actor(context.engine()),
-        jobs=[job for job in jobs.list_jobs(context.engine(), view.id) if job.kind in TRIED_OUT][:2],
+        jobs=jobs.list_jobs(context.engine(), view.id, *TRIED_OUT, most=2),
         doubts=doubts,
         numbered=[(number, number) for number in doubts[:50]],
         safety=contact_safety.safety_of(context.engine(), wave.id),

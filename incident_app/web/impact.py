@@ -30,7 +30,7 @@ def show(reference: str) -> str:
         difference=difference,
         names=context.names_of_data(),
         standings=people.standings(context.engine(), view.id),
-        jobs=jobs.list_jobs(context.engine(), view.id)[:3],
+        jobs=jobs.list_jobs(context.engine(), view.id, most=3),
     )
 
 

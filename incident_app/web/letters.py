@@ -41,7 +41,7 @@ def show(reference: str) -> str:
         sender=letters_shown.usual_sender(context.engine()),
         size=BATCH_SIZE,
         today=_today().isoformat(),
-        jobs=[job for job in jobs.list_jobs(context.engine(), view.id) if job.kind is JobKind.LETTERS][:2],
+        jobs=jobs.list_jobs(context.engine(), view.id, JobKind.LETTERS, most=2),
     )
 
 

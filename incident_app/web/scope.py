@@ -42,7 +42,7 @@ def show(reference: str) -> str:
         causes=list(Cause),
         not_a_leak=commitment.incident_policy(engine, view.id).not_a_leak,
         harms=list(Harm),
-        jobs=jobs.list_jobs(engine, view.id)[:3],
+        jobs=jobs.list_jobs(engine, view.id, most=3),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 import time
@@ -57,6 +58,42 @@ def test_a_full_disk_stops_the_sending_and_loses_nothing(instance_url: str, inst
         run_until_idle(a_worker(instance, sink.port, tmp_path / "j", clock))
         assert each_once(sink) == PEOPLE
     assert states(instance) == {DeliveryState.ACCEPTED: PEOPLE}
+
+
+def test_a_journal_without_room_delays_until_there_is_some(
+    instance: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The disk is full at the first mark and later has room: the worker goes on by itself and says what was wrong."""
+    a_crowd_to_tell(instance, PEOPLE)
+    refused, real = [], os.pwrite
+
+    def pwrite(file: int, octets: bytes, offset: int) -> int:
+        if not refused:
+            refused.append(offset)
+            raise OSError(28, "No space left on device")
+        return real(file, octets, offset)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+
+    taken = threading.Semaphore(0)
+
+    def count(_recipient: str) -> None:
+        taken.release()
+
+    async def work(port: int) -> None:
+        stop = asyncio.Event()
+        working = asyncio.create_task(a_worker(instance, port, tmp_path / "j", Clock()).run(stop))
+        everybody = asyncio.to_thread(lambda: [taken.acquire(timeout=60) for _ in range(PEOPLE)])
+        await asyncio.wait([working, asyncio.ensure_future(everybody)], return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        await working
+
+    with MailSink(script=SinkScript(content=count)) as sink, caplog.at_level("WARNING", logger="incident_app"):
+        asyncio.run(work(sink.port))
+        assert each_once(sink) == PEOPLE
+    assert refused
+    assert states(instance) == {DeliveryState.ACCEPTED: PEOPLE}
+    assert [record.message for record in caplog.records] == ["the journal cannot be used: JournalFailed"]
 
 
 def test_a_database_that_somebody_holds_only_delays(instance_url: str, instance: Engine, tmp_path: Path) -> None:

@@ -245,6 +245,17 @@ def test_a_job_that_breaks_does_not_end_the_worker(
     assert re.search(r"number E-[0-9A-F]{4}", job.error_en or "")
 
 
+def test_jobs_of_one_kind_are_found_behind_however_many_of_another(instance: Engine, clock: Clock) -> None:
+    view = builders.an_incident(instance)
+    asked = [JobKind.FILL, *[JobKind.TEST_SEND] * 60, JobKind.DETERMINE]
+    for kind in asked:
+        jobs.ask_for(instance, kind, incident_id=view.id, parameters={}, actor=author(instance).actor, now=clock())
+    assert [job.kind for job in jobs.list_jobs(instance, view.id, JobKind.FILL, most=2)] == [JobKind.FILL]
+    two = jobs.list_jobs(instance, view.id, JobKind.TEST_SEND, JobKind.DETERMINE, most=2)
+    assert [job.kind for job in two] == [JobKind.DETERMINE, JobKind.TEST_SEND]
+    assert len(jobs.list_jobs(instance, view.id, most=3)) == 3
+
+
 def test_more_people_open_a_fulfilled_duty_toward_people_again(instance: Engine, clock: Clock, tmp_path: Path) -> None:
     builders.with_customers(instance)
     view = builders.an_incident(instance)
