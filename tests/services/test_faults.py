@@ -85,6 +85,7 @@ def test_a_journal_without_room_delays_until_there_is_some(
         working = asyncio.create_task(a_worker(instance, port, tmp_path / "j", Clock()).run(stop))
         everybody = asyncio.to_thread(lambda: [taken.acquire(timeout=60) for _ in range(PEOPLE)])
         await asyncio.wait([working, asyncio.ensure_future(everybody)], return_when=asyncio.FIRST_COMPLETED)
+        taken.release(PEOPLE)  # who still counts need not
         stop.set()
         await working
 
